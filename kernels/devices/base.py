@@ -1,0 +1,118 @@
+"""What a device is, and what it makes of a lowered graph.
+
+A device is found by the entry point group ``accelserve.devices``; adding one is one file here and one line there.
+The conformance suite runs every operator on every device found and compares with the reference bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from accelserve.kernels.ir import Array, Graph, QuantParams, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A graph of integer operators (and float32 ones where int8 cannot go), ready for any device.
+
+    Attributes:
+        graph: image tensors are NHWC, the leading dimension is 1.
+        input_quantization: input name -> how its uint8 elements stand for reals; an input that the network reads
+            as float32 is absent.
+    """
+
+    graph: Graph
+    input_quantization: Mapping[str, QuantParams]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """How a program is to be made.
+
+    Attributes:
+        threads: workers that one image may use; 0 takes every core this process may run on.
+        cache: folder for packed weights and compiled code, or None to keep nothing.
+    """
+
+    threads: int = 0
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepProfile:
+    """Time of one step of a program, summed over one image.
+
+    Attributes:
+        name: the node, or the nodes fused into it.
+        operator: what runs, with its tile or algorithm.
+        shape: of the result.
+        macs: multiply-accumulates, 0 where there are none.
+        seconds: elapsed, from the first worker's start to the last one's end.
+    """
+
+    name: str
+    operator: str
+    shape: tuple[int, ...]
+    macs: int
+    seconds: float
+
+
+@runtime_checkable
+class Program(Protocol):
+    """A network, loaded on a device. Calls of ``run`` may come from several threads; the program orders them."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorType]:
+        """Name -> type of each input, for one image."""
+
+    @property
+    def outputs(self) -> Mapping[str, TensorType]:
+        """Name -> type of each output, for one image."""
+
+    @property
+    def description(self) -> str:
+        """Device, instruction set or part, and threads, for the log: ``cpu avx512vnni, 2 threads``."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of packed weights and of the arena."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Results by output name, for a batch.
+
+        Args:
+            inputs: by name, each [N, ...] of the input's dtype; N is the same for all, 1 or more.
+
+        Returns:
+            Fresh arrays [N, ...]; the same bytes whatever N, the threads, or the instruction set.
+
+        Raises:
+            DeviceError: the device failed; the program stays usable unless the message says otherwise.
+            ValueError: an input is missing, unknown, or of another dtype or shape.
+        """
+
+    def profile(self, inputs: Mapping[str, Array], runs: int) -> Sequence[StepProfile]:
+        """Median time of every step over ``runs`` runs of the first image."""
+
+    def close(self) -> None:
+        """Give the memory and the device back. Later calls of ``run`` raise DeviceError; a second close does nothing."""
+
+
+@runtime_checkable
+class Device(Protocol):
+    """Where programs run."""
+
+    @property
+    def name(self) -> str:
+        """What ``--device`` calls it: ``cpu``, ``fpga:0``, ``reference``."""
+
+    def load(self, lowered: Lowered, options: LoadOptions) -> Program:
+        """Compile a lowered graph for this device.
+
+        Raises:
+            UnsupportedNodesError: this device lacks some operators.
+            DeviceError: the device is missing, in use, or failed.
+        """
