@@ -1,0 +1,1 @@
+"""Where lowered graphs run: one file a device, found by entry point."""
