@@ -1,0 +1,1 @@
+"""From a quantised graph to a plan that a device can run."""

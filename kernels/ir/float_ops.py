@@ -268,14 +268,17 @@ class Reshape(Op):
 
 @dataclass(frozen=True, slots=True)
 class Pad(Op):
-    """``value`` around the tensor: ``before[i]`` and ``after[i]`` cells along axis i (0 or more each)."""
+    """``value`` around the tensor: ``before[i]`` and ``after[i]`` cells along axis i (0 or more each).
+
+    The value is in the operand's own units: a real of a float32 tensor, a stored integer of a quantised one.
+    """
 
     before: tuple[int, ...]
     after: tuple[int, ...]
     value: float = 0.0
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
-        self.expect_operands(operands, F32)
+        self.expect_operands(operands, None)
         x = operands[0]
         fits = (
             len(self.before) == len(self.after) == len(x.shape)
@@ -283,7 +286,7 @@ class Pad(Op):
         )
         self.expect(fits, f"padding {self.before}, {self.after} does not fit {x}")
         return TensorType(
-            tuple(b + d + a for b, d, a in zip(self.before, x.shape, self.after, strict=True)), F32
+            tuple(b + d + a for b, d, a in zip(self.before, x.shape, self.after, strict=True)), x.dtype
         )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.errors import GraphError
 
-Array = NDArray[np.generic]
+Array: TypeAlias = NDArray[Any]
 
 
 class DType(enum.Enum):

@@ -1,0 +1,44 @@
+"""The pipeline: the only place where the order of passes lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from accelserve.kernels.compiler.passes.activations_to_uint8 import activations_to_uint8
+from accelserve.kernels.compiler.passes.integer_inputs import integer_inputs
+from accelserve.kernels.compiler.passes.lower_convolution import lower_convolution, lower_residual_convolution
+from accelserve.kernels.compiler.passes.lower_elementwise import lower_elementwise
+from accelserve.kernels.compiler.passes.lower_pointwise import lower_pointwise
+from accelserve.kernels.compiler.passes.merge_equal_nodes import merge_equal_nodes
+from accelserve.kernels.compiler.passes.move_dequantize_down import move_dequantize_down
+from accelserve.kernels.devices.base import Lowered
+from accelserve.kernels.ir import Graph
+
+Pass = Callable[[Graph], tuple[Graph, bool]]
+
+TO_INTEGERS: tuple[Pass, ...] = (
+    activations_to_uint8,
+    merge_equal_nodes,
+    move_dequantize_down,
+    lower_residual_convolution,
+    lower_convolution,
+    lower_pointwise,
+    lower_elementwise,
+)
+
+
+def lower(graph: Graph) -> Lowered:
+    """Turn a float graph with Quantize and Dequantize nodes into one of integer operators.
+
+    Every pass runs until nothing changes, in the order of ``TO_INTEGERS``. What no rule fits stays float32: a graph
+    without a single Quantize comes back as it is.
+
+    Args:
+        graph: as an importer makes it: NHWC, float operators, Quantize and Dequantize.
+    """
+    for each in TO_INTEGERS:
+        changed = True
+        while changed:
+            graph, changed = each(graph)
+    graph, quantization = integer_inputs(graph)
+    return Lowered(graph, quantization)

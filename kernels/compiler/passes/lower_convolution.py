@@ -1,0 +1,208 @@
+"""Convolutions and dense layers of quantised operands become integer ones, with what follows them in the epilogue.
+
+With ``layer`` one of Conv2d, Dense of (Dequantize(x), Dequantize(constant w), bias), and [Clip] a Clip or nothing:
+
+1. ``Quantize([Clip](Add(layer, Dequantize(r))))`` -> ``QConv2d`` with a residual.
+2. ``Quantize([Clip](Add(Dequantize(Quantize(layer)), Dequantize(r))))``, the inner Quantize read by nothing else
+   -> ``QConv2d`` with an intermediate quantisation and a residual. Where both operands of Add are such layers, the
+   later one takes the sum, since the earlier one's result is ready by then.
+3. ``Quantize([Clip](layer))`` -> ``QConv2d``.
+4. ``layer`` that something else reads -> ``QConv2d`` without epilogue, a float32 result.
+
+Rules 1 and 2 are offered to the whole graph before 3 and 4. Dense runs as a 1x1 convolution of one pixel.
+Pre: weights are symmetric; activations are per-tensor uint8. A layer that does not fit stays float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from accelserve.kernels.compiler.passes.quantized_pattern import (
+    IntegerWeights,
+    Tail,
+    integer_bias,
+    integer_weights,
+    multipliers,
+    ratio,
+    tail_at,
+)
+from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
+from accelserve.kernels.ir import (
+    Add,
+    Array,
+    Conv2d,
+    Dense,
+    Epilogue,
+    Graph,
+    Intermediate,
+    Node,
+    QConv2d,
+    QuantParams,
+    Reshape,
+    Residual,
+    Window,
+)
+
+
+def lower_residual_convolution(graph: Graph) -> tuple[Graph, bool]:
+    """Rules 1 and 2 of this file."""
+    return rewrite(graph, _with_residual)
+
+
+def lower_convolution(graph: Graph) -> tuple[Graph, bool]:
+    """Rule 3 of this file, then rule 4 for what is left."""
+    graph, quantized = rewrite(graph, _with_tail)
+    graph, left = rewrite(graph, _to_float)
+    return graph, quantized or left
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A Conv2d or Dense node whose operands are integers.
+
+    Attributes:
+        node: the float node.
+        source: the uint8 activation it reads, with its parameters.
+        integers: weights and bias.
+        intermediate: parameters of a Quantize right behind it that a residual sum reads; None without.
+    """
+
+    node: Node
+    source: tuple[str, QuantParams]
+    integers: IntegerWeights
+    intermediate: QuantParams | None = None
+
+
+def _layer_at(index: GraphIndex, value: str) -> Layer | None:
+    node = index.producers.get(value)
+    if node is None or not isinstance(node.op, Conv2d | Dense):
+        return None
+    source = index.dequantized(node.inputs[0])
+    integers = integer_weights(index, node)
+    if source is None or integers is None:
+        return None
+    return Layer(node, source, integers)
+
+
+def _summand_at(index: GraphIndex, value: str) -> Layer | None:
+    """The layer behind one operand of a residual sum that nothing else reads, directly or through a Quantize."""
+    if not index.used_once(value):
+        return None
+    direct = _layer_at(index, value)
+    if direct is not None:
+        return direct
+    stored = index.dequantized(value)
+    if stored is None or not index.used_once(stored[0]):
+        return None
+    inner = index.quantized_from(stored[0])
+    if inner is None or inner[1] != stored[1] or not index.used_once(inner[0]):
+        return None
+    layer = _layer_at(index, inner[0])
+    return None if layer is None else Layer(layer.node, layer.source, layer.integers, stored[1])
+
+
+def _with_residual(index: GraphIndex, node: Node) -> Replacement | None:
+    tail = tail_at(index, node)
+    total = index.producers.get(tail.value) if tail else None
+    if tail is None or total is None or not isinstance(total.op, Add) or not index.used_once(tail.value):
+        return None
+    candidates: list[tuple[int, Layer, tuple[str, QuantParams]]] = []
+    for mine, other in (total.inputs, total.inputs[::-1]):
+        layer = _summand_at(index, mine)
+        residual = index.dequantized(other)
+        same_shape = index.graph.type_of(mine).shape == index.graph.type_of(other).shape
+        if layer is not None and residual is not None and same_shape:
+            candidates.append((index.positions[layer.node.name], layer, residual))
+    if not candidates:
+        return None
+    _, layer, residual = max(candidates, key=lambda candidate: candidate[0])
+    return _integer_layer(index, layer, tail, node.output, residual)
+
+
+def _with_tail(index: GraphIndex, node: Node) -> Replacement | None:
+    tail = tail_at(index, node)
+    layer = _layer_at(index, tail.value) if tail else None
+    if tail is None or layer is None:
+        return None
+    return _integer_layer(index, layer, tail, node.output)
+
+
+def _to_float(index: GraphIndex, node: Node) -> Replacement | None:
+    layer = _layer_at(index, node.output)
+    if layer is None:
+        return None
+    return _integer_layer(index, layer, None, node.output)
+
+
+def _integer_layer(
+    index: GraphIndex,
+    layer: Layer,
+    tail: Tail | None,
+    output: str,
+    residual: tuple[str, QuantParams] | None = None,
+) -> Replacement:
+    # Several Quantize nodes may read one layer; the value they make tells the integer nodes apart.
+    name = layer.node.name if index.used_once(layer.node.output) else f"{layer.node.name}/{output}"
+    first_scale = layer.intermediate or (tail.params if tail else None)
+    window, groups, weights = _as_convolution(layer)
+    constants: dict[str, Array] = {
+        f"{name}/weights": weights,
+        f"{name}/bias": integer_bias(layer.integers, layer.source[1]),
+        f"{name}/scale": multipliers(
+            layer.integers, layer.source[1], first_scale.scale if first_scale else 1.0
+        ),
+    }
+    op = QConv2d(window, groups, layer.source[1].zero_point, _epilogue(layer, tail, residual))
+    operands = [layer.source[0], *constants, *([residual[0]] if residual else [])]
+    if isinstance(layer.node.op, Conv2d):
+        return Replacement((Node(name, op, tuple(operands), output),), constants)
+    return Replacement(_on_one_pixel(index, name, op, operands, output), constants)
+
+
+def _as_convolution(layer: Layer) -> tuple[Window, int, Array]:
+    op = layer.node.op
+    if isinstance(op, Conv2d):
+        return op.window, op.groups, layer.integers.weights
+    return Window(kernel=(1, 1)), 1, np.ascontiguousarray(layer.integers.weights[:, None, None, :])
+
+
+def _epilogue(layer: Layer, tail: Tail | None, residual: tuple[str, QuantParams] | None) -> Epilogue | None:
+    if tail is None:
+        return None
+    output = tail.params
+    middle = layer.intermediate
+    return Epilogue(
+        zero_point=output.zero_point,
+        low=tail.low,
+        high=tail.high,
+        residual=None
+        if residual is None
+        else Residual(zero_point=residual[1].zero_point, multiplier=ratio(residual[1].scale, output.scale)),
+        intermediate=None
+        if middle is None
+        else Intermediate(
+            low=-middle.zero_point, high=255 - middle.zero_point, multiplier=ratio(middle.scale, output.scale)
+        ),
+    )
+
+
+def _on_one_pixel(
+    index: GraphIndex, name: str, op: QConv2d, operands: Sequence[str], output: str
+) -> tuple[Node, ...]:
+    """A dense layer: [N, C] as an image of one pixel, and back."""
+    batch, channels = index.graph.type_of(operands[0]).shape
+    pixels = f"{name}/pixels"
+    nodes = [Node(pixels, Reshape((batch, 1, 1, channels)), (operands[0],), pixels)]
+    operands = [pixels, *operands[1:]]
+    outputs = index.graph.type_of(output).shape[1]
+    if len(operands) == 5:
+        residual = f"{name}/residual_pixels"
+        nodes.append(Node(residual, Reshape((batch, 1, 1, outputs)), (operands[4],), residual))
+        operands[4] = residual
+    image = f"{name}/image"
+    nodes.append(Node(name, op, tuple(operands), image))
+    nodes.append(Node(f"{name}/vector", Reshape((batch, outputs)), (image,), output))
+    return tuple(nodes)

@@ -1,0 +1,85 @@
+"""Sums, per-channel affine maps and means of quantised operands become integer operators.
+
+With [Clip] a Clip or nothing, and operands that are per-tensor uint8:
+
+1. ``Quantize([Clip](Add(Dequantize(a), Dequantize(b))))``, shapes equal -> ``QAdd``.
+2. ``Quantize([Clip](ChannelAffine(Dequantize(x), mul, add)))`` -> ``QChannelAffine``.
+3. ``Quantize(AveragePool(Dequantize(x)))`` -> ``QAveragePool``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accelserve.kernels.compiler.passes.quantized_pattern import Tail, ratio, tail_at
+from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
+from accelserve.kernels.ir import (
+    Add,
+    AveragePool,
+    ChannelAffine,
+    Graph,
+    Node,
+    QAdd,
+    QAveragePool,
+    QChannelAffine,
+    Residual,
+)
+
+
+def lower_pointwise(graph: Graph) -> tuple[Graph, bool]:
+    """Apply the rules of this file; see the module's docstring."""
+    return rewrite(graph, _lower)
+
+
+def _lower(index: GraphIndex, node: Node) -> Replacement | None:
+    tail = tail_at(index, node)
+    source = index.producers.get(tail.value) if tail else None
+    if tail is None or source is None:
+        return None
+    if isinstance(source.op, Add):
+        return _sum(index, node, source, tail)
+    if isinstance(source.op, ChannelAffine):
+        return _affine(index, node, source, tail)
+    if isinstance(source.op, AveragePool) and (tail.low, tail.high) == (0, 255):
+        return _mean(index, node, source, tail)
+    return None
+
+
+def _sum(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:
+    a, b = (index.dequantized(value) for value in source.inputs)
+    shapes = {index.graph.type_of(value).shape for value in source.inputs}
+    if a is None or b is None or len(shapes) != 1:
+        return None
+    terms = [
+        Residual(zero_point=p.zero_point, multiplier=ratio(p.scale, tail.params.scale)) for _, p in (a, b)
+    ]
+    op = QAdd(terms[0], terms[1], tail.params.zero_point, tail.low, tail.high)
+    return Replacement((Node(source.name, op, (a[0], b[0]), node.output),))
+
+
+def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:
+    x = index.dequantized(source.inputs[0])
+    mul, add = (index.constant(value) for value in source.inputs[1:])
+    if x is None or mul is None or add is None:
+        return None
+    name = f"{source.name}/{node.output}"
+    scale = tail.params.scale
+    constants = {
+        f"{name}/mul": (mul.astype(np.float64) * x[1].scale / scale).astype(np.float32),
+        f"{name}/add": (add.astype(np.float64) / scale).astype(np.float32),
+    }
+    op = QChannelAffine(x[1].zero_point, tail.params.zero_point, tail.low, tail.high)
+    return Replacement((Node(name, op, (x[0], *constants), node.output),), constants)
+
+
+def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:
+    x = index.dequantized(source.inputs[0])
+    if x is None or not isinstance(source.op, AveragePool):
+        return None
+    window = source.op.window
+    cells = window.kernel[0] * window.kernel[1]
+    divisors = np.full(cells + 1, cells) if source.op.count_padding else np.maximum(np.arange(cells + 1), 1)
+    name = f"{source.name}/multiplier"
+    multiplier = (x[1].scale / (tail.params.scale * divisors)).astype(np.float32)
+    op = QAveragePool(window, x[1].zero_point, tail.params.zero_point)
+    return Replacement((Node(source.name, op, (x[0], name), node.output),), {name: multiplier})

@@ -1,0 +1,86 @@
+"""Data movement works on stored integers.
+
+1. ``op(Dequantize(x))`` with op one of MaxPool, Reshape, Transpose, Slice -> ``Dequantize(op(x))``.
+   Dequantize is increasing, so the greatest integer is the greatest real.
+2. ``Pad(Dequantize(x), v)`` where v is a real that x's parameters hold exactly -> ``Dequantize(Pad(x, q(v)))``.
+3. ``Concat(Dequantize(x0), Dequantize(x1), ...)``, all with the same parameters -> ``Dequantize(Concat(x0, x1, ...))``.
+4. ``Quantize(Concat(Dequantize(x0), ...))`` with other parameters p -> ``Concat(Quantize(Dequantize(x0), p), ...)``.
+
+Pre: parameters are per tensor and uint8. Post: no new float32 tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
+from accelserve.kernels.ir import Concat, Graph, MaxPool, Node, Op, Pad, Quantize, Reshape, Slice, Transpose
+
+MOVEMENT = (MaxPool, Reshape, Transpose, Slice)
+
+
+def move_dequantize_down(graph: Graph) -> tuple[Graph, bool]:
+    """Apply the rules of this file once to every node; the pipeline repeats until nothing changes."""
+    return rewrite(graph, _move)
+
+
+def _move(index: GraphIndex, node: Node) -> Replacement | None:
+    if isinstance(node.op, MOVEMENT):
+        return _through_one(index, node)
+    if isinstance(node.op, Pad):
+        return _through_pad(index, node)
+    if isinstance(node.op, Concat):
+        return _through_concat(index, node)
+    if isinstance(node.op, Quantize):
+        return _into_concat(index, node)
+    return None
+
+
+def _through_one(index: GraphIndex, node: Node) -> Replacement | None:
+    source = index.dequantized(node.inputs[0])
+    return None if source is None else _on_stored(index, node, node.op, (source[0],))
+
+
+def _through_pad(index: GraphIndex, node: Node) -> Replacement | None:
+    source = index.dequantized(node.inputs[0])
+    if source is None or not isinstance(node.op, Pad):
+        return None
+    value, params = source
+    stored = node.op.value / params.scale + params.zero_point
+    if stored != round(stored) or not 0 <= stored <= 255:
+        return None
+    return _on_stored(index, node, replace(node.op, value=float(stored)), (value,))
+
+
+def _on_stored(index: GraphIndex, node: Node, op: Op, stored: tuple[str, ...]) -> Replacement:
+    """``op`` on stored integers, then the Dequantize that stood before the node's first operand."""
+    dequantize = index.producers[node.inputs[0]]
+    result = f"{node.output}/stored"
+    return Replacement(
+        (
+            Node(node.name, op, stored, result),
+            Node(f"{node.name}/dequantize", dequantize.op, (result, *dequantize.inputs[1:]), node.output),
+        )
+    )
+
+
+def _through_concat(index: GraphIndex, node: Node) -> Replacement | None:
+    sources = [index.dequantized(value) for value in node.inputs]
+    found = [source for source in sources if source is not None]
+    if len(found) != len(sources) or len({params for _, params in found}) != 1:
+        return None
+    return _on_stored(index, node, node.op, tuple(value for value, _ in found))
+
+
+def _into_concat(index: GraphIndex, node: Node) -> Replacement | None:
+    concat = index.producers.get(node.inputs[0])
+    if concat is None or not isinstance(concat.op, Concat) or index.params(node) is None:
+        return None
+    if any(index.dequantized(value) is None for value in concat.inputs):
+        return None
+    parts = [
+        Node(f"{node.name}/part{i}", node.op, (value, *node.inputs[1:]), f"{node.output}/part{i}")
+        for i, value in enumerate(concat.inputs)
+    ]
+    joined = Node(node.name, concat.op, tuple(part.output for part in parts), node.output)
+    return Replacement((*parts, joined))

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.kernels.compiler.network_builder import NetworkBuilder
+
+from accelserve.kernels import ir
+from accelserve.kernels.compiler.lower import lower
+from accelserve.kernels.devices.base import Lowered
+from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.devices.reference_ops import EVALUATORS
+from accelserve.kernels.ir import Graph
+
+
+def operators(lowered: Lowered) -> list[str]:
+    return [node.op.label for node in lowered.graph]
+
+
+def assert_means_the_same(graph: Graph, lowered: Lowered, steps: float) -> None:
+    """The lowered graph gives what the float graph gives, but for ``steps`` (a bound in real units)."""
+    image = np.random.default_rng(7).normal(0, 1, graph.inputs["images"].shape).astype(np.float32)
+    feeds: dict[str, ir.Array] = {"images": image}
+    params = lowered.input_quantization.get("images")
+    stored = feeds
+    if params is not None:
+        operands = [image, np.array(params.scale, np.float32), np.array(params.zero_point, np.uint8)]
+        stored = {"images": EVALUATORS[ir.Quantize](ir.Quantize(), operands)}
+    expected, got = evaluate(graph, feeds), evaluate(lowered.graph, stored)
+    for name, array in expected.items():
+        assert got[name].dtype == array.dtype
+        np.testing.assert_allclose(got[name], array, atol=steps, rtol=1e-5)
+
+
+def test_convolution_with_relu_becomes_one_integer_convolution() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    y = net.quantize(net.add(ir.Clip(), net.conv(x, 8, 4)), 0.05, 0)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QConv2d", "Dequantize"]
+    assert lowered.input_quantization["images"] == ir.QuantParams(float(np.float32(0.02)), 120)
+    assert_means_the_same(graph, lowered, 0.051)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_signed_activations_become_unsigned(dtype: str) -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, -8 if dtype == "int8" else 120, dtype)
+    y = net.quantize(net.conv(x, 8, 4), 0.1, -3 if dtype == "int8" else 125, dtype)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QConv2d", "Dequantize"]
+    assert {t.dtype for t in lowered.graph.inputs.values()} == {ir.DType.U8}
+    assert_means_the_same(graph, lowered, 0.11)
+
+
+@pytest.mark.parametrize("intermediate", [True, False])
+def test_residual_sum_joins_the_later_convolution(intermediate: bool) -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    shortcut = net.quantize(net.conv(x, 8, 4, kernel=1), 0.04, 130)
+    inner = net.quantize(net.add(ir.Clip(), net.conv(x, 8, 4)), 0.03, 0)
+    branch = net.conv(inner, 8, 8)
+    if intermediate:
+        branch = net.quantize(branch, 0.1, 128)
+    y = net.quantize(net.add(ir.Clip(), net.add(ir.Add(), branch, shortcut)), 0.08, 0)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QConv2d", "QConv2d", "QConv2d", "Dequantize"]
+    last = lowered.graph.nodes[2].op
+    assert isinstance(last, ir.QConv2d)
+    assert last.epilogue is not None
+    assert last.epilogue.residual is not None
+    assert (last.epilogue.intermediate is not None) == intermediate
+    assert_means_the_same(graph, lowered, 0.17)
+
+
+def test_concatenation_of_other_scales_requantises_by_table() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    a = net.quantize(net.conv(x, 8, 4), 0.1, 128)
+    b = net.quantize(net.conv(x, 8, 4), 0.05, 128)
+    y = net.quantize(net.add(ir.Concat(3), a, b), 0.1, 128)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert sorted(operators(lowered)) == ["Concat", "Dequantize", "QConv2d", "QConv2d", "QLookup"]
+    assert_means_the_same(graph, lowered, 0.11)
+
+
+def test_pooling_and_reshaping_move_stored_integers() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    pooled = net.quantize(net.add(ir.MaxPool(ir.Window(kernel=(2, 2), strides=(2, 2))), x), 0.02, 120)
+    flat = net.add(ir.Reshape((1, 64)), pooled)
+    y = net.add(ir.Dense(), flat, net.weights((10, 64)))
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["MaxPool", "Reshape", "Reshape", "QConv2d", "Reshape"]
+    assert_means_the_same(graph, lowered, 1e-4)
+
+
+def test_densenet_preactivation_becomes_a_channel_affine() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    mul = net.constant(np.array([1, -1, 0.5, 2], np.float32))
+    add = net.constant(np.array([0.1, 0.2, -0.3, 0], np.float32))
+    y = net.quantize(net.add(ir.Clip(), net.add(ir.ChannelAffine(), x, mul, add)), 0.03, 0)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QChannelAffine", "Dequantize"]
+    assert_means_the_same(graph, lowered, 0.031)
+
+
+def test_global_mean_becomes_an_integer_pool() -> None:
+    net = NetworkBuilder((1, 7, 7, 4))
+    x = net.quantize("images", 0.02, 120)
+    y = net.quantize(net.add(ir.AveragePool(ir.Window(kernel=(7, 7))), x), 0.01, 110)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QAveragePool", "Dequantize"]
+    assert_means_the_same(graph, lowered, 0.011)
+
+
+def test_sigmoid_after_a_convolution_becomes_a_table() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    y = net.quantize(net.add(ir.Sigmoid(), net.quantize(net.conv(x, 8, 4), 0.1, 128)), 1 / 255, 0)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QConv2d", "QLookup", "Dequantize"]
+    assert_means_the_same(graph, lowered, 0.02)
+
+
+def test_logits_stay_float_and_feed_the_softmax() -> None:
+    net = NetworkBuilder((1, 4))
+    x = net.quantize("images", 0.02, 120)
+    y = net.add(ir.Softmax(1), net.add(ir.Dense(), x, net.weights((10, 4))))
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["Reshape", "QConv2d", "Reshape", "Softmax"]
+    assert_means_the_same(graph, lowered, 1e-5)
+
+
+def test_a_value_with_two_quantisations_keeps_both() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    conv = net.conv(x, 8, 4)
+    a, b = net.quantize(conv, 0.1, 128), net.quantize(conv, 0.2, 100)
+    graph = net.graph(a=a, b=b, raw=conv)
+    lowered = lower(graph)
+    assert operators(lowered).count("QConv2d") == 3
+    assert_means_the_same(graph, lowered, 0.21)
+
+
+def test_a_float_graph_comes_back_as_it_is() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    weights = net.constant(np.ones((8, 1, 1, 4), np.float32))
+    y = net.add(ir.Conv2d(ir.Window(kernel=(1, 1))), "images", weights)
+    graph = net.graph(y=y)
+    assert lower(graph).graph is graph
+
+
+def test_asymmetric_weights_stay_in_float() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    stored = net.constant(net.rng.integers(0, 256, (8, 1, 1, 4)).astype(np.uint8))
+    weights = net.add(
+        ir.Dequantize(),
+        stored,
+        net.constant(np.array(0.01, np.float32)),
+        net.constant(np.array(90, np.uint8)),
+    )
+    y = net.quantize(net.add(ir.Conv2d(ir.Window(kernel=(1, 1))), x, weights), 0.1, 128)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert "Conv2d" in operators(lowered)
+    assert_means_the_same(graph, lowered, 0.11)
