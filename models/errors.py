@@ -2,6 +2,10 @@
 
 ModelError
 ├── ModelFileError           a file that cannot be read as a network: truncated, cyclic, absurd
+├── UnknownArchitectureError no network of that name is built in
+├── WeightMismatchError      weights that do not fit a network: missing, unexpected, of another shape
+├── MissingExtraError        an optional package that is not installed
+├── PullError                published weights that cannot be fetched or fail their hash
 ├── CalibrationError         nothing to calibrate on, or images that cannot be used
 ├── ConversionError          a network that cannot be made into a servable
 └── RepositoryError
@@ -16,7 +20,11 @@ No transport codes here: the server's rpc room alone maps errors to statuses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+Shape = tuple[int, ...]
+_NAMES_SHOWN = 3
 
 
 class ModelError(Exception):
@@ -35,6 +43,82 @@ class ModelFileError(ModelError):
         self.source = source
         self.reason = reason
         super().__init__(f"{source}: {reason}")
+
+
+class UnknownArchitectureError(ModelError):
+    """No built-in network has this name.
+
+    Attributes:
+        name: what was asked for.
+        known: every name there is.
+    """
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(f"no architecture is named '{name}'; there are {', '.join(self.known)}")
+
+
+class WeightMismatchError(ModelError):
+    """Weights do not fit a network.
+
+    Attributes:
+        architecture: the network's name.
+        missing: parameters that the weights lack.
+        unexpected: weights that the network has no place for.
+        misshapen: parameter -> (shape in the weights, shape in the network).
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        *,
+        missing: Sequence[str] = (),
+        unexpected: Sequence[str] = (),
+        misshapen: Mapping[str, tuple[Shape, Shape]] | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.missing = tuple(missing)
+        self.unexpected = tuple(unexpected)
+        self.misshapen = dict(misshapen or {})
+        shapes = [f"{name} is {list(got)} for {list(want)}" for name, (got, want) in self.misshapen.items()]
+        kinds = (("missing", self.missing), ("unexpected", self.unexpected), ("misshapen", shapes))
+        found = [f"{len(names)} {kind} ({_shorten(names)})" for kind, names in kinds if names]
+        super().__init__(
+            f"the weights do not fit {architecture}: {', '.join(found)}; check the architecture's name"
+        )
+
+
+class MissingExtraError(ModelError):
+    """A package that an optional step needs is not installed.
+
+    Attributes:
+        package: what could not be imported.
+        extra: the extra of accelserve that brings it.
+        purpose: what it is needed for.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package = package
+        self.extra = extra
+        self.purpose = purpose
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed: pip install 'accelserve[{extra}]'"
+        )
+
+
+class PullError(ModelError):
+    """Published weights cannot be fetched, or are not what their name says.
+
+    Attributes:
+        url: where they were looked for.
+        reason: got, expected and the next step.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url}: {reason}")
 
 
 class CalibrationError(ModelError):
@@ -104,3 +188,8 @@ class CorruptVersionError(RepositoryError):
         self.directory = directory
         self.reason = reason
         super().__init__(f"{directory} cannot be served: {reason}")
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _NAMES_SHOWN} more"] if len(names) > _NAMES_SHOWN else []
+    return ", ".join([*names[:_NAMES_SHOWN], *more])
