@@ -1,0 +1,202 @@
+"""TensorProto <-> numpy, as TensorFlow's runtime reads and writes it, with no Python loop over elements.
+
+Reading: `tensor_content` wins over the typed field when it is not empty; of typed values that are too few the last is
+repeated, none at all means zeros, and too many are cut off. Strings are the exception: there must be exactly as many
+as the shape says, since a picture that is repeated or lost is a mistake that nobody sees. (Source: TensorFlow's
+`core/framework/tensor.cc`, `FromProtoField`.)
+
+Dtypes: all that numpy has, complex ones and the quantised integers (as plain integers) included. DT_BFLOAT16 reads as
+float32, which holds every bfloat16 exactly. DT_RESOURCE, DT_VARIANT, references, floats of eight or fewer bits and
+integers of fewer than eight are refused.
+
+Pure functions: no state, safe to call from any thread.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from accelserve.protos import tensorflow as tf
+from accelserve.protos.dtypes import Encoding, dtype_name, encoding_of, numpy_dtype, tensorflow_dtype
+from accelserve.protos.errors import TensorShapeError, TensorValueError
+from accelserve.protos.shapes import DEFAULT_LIMIT_BYTES, allowed_count, element_count, shape_of, shape_proto
+from accelserve.protos.string_tensors import from_strings, string_bytes, to_strings
+
+__all__ = [
+    "DEFAULT_LIMIT_BYTES",
+    "Array",
+    "dtype_name",
+    "element_count",
+    "from_array",
+    "from_content",
+    "from_strings",
+    "numpy_dtype",
+    "shape_of",
+    "shape_proto",
+    "tensorflow_dtype",
+    "to_array",
+    "to_strings",
+]
+
+Array = npt.NDArray[Any]
+
+# Packed fields whose bytes on the wire are the values as they lie in memory: numbers in TensorProto.
+_FIXED_WIDTH_FIELDS: Final = {"float_val": 5, "double_val": 6, "scomplex_val": 9, "dcomplex_val": 12}
+
+
+def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Array:
+    """A tensor's elements, shaped.
+
+    Args:
+        tensor: any dtype that `numpy_dtype` knows; DT_STRING gives an object array of bytes.
+        limit_bytes: bytes that the array may take; checked before it is allocated. For strings, eight bytes each.
+
+    Returns:
+        An array of `numpy_dtype(tensor.dtype)`; maybe read-only, since it may share the message's bytes.
+
+    Raises:
+        TensorShapeError: see `shape_of`; or `tensor_content` has another length than the shape asks for; or the number
+            of strings is not that of the shape.
+        TensorDtypeError: see `numpy_dtype`.
+        TensorValueError: a typed value outside the dtype's range.
+        TensorTooLargeError: more than `limit_bytes`.
+    """
+    if tensor.dtype == tf.DT_STRING:
+        shape, strings = to_strings(tensor, limit_bytes=limit_bytes)
+        array: Array = np.empty(len(strings), dtype=object)
+        array[:] = list(strings)
+        return array.reshape(shape)
+    encoding = encoding_of(tensor.dtype)
+    shape = shape_of(tensor.tensor_shape)
+    count = allowed_count(shape, numpy_dtype(tensor.dtype).itemsize, limit_bytes)
+    content = tensor.tensor_content
+    flat = _from_content(content, encoding, shape, count) if content else _from_field(tensor, encoding, count)
+    return _as_values(flat, tensor.dtype).reshape(shape)
+
+
+def from_array(array: npt.ArrayLike, *, as_content: bool = False) -> tf.TensorProto:
+    """A tensor of an array.
+
+    Args:
+        array: of any dtype that `tensorflow_dtype` knows. Strings (object, bytes or str; str is sent as UTF-8).
+        as_content: True puts the elements into `tensor_content`: smallest and fastest. False uses the typed field, with
+            every element, which is what TensorFlow Serving answers and old clients read. Strings are always typed.
+
+    Raises:
+        TensorDtypeError: see `tensorflow_dtype`; or an object array holds something other than bytes and str.
+    """
+    values = np.asarray(array)
+    dtype = tensorflow_dtype(values.dtype)
+    if dtype == tf.DT_STRING:
+        return from_strings(string_bytes(values), values.shape)
+    encoding = encoding_of(dtype)
+    bits = _bits(values) if encoding.is_bits else values
+    if as_content:
+        content = np.ascontiguousarray(bits, dtype=encoding.content).tobytes()
+        return tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(values.shape), tensor_content=content)
+    tensor = tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(values.shape))
+    _fill_field(tensor, encoding, bits)
+    return tensor
+
+
+def from_content(content: bytes, shape: Sequence[int], dtype: int) -> tf.TensorProto:
+    """A tensor of raw little-endian bytes.
+
+    Raises:
+        TensorDtypeError: see `numpy_dtype`; or DT_STRING, which has no raw form here.
+        TensorShapeError: a negative dimension, or another number of bytes than shape and dtype ask for.
+    """
+    encoding = encoding_of(dtype)
+    tensor = tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(shape), tensor_content=content)
+    dims = shape_of(tensor.tensor_shape)
+    _check_content_size(len(content), encoding, dims, element_count(dims))
+    return tensor
+
+
+def _check_content_size(size_bytes: int, encoding: Encoding, shape: tuple[int, ...], count: int) -> None:
+    expected = count * encoding.content.itemsize
+    if size_bytes != expected:
+        raise TensorShapeError(
+            f"A tensor of shape {list(shape)} with elements of {encoding.content.itemsize} bytes has {expected} bytes "
+            f"of tensor_content, got {size_bytes}.",
+            shape=shape,
+            expected=expected,
+            got=size_bytes,
+        )
+
+
+def _from_content(content: bytes, encoding: Encoding, shape: tuple[int, ...], count: int) -> Array:
+    _check_content_size(len(content), encoding, shape, count)
+    if encoding.content.kind == "b":
+        # Any byte but 0 is true; a numpy bool of another byte than 0 and 1 would misbehave.
+        truths: Array = np.frombuffer(content, dtype=np.uint8) != 0
+        return truths
+    return np.frombuffer(content, dtype=encoding.content)
+
+
+def _from_field(tensor: tf.TensorProto, encoding: Encoding, count: int) -> Array:
+    # numpy reads protobuf's repeated fields through the buffer protocol where the runtime offers it.
+    values = np.array(getattr(tensor, encoding.field), dtype=encoding.field_dtype)
+    if encoding.content.kind == "c":
+        values = values[: values.size // 2 * 2].view(encoding.content)
+    values = values[:count]
+    if values.dtype != encoding.content:
+        _check_range(values, encoding.content, dtype_name(tensor.dtype))
+        values = values.astype(encoding.content)
+    missing = count - values.size
+    if missing == 0:
+        return values
+    filler = values[-1] if values.size else encoding.content.type(0)
+    return np.concatenate([values, np.full(missing, filler, dtype=encoding.content)])
+
+
+def _check_range(values: Array, narrow: np.dtype[Any], dtype: str) -> None:
+    bounds = np.iinfo(narrow)
+    outside = (values < bounds.min) | (values > bounds.max)
+    if outside.any():
+        index = int(outside.argmax())
+        raise TensorValueError(
+            f"Element {index} is {values[index]}, but {dtype} holds {bounds.min} to {bounds.max}.",
+            dtype=dtype,
+            index=index,
+        )
+
+
+def _as_values(flat: Array, dtype: int) -> Array:
+    if dtype == tf.DT_HALF:
+        return flat.view(np.dtype("<f2"))
+    if dtype == tf.DT_BFLOAT16:
+        # A bfloat16 is the upper half of a float32.
+        widened: Array = (flat.astype(np.uint32) << 16).view(np.float32)
+        return widened
+    return flat
+
+
+def _bits(values: Array) -> Array:
+    if values.dtype.kind == "f":
+        return np.ascontiguousarray(values, dtype="<f2").view("<u2")
+    # bfloat16 from ml_dtypes, whose kind is void and whose byte order is the machine's.
+    return np.ascontiguousarray(values).view(np.uint16)
+
+
+def _fill_field(tensor: tf.TensorProto, encoding: Encoding, values: Array) -> None:
+    plain = np.ascontiguousarray(values, dtype=encoding.content).reshape(-1)
+    number = _FIXED_WIDTH_FIELDS.get(encoding.field)
+    if number is None:
+        getattr(tensor, encoding.field).extend(plain.tolist())
+    elif plain.size:
+        # Setting one by one makes a Python float of every element; parsing copies the block (sixty times faster).
+        tensor.MergeFromString(_length_delimited(number, plain.tobytes()))
+
+
+def _length_delimited(field_number: int, payload: bytes) -> bytes:
+    # The wire's type 2: key, length, bytes. Every field number here is below 16, so the key is one byte.
+    head = bytearray([field_number << 3 | 2])
+    length = len(payload)
+    while length > 0x7F:
+        head.append(length & 0x7F | 0x80)
+        length >>= 7
+    head.append(length)
+    return bytes(head) + payload
