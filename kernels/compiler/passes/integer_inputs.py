@@ -28,6 +28,8 @@ def integer_inputs(graph: Graph) -> tuple[Graph, dict[str, QuantParams]]:
             continue
         quantization[name] = only
         same.update({reader.output: name for reader in readers})
+    if not quantization:
+        return graph, quantization
     inputs = {
         k: TensorType(t.shape, DType.U8 if k in quantization else t.dtype) for k, t in graph.inputs.items()
     }
