@@ -1,0 +1,119 @@
+"""One contender in a process of its own, kept alive between rounds.
+
+Run as ``python contenders.py KIND MODEL THREADS``; it says ``ready`` with what it loaded, then reads one JSON request a
+line and answers one JSON line:
+
+* ``{"time": n}`` -> ``{"ms": [...]}``: n inferences of one image, each timed by itself, after two that are not.
+* ``{"answer": path}`` -> ``{"probabilities": [...]}``: the first output for the float32 image in that ``.npy`` file.
+
+It must run in an environment that holds only the peer, so it imports nothing of this project unless it is asked to
+time it. Every contender gets the same QDQ file and the same float32 image [1, H, W, 3], so quantising the input is
+part of what is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Infer = Callable[[Image], list[NDArray[Any]]]
+
+
+def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
+    """Our CPU device, through the same calls as the server's."""
+    from accelserve.kernels.compiler.lower import lower
+    from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.devices.cpu import CpuDevice
+    from accelserve.kernels.preprocess import quantize_tensor
+    from accelserve.models.importing import load_onnx
+
+    lowered = lower(load_onnx(model))
+    program = CpuDevice().load(lowered, LoadOptions(threads=threads, cache=Path(".cache/plans")))
+    (name, kind), (_, params) = (
+        next(iter(program.inputs.items())),
+        next(iter(lowered.input_quantization.items())),
+    )
+    stored = np.empty(kind.shape, np.uint8)
+
+    def infer(image: Image) -> list[NDArray[Any]]:
+        quantize_tensor(image, params.scale, params.zero_point, out=stored)
+        return list(program.run({name: stored}).values())
+
+    return infer, kind.shape, program.description
+
+
+def openvino(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
+    """OpenVINO's CPU plugin with its latency hint."""
+    import openvino as ov
+
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    core = ov.Core()
+    request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
+    shape = tuple(request.model_inputs[0].shape)
+
+    def infer(image: Image) -> list[NDArray[Any]]:
+        return list(request.infer({0: image}).values())
+
+    return infer, shape, f"openvino {ov.__version__.split('-')[0]}"
+
+
+def onnxruntime(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
+    """onnxruntime's CPU provider with every graph optimisation."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+
+    def infer(image: Image) -> list[NDArray[Any]]:
+        return list(session.run(None, {given.name: image}))
+
+    return infer, tuple(given.shape), f"onnxruntime {ort.__version__}"
+
+
+CONTENDERS: dict[str, Callable[[Path, int], tuple[Infer, tuple[int, ...], str]]] = {
+    "accelserve": accelserve,
+    "openvino": openvino,
+    "onnxruntime": onnxruntime,
+}
+
+
+def serve(infer: Infer, shape: tuple[int, ...]) -> None:
+    """Answer requests until the input ends."""
+    image = np.random.default_rng(1).uniform(-120, 120, [d if isinstance(d, int) else 1 for d in shape])
+    image = image.astype(np.float32)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "answer" in request:
+            outputs = infer(np.load(request["answer"]))
+            print(json.dumps({"probabilities": np.asarray(outputs[0]).ravel().tolist()}), flush=True)
+            continue
+        infer(image)
+        infer(image)
+        times = []
+        for _ in range(request["time"]):
+            began = time.perf_counter()
+            infer(image)
+            times.append((time.perf_counter() - began) * 1e3)
+        print(json.dumps({"ms": times}), flush=True)
+
+
+def main() -> None:
+    """Load the contender named on the command line and serve it."""
+    kind, model, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    infer, shape, description = CONTENDERS[kind](model, threads)
+    print(json.dumps({"ready": description}), flush=True)
+    serve(infer, shape)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Times contenders in turn, A B C A B C, so that a machine that speeds up or slows down does so for all of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCRIPT = Path(__file__).with_name("contenders.py")
+
+
+class Contender:
+    """A contender's process, ready to be timed.
+
+    Args:
+        kind: ``accelserve[:OPTION=VALUE,...]``, ``openvino`` or ``onnxruntime``.
+        python: the interpreter of the environment that holds it.
+    """
+
+    def __init__(self, kind: str, python: Path, model: Path, threads: int) -> None:
+        self.kind = kind
+        command = [str(python), str(SCRIPT), kind, str(model), str(threads)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.description = str(self._answer()["ready"])
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(
+                f"{self.kind} ended early with code {self._process.wait()}; its error is above"
+            )
+        return dict(json.loads(line))
+
+    def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def time(self, runs: int) -> list[float]:
+        """Milliseconds of each of ``runs`` inferences."""
+        return list(self._ask({"time": runs})["ms"])
+
+    def answer(self, image: Path) -> NDArray[np.float64]:
+        """The first output, flat, for the float32 image in a ``.npy`` file."""
+        return np.array(self._ask({"answer": str(image)})["probabilities"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of one contender over all rounds, and its ratio to the first contender round by round."""
+
+    ms: tuple[float, ...]
+    round_medians: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Median over every run."""
+        return float(np.median(self.ms))
+
+    @property
+    def p90(self) -> float:
+        """90th percentile over every run."""
+        return float(np.percentile(self.ms, 90))
+
+    def times_faster_than(self, other: Timing) -> float:
+        """Median over rounds of the other's median by this one's: 1.2 is 1.2 times faster."""
+        return float(np.median(np.array(other.round_medians) / np.array(self.round_medians)))
+
+
+def interleave(contenders: Sequence[Contender], rounds: int, runs: int) -> dict[str, Timing]:
+    """Time every contender in turn, ``rounds`` times ``runs`` inferences each."""
+    blocks: dict[str, list[list[float]]] = {contender.kind: [] for contender in contenders}
+    for _ in range(rounds):
+        for contender in contenders:
+            blocks[contender.kind].append(contender.time(runs))
+    return {
+        kind: Timing(
+            tuple(ms for block in series for ms in block), tuple(float(np.median(b)) for b in series)
+        )
+        for kind, series in blocks.items()
+    }
+
+
+def competing_process() -> subprocess.Popen[bytes]:
+    """One process that keeps one core busy until it is killed."""
+    return subprocess.Popen([sys.executable, "-c", "while True: pass"])
