@@ -1,0 +1,32 @@
+"""Encoded pictures to the network's quantised input tensor, with TensorFlow's and Pillow's exact arithmetic."""
+
+from accelserve.kernels.preprocess.decode import decode_image
+from accelserve.kernels.preprocess.errors import (
+    EmptyImageError,
+    ImageError,
+    ImageTooLargeError,
+    InvalidImageError,
+    PreprocessSpecError,
+    UnknownImageFormatError,
+)
+from accelserve.kernels.preprocess.limits import ImageLimits
+from accelserve.kernels.preprocess.preprocessor import Preprocessor, preprocess_float, transform_float
+from accelserve.kernels.preprocess.presets import PRESETS, preprocess_spec
+from accelserve.kernels.preprocess.spec import PreprocessSpec
+
+__all__ = [
+    "PRESETS",
+    "EmptyImageError",
+    "ImageError",
+    "ImageLimits",
+    "ImageTooLargeError",
+    "InvalidImageError",
+    "PreprocessSpec",
+    "PreprocessSpecError",
+    "Preprocessor",
+    "UnknownImageFormatError",
+    "decode_image",
+    "preprocess_float",
+    "preprocess_spec",
+    "transform_float",
+]

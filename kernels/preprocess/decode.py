@@ -1,0 +1,209 @@
+"""Encoded pictures to 8-bit pixels, as TensorFlow's ``decode_image(channels=3)`` does it.
+
+JPEG goes through libjpeg-turbo with TensorFlow's settings (fast integer DCT, fancy upsampling); PNG, the first frame of
+a GIF, and BMP through Pillow. Sixteen-bit samples keep their high byte, alpha is dropped without blending, grey becomes
+three equal channels, and EXIF orientation is ignored: TensorFlow ignores it, and networks were trained and evaluated so.
+
+Stricter than TensorFlow in one point: a JPEG whose entropy-coded data is damaged is refused, where TensorFlow returns
+the garbled pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg  # type: ignore[import-untyped]  # its hints lack the py.typed marker
+from PIL import BmpImagePlugin, GifImagePlugin, Image, PngImagePlugin
+
+from accelserve.kernels.preprocess.color import rgb_of_cmyk
+from accelserve.kernels.preprocess.errors import (
+    EmptyImageError,
+    ImageError,
+    ImageTooLargeError,
+    InvalidImageError,
+    UnknownImageFormatError,
+)
+from accelserve.kernels.preprocess.limits import ImageLimits
+from accelserve.kernels.preprocess.spec import ColorOrder
+
+Pixels = npt.NDArray[np.uint8]
+
+_SIGNATURES = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"), (b"BM", "BMP"))
+
+# What libjpeg warns about although every pixel is there; TensorFlow and browsers accept these files too.
+_HARMLESS_JPEG_WARNINGS = (
+    "extraneous bytes before marker",
+    "Unknown Adobe color transform code",
+    "Warning: unknown JFIF revision number",
+    "Invalid SOS parameters for sequential JPEG",
+)
+
+
+def decode_image(data: bytes, order: ColorOrder = "RGB", limits: ImageLimits | None = None) -> Pixels:
+    """Decode a JPEG, PNG, GIF (first frame) or BMP.
+
+    The header is read first: a picture that claims more than the limits allow costs no memory.
+
+    Args:
+        data: the encoded picture.
+        order: order of the channels in the result.
+        limits: bounds on the claimed size; the defaults if None.
+
+    Returns:
+        uint8 [height, width, 3], C-contiguous, both sides at least 1.
+
+    Raises:
+        ImageError: one of its subclasses, without the element's index.
+    """
+    if not data:
+        raise EmptyImageError
+    bounds = limits or ImageLimits()
+    for signature, name in _SIGNATURES:
+        if data.startswith(signature):
+            return _DECODERS[name](data, order, bounds)
+    raise UnknownImageFormatError(data)
+
+
+def _decode_jpeg(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError as error:
+        raise InvalidImageError("JPEG", f"{len(data)} bytes without a usable header: {error}.") from error
+    _require_size("JPEG", int(width), int(height), limits)
+    # FF DA is the start of a scan wherever it stands outside of application segments, so this counts at least all scans
+    scans = data.count(b"\xff\xda")
+    if scans > limits.max_jpeg_scans:
+        raise InvalidImageError("JPEG", f"it has {scans} scans and the limit is {limits.max_jpeg_scans}.")
+    if space in ("CMYK", "YCCK"):
+        inked = _jpeg_samples(data, "CMYK")
+        return _in_order(rgb_of_cmyk(inked, inverted=_has_adobe_marker(data)), order)
+    return _jpeg_samples(data, order)
+
+
+def _jpeg_samples(data: bytes, colorspace: str) -> Pixels:
+    def samples(*, strict: bool) -> Pixels:
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            data, colorspace, fastdct=True, fastupsample=False, strict=strict
+        )
+        return pixels
+
+    try:
+        try:
+            return samples(strict=True)
+        except ValueError as warning:
+            if not any(harmless in str(warning) for harmless in _HARMLESS_JPEG_WARNINGS):
+                raise
+            return samples(strict=False)
+    except ValueError as error:
+        raise InvalidImageError("JPEG", f"the {len(data)} bytes do not decode: {error}.") from error
+
+
+def _has_adobe_marker(data: bytes) -> bool:
+    """Whether an APP14 segment of Adobe's stands before the first scan."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill bytes may precede a marker
+            position += 1
+            continue
+        if marker == 0xDA:
+            return False
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == 0xEE and length >= 14 and data[position + 4 : position + 9] == b"Adobe":
+            return True
+        position += 2 + length
+    return False
+
+
+def _decode_png(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
+    if len(data) < 33 or data[12:16] != b"IHDR":
+        raise InvalidImageError("PNG", f"{len(data)} bytes without a complete IHDR chunk.")
+    width, height = struct.unpack(">II", data[16:24])
+    return _decode_with_pillow(PngImagePlugin.PngImageFile, "PNG", data, (width, height), order, limits)
+
+
+def _decode_gif(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
+    if len(data) < 13:
+        raise InvalidImageError("GIF", f"{len(data)} bytes without a complete screen descriptor.")
+    width, height = struct.unpack("<HH", data[6:10])
+    return _decode_with_pillow(GifImagePlugin.GifImageFile, "GIF", data, (width, height), order, limits)
+
+
+def _decode_bmp(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
+    if len(data) < 26:
+        raise InvalidImageError("BMP", f"{len(data)} bytes without a complete header.")
+    if struct.unpack("<I", data[14:18])[0] == 12:  # the header of OS/2 has 16-bit sides
+        width, height = struct.unpack("<HH", data[18:22])
+    else:
+        width, height = struct.unpack("<ii", data[18:26])
+    # a negative height says that the rows run from top to bottom
+    return _decode_with_pillow(BmpImagePlugin.BmpImageFile, "BMP", data, (width, abs(height)), order, limits)
+
+
+def _decode_with_pillow(
+    reader: Callable[[io.BytesIO], Image.Image],
+    name: str,
+    data: bytes,
+    claimed: tuple[int, int],
+    order: ColorOrder,
+    limits: ImageLimits,
+) -> Pixels:
+    _require_size(name, *claimed, limits)
+    try:
+        # the reader's class, not Image.open: no search for formats, and no process-wide limit beside ours
+        with reader(io.BytesIO(data)) as picture:
+            _require_size(name, *picture.size, limits)  # a GIF's first frame may be larger than its screen
+            picture.load()
+            colors = _rgb_of_picture(picture)
+    except ImageError:
+        raise
+    # Pillow's readers raise whatever their parsing runs into
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ) as error:
+        raise InvalidImageError(name, f"the {len(data)} bytes do not decode: {error}.") from error
+    except (struct.error, zlib.error, MemoryError, Image.DecompressionBombError) as error:
+        raise InvalidImageError(name, f"the {len(data)} bytes do not decode: {error}.") from error
+    return _in_order(colors, order)
+
+
+def _in_order(rgb: Pixels, order: ColorOrder) -> Pixels:
+    return rgb if order == "RGB" else np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _rgb_of_picture(picture: Image.Image) -> Pixels:
+    if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip instead of keeping the high byte
+        grey = (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    # a transparent palette entry or colour keeps its colour, as it does in TensorFlow
+    picture.info.pop("transparency", None)
+    return np.array(picture.convert("RGB"))
+
+
+def _require_size(name: str, width: int, height: int, limits: ImageLimits) -> None:
+    if width < 1 or height < 1:
+        raise InvalidImageError(name, f"the picture claims {width} x {height} pixels.")
+    broken = limits.broken_by(width, height)
+    if broken is not None:
+        raise ImageTooLargeError(name, width, height, broken)
+
+
+_DECODERS: dict[str, Callable[[Any, ColorOrder, ImageLimits], Pixels]] = {
+    "JPEG": _decode_jpeg,
+    "PNG": _decode_png,
+    "GIF": _decode_gif,
+    "BMP": _decode_bmp,
+}

@@ -1,0 +1,261 @@
+"""Encoded pictures to the network's input tensor, several at a time."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+import numpy as np
+import numpy.typing as npt
+
+from accelserve.kernels.preprocess import transform
+from accelserve.kernels.preprocess.decode import decode_image
+from accelserve.kernels.preprocess.errors import ImageError, PreprocessSpecError
+from accelserve.kernels.preprocess.geometry import crop_window
+from accelserve.kernels.preprocess.limits import ImageLimits
+from accelserve.kernels.preprocess.sampling import Axis, filter_taps, two_taps
+from accelserve.kernels.preprocess.spec import PreprocessSpec
+from accelserve.kernels.preprocess.transform import CHANNELS, Quantisation
+
+U8 = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+
+_SIDE_OF_WARM_UP = 9
+
+
+class Preprocessor:
+    """Decode, resize, crop, normalise and quantise as one description says.
+
+    Safe to use from several threads at once. The same bytes in give the same bytes out, whatever the batch, the
+    threads, the CPU.
+
+    Args:
+        spec: the network's preprocessing.
+        input_scale: the scale of the quantised input; positive.
+        input_zero_point: the zero point of the quantised input, 0..255.
+        limits: bounds on each picture.
+        executor: runs pictures beside the calling thread, which works too; None works in the calling thread alone.
+            Calling ``run`` from a thread of this same executor cannot deadlock.
+
+    Raises:
+        PreprocessSpecError: if the scale or the zero point is out of its range.
+    """
+
+    def __init__(
+        self,
+        spec: PreprocessSpec,
+        *,
+        input_scale: float,
+        input_zero_point: int,
+        limits: ImageLimits | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        if not (math.isfinite(input_scale) and float(np.float32(input_scale)) > 0.0):
+            raise PreprocessSpecError("input_scale", f"got {input_scale!r}, expected a positive float32.")
+        if not 0 <= input_zero_point <= 255:
+            raise PreprocessSpecError("input_zero_point", f"got {input_zero_point!r}, expected 0 to 255.")
+        self.spec = spec
+        self.limits = limits or ImageLimits()
+        self._to = Quantisation(float(np.float32(input_scale)), int(input_zero_point))
+        self._executor = executor
+        self._mean_row = np.tile(np.array(spec.mean, np.float32), spec.crop_width)
+        self._scale_row = np.tile(np.array(spec.scale, np.float32), spec.crop_width)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one picture in the result."""
+        return self.spec.crop_height, self.spec.crop_width, CHANNELS
+
+    def run(self, images: Sequence[bytes], out: U8 | None = None) -> U8:
+        """The quantised input of a batch.
+
+        Args:
+            images: encoded pictures, N of them.
+            out: uint8 [N, height, width, 3] of any strides, written; a new array if None.
+
+        Returns:
+            uint8 [N, height, width, 3]: ``out``, or the new array.
+
+        Raises:
+            ImageError: for the first picture that cannot be used, naming its element; the others have been written.
+            ValueError: if ``out`` has another shape or dtype.
+        """
+        result, errors = self.run_each(images, out)
+        for error in errors:
+            if error is not None:
+                raise error
+        return result
+
+    def run_each(self, images: Sequence[bytes], out: U8 | None = None) -> tuple[U8, list[ImageError | None]]:
+        """As ``run``, but a bad picture spoils nothing else.
+
+        Returns:
+            The batch, and for each picture its error (naming its element) or None. The rows of a picture with an error
+            are unspecified.
+
+        Raises:
+            ValueError: if ``out`` has another shape or dtype.
+        """
+        expected = (len(images), *self.shape)
+        result = np.empty(expected, np.uint8) if out is None else out
+        if result.shape != expected or result.dtype != np.uint8:
+            raise ValueError(f"out: got {result.dtype} {result.shape}, expected uint8 {expected}")
+        errors: list[ImageError | None] = [None] * len(images)
+
+        def one(index: int) -> None:
+            try:
+                pixels = decode_image(images[index], self.spec.color_order, self.limits)
+            except ImageError as error:
+                errors[index] = error.with_element(index)
+                return
+            self.transform(pixels, result[index])
+
+        _for_each(len(images), one, self._executor)
+        return result, errors
+
+    def run_float(self, images: Sequence[bytes]) -> F32:
+        """What the network would see before quantisation; quantising it gives what ``run`` gives.
+
+        Returns:
+            float32 [N, height, width, 3].
+
+        Raises:
+            ImageError: for the first picture that cannot be used, naming its element.
+        """
+        result = np.empty((len(images), *self.shape), np.float32)
+        errors: list[ImageError | None] = [None] * len(images)
+
+        def one(index: int) -> None:
+            try:
+                result[index] = preprocess_float(self.spec, images[index], self.limits)
+            except ImageError as error:
+                errors[index] = error.with_element(index)
+
+        _for_each(len(images), one, self._executor)
+        for error in errors:
+            if error is not None:
+                raise error
+        return result
+
+    def transform(self, pixels: U8, out: U8) -> None:
+        """Resize, crop, normalise and quantise a decoded picture.
+
+        Args:
+            pixels: uint8 [any height, any width, 3], C-contiguous, channels in the description's order.
+            out: uint8 [height, width, 3] of any strides, written.
+        """
+        if not out.flags.c_contiguous:
+            dense = np.empty(self.shape, np.uint8)
+            self.transform(pixels, dense)
+            out[...] = dense
+            return
+        rows, columns = _axes(self.spec, pixels)
+        flat, target = _flat_rows(pixels), _flat_rows(out)
+        match self.spec.interpolation:
+            case "bilinear-legacy" | "bilinear" as linear:
+                transform.bilinear_quantised(
+                    flat, two_taps(rows, linear), two_taps(columns, linear),
+                    self._mean_row, self._scale_row, self._to, target,
+                )  # fmt: skip
+            case "bilinear-antialias" | "bicubic-antialias" as smooth:
+                transform.filtered_quantised(
+                    flat, filter_taps(rows, smooth), filter_taps(columns, smooth),
+                    self._mean_row, self._scale_row, self._to, target,
+                )  # fmt: skip
+
+    def quantise(self, values: npt.ArrayLike) -> U8:
+        """Quantise values that were preprocessed elsewhere.
+
+        Args:
+            values: float32, any shape; infinities saturate and NaN becomes 0.
+
+        Returns:
+            uint8 of the same shape, ``clamp(rne(value / scale) + zero_point, 0, 255)``.
+        """
+        return transform.quantise(values, self._to)
+
+    def warm_up(self) -> None:
+        """Compile, or load from the disk cache, what a request needs, so that the first one is as fast as the rest."""
+        pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
+        self.transform(pixels, np.empty(self.shape, np.uint8))
+        self.quantise(np.zeros((1, 1), np.float32))
+
+
+def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | None = None) -> F32:
+    """What a network with this description sees of one picture, before quantisation.
+
+    Args:
+        spec: the description.
+        image: the encoded picture.
+        limits: bounds on the picture; the defaults if None.
+
+    Returns:
+        float32 [crop height, crop width, 3].
+
+    Raises:
+        ImageError: if the picture cannot be used.
+    """
+    return transform_float(spec, decode_image(image, spec.color_order, limits))
+
+
+def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
+    """Resize, crop and normalise a decoded picture.
+
+    Args:
+        spec: the description.
+        pixels: uint8 [height, width, 3], C-contiguous, channels in the description's order.
+
+    Returns:
+        float32 [crop height, crop width, 3].
+    """
+    rows, columns = _axes(spec, pixels)
+    mean = np.tile(np.array(spec.mean, np.float32), spec.crop_width)
+    scale = np.tile(np.array(spec.scale, np.float32), spec.crop_width)
+    out = np.empty((spec.crop_height, spec.crop_width * CHANNELS), np.float32)
+    match spec.interpolation:
+        case "bilinear-legacy" | "bilinear" as linear:
+            taps = two_taps(rows, linear), two_taps(columns, linear)
+            transform.bilinear_float(_flat_rows(pixels), *taps, mean, scale, out)
+        case "bilinear-antialias" | "bicubic-antialias" as smooth:
+            filters = filter_taps(rows, smooth), filter_taps(columns, smooth)
+            transform.filtered_float(_flat_rows(pixels), *filters, mean, scale, out)
+    return out.reshape(spec.crop_height, spec.crop_width, CHANNELS)
+
+
+def _axes(spec: PreprocessSpec, pixels: U8) -> tuple[Axis, Axis]:
+    height, width = pixels.shape[:2]
+    window = crop_window(spec, height, width)
+    return (
+        Axis(height, window.resized_height, window.top, spec.crop_height),
+        Axis(width, window.resized_width, window.left, spec.crop_width),
+    )
+
+
+def _flat_rows(pixels: U8) -> U8:
+    return pixels.reshape(pixels.shape[0], -1)
+
+
+def _for_each(count: int, work: Callable[[int], None], executor: Executor | None) -> None:
+    """Call ``work`` with 0..count-1, in this thread and in helpers that the executor may start in time."""
+    pending = deque(range(count))
+
+    def drain() -> None:
+        while True:
+            try:
+                index = pending.popleft()
+            except IndexError:
+                return
+            work(index)
+
+    wanted = 0 if executor is None else min(count - 1, os.cpu_count() or 1)
+    helpers = [executor.submit(drain) for _ in range(wanted)] if executor is not None else []
+    try:
+        drain()
+    finally:
+        # a helper that has not started finds nothing to do, and waiting for it could be waiting for ourselves
+        started = [helper for helper in helpers if not helper.cancel()]
+        for helper in started:
+            helper.result()
