@@ -29,9 +29,10 @@ Infer = Callable[[Image], list[NDArray[Any]]]
 
 def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
     """Our CPU device, through the same calls as the server's."""
+    from accelserve.kernels.devices.cpu import CpuDevice
+
     from accelserve.kernels.compiler.lower import lower
     from accelserve.kernels.devices.base import LoadOptions
-    from accelserve.kernels.devices.cpu import CpuDevice
     from accelserve.kernels.preprocess import quantize_tensor
     from accelserve.models.importing import load_onnx
 
@@ -66,7 +67,7 @@ def openvino(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
 
 
 def onnxruntime(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
-    """onnxruntime's CPU provider with every graph optimisation."""
+    """The CPU provider with every graph optimisation."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
