@@ -1,0 +1,253 @@
+"""A model repository on a file system: ``REPOSITORY/NAME/VERSION/{model.onnx, servable.json}``.
+
+A version appears whole or not at all: it is written beside its place under a name that no reader takes for a version,
+forced to disk, and renamed. Whoever is killed half-way leaves only such a folder, which a later publication sweeps up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from accelserve.models.errors import CorruptVersionError, ModelNameError, ModelNotFoundError, RepositoryError
+from accelserve.models.repository.manifest import (
+    MANIFEST_FILE,
+    FileRecord,
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+)
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+UNFINISHED_PREFIX = ".unfinished-"
+LOCK_FILE = ".lock"
+_CHUNK_BYTES = 1 << 20
+
+
+def check_name(name: str) -> str:
+    """The name itself; ModelNameError if a repository cannot hold it."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise ModelNameError(
+            name, "is no model name: letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+    return name
+
+
+def list_models(repository: Path) -> list[str]:
+    """Names of models with at least one version, sorted; empty if the repository does not exist."""
+    if not repository.is_dir():
+        return []
+    return sorted(
+        entry.name
+        for entry in repository.iterdir()
+        if entry.is_dir() and list_versions(repository, entry.name)
+    )
+
+
+def list_versions(repository: Path, name: str) -> list[int]:
+    """Published versions, ascending; empty if there are none."""
+    folder = repository / name
+    if not folder.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir())
+
+
+def version_directory(repository: Path, name: str, version: int | None = None) -> Path:
+    """Folder of a version, the latest if None; ModelNotFoundError if there is none."""
+    versions = list_versions(repository, name)
+    if not versions:
+        raise ModelNotFoundError(name, None, repository)
+    if version is not None and version not in versions:
+        raise ModelNotFoundError(name, version, repository)
+    return repository / name / str(versions[-1] if version is None else version)
+
+
+def publish(
+    repository: Path,
+    manifest: Callable[[int], Manifest],
+    files: Mapping[str, bytes],
+    *,
+    name: str,
+    version: int | None = None,
+) -> Path:
+    """Publish a version, atomically.
+
+    Args:
+        repository: made if it does not exist.
+        manifest: gives the manifest for the version number that was picked; its ``files`` are filled in here.
+        files: file name -> content.
+        name: of the model.
+        version: a number, or None for the next one after the latest.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        ModelNameError: a name that is not allowed, or a version below 1.
+        RepositoryError: the version exists already, or the file system refuses.
+    """
+    folder = repository / check_name(name)
+    if version is not None and version < 1:
+        raise ModelNameError(str(version), "is no version: a whole number of 1 or more")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            _sweep(folder)
+            picked = version or max(list_versions(repository, name), default=0) + 1
+            final = folder / str(picked)
+            if final.exists():
+                raise RepositoryError(f"{final} exists already; publish another version or delete this one")
+            records = {
+                file: FileRecord(bytes=len(data), sha256=sha256_of(data)) for file, data in files.items()
+            }
+            described = msgspec.structs.replace(manifest(picked), files=records)
+            _write_and_rename(folder, final, {**files, MANIFEST_FILE: encode_manifest(described)})
+    except OSError as error:
+        raise RepositoryError(f"cannot publish to {folder}: {error.strerror or error}") from error
+    return final
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a version's folder, without a look at the other files.
+
+    Raises:
+        CorruptVersionError: the file is missing, or names another version than its folder.
+        ManifestError: it breaks its schema.
+    """
+    try:
+        data = (directory / MANIFEST_FILE).read_bytes()
+    except OSError as error:
+        reason = (
+            f"{MANIFEST_FILE} cannot be read ({error.strerror}); publish the model with 'accelserve convert'"
+        )
+        raise CorruptVersionError(directory, reason) from error
+    manifest = decode_manifest(data)
+    if directory.name.isdecimal() and manifest.version != int(directory.name):
+        raise CorruptVersionError(directory, f"{MANIFEST_FILE} is of version {manifest.version}")
+    return manifest
+
+
+def verify(directory: Path) -> Manifest:
+    """The manifest of a version whose every file has the recorded length and hash.
+
+    Raises:
+        CorruptVersionError: a file is missing, cut short or altered.
+        ManifestError: the manifest breaks its schema.
+    """
+    manifest = read_manifest(directory)
+    for file, record in manifest.files.items():
+        _check_file(directory, file, record)
+    return manifest
+
+
+def delete_version(repository: Path, name: str, version: int) -> None:
+    """Remove one version; the name disappears at once, its bytes after. ModelNotFoundError if there is none."""
+    directory = version_directory(repository, check_name(name), version)
+    folder = directory.parent
+    with _locked(folder):
+        doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder))
+        directory.rename(doomed / directory.name)
+        shutil.rmtree(doomed)
+
+
+def delete_model(repository: Path, name: str) -> None:
+    """Remove every version of a model and its folder; ModelNotFoundError if there is none."""
+    versions = list_versions(repository, check_name(name))
+    if not versions:
+        raise ModelNotFoundError(name, None, repository)
+    for version in versions:
+        delete_version(repository, name, version)
+    shutil.rmtree(repository / name)
+
+
+def retag(repository: Path, name: str, version: int, tags: Mapping[str, str]) -> Manifest:
+    """Replace the tags of a version; returns the new manifest."""
+    directory = version_directory(repository, check_name(name), version)
+    with _locked(directory.parent):
+        changed = msgspec.structs.replace(read_manifest(directory), tags=dict(tags))
+        written = directory / f"{UNFINISHED_PREFIX}{MANIFEST_FILE}"
+        _write(written, encode_manifest(changed))
+        written.replace(directory / MANIFEST_FILE)
+    return changed
+
+
+def sha256_of(data: bytes) -> str:
+    """SHA-256 of ``data``, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check_file(directory: Path, file: str, record: FileRecord) -> None:
+    path = directory / file
+    if Path(file).name != file:
+        raise CorruptVersionError(
+            directory, f"{MANIFEST_FILE} names '{file}', which is outside the version's folder"
+        )
+    try:
+        size = path.stat().st_size
+        if size != record.bytes:
+            raise CorruptVersionError(
+                directory, f"{file} has {size} bytes, {MANIFEST_FILE} says {record.bytes}"
+            )
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise CorruptVersionError(directory, f"{file} cannot be read ({error.strerror})") from error
+    if found != record.sha256:
+        raise CorruptVersionError(
+            directory, f"{file} has SHA-256 {found[:12]}..., {MANIFEST_FILE} says {record.sha256[:12]}..."
+        )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the model's folder against other publishers; the lock goes with the process, however it ends."""
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    for left_over in folder.glob(f"{UNFINISHED_PREFIX}*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+
+
+def _write_and_rename(folder: Path, final: Path, files: Mapping[str, bytes]) -> None:
+    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder))
+    try:
+        unfinished.chmod(0o755)  # mkdtemp's 0700 would hide the model from a server of another user
+        for file, data in files.items():
+            _write(unfinished / file, data)
+        _sync_directory(unfinished)
+        unfinished.rename(final)
+        _sync_directory(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as stream:
+        for start in range(0, len(data), _CHUNK_BYTES):
+            stream.write(memoryview(data)[start : start + _CHUNK_BYTES])
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
