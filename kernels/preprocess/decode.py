@@ -4,8 +4,8 @@ JPEG goes through libjpeg-turbo with TensorFlow's settings (fast integer DCT, fa
 a GIF, and BMP through Pillow. Sixteen-bit samples keep their high byte, alpha is dropped without blending, grey becomes
 three equal channels, and EXIF orientation is ignored: TensorFlow ignores it, and networks were trained and evaluated so.
 
-Stricter than TensorFlow in one point: a JPEG whose entropy-coded data is damaged is refused, where TensorFlow returns
-the garbled pixels.
+It differs from TensorFlow in two points: a JPEG whose entropy-coded data is damaged is refused, where TensorFlow
+returns the garbled pixels; and a BMP with a palette gets its colours, where TensorFlow takes the indices for grey.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import simplejpeg  # type: ignore[import-untyped]  # its hints lack the py.typed marker
-from PIL import BmpImagePlugin, GifImagePlugin, Image, PngImagePlugin
+from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin
 
 from accelserve.kernels.preprocess.color import rgb_of_cmyk
 from accelserve.kernels.preprocess.errors import (
@@ -35,6 +35,8 @@ from accelserve.kernels.preprocess.spec import ColorOrder
 Pixels = npt.NDArray[np.uint8]
 
 _SIGNATURES = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"), (b"BM", "BMP"))
+
+_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 # What libjpeg warns about although every pixel is there; TensorFlow and browsers accept these files too.
 _HARMLESS_JPEG_WARNINGS = (
@@ -71,15 +73,17 @@ def decode_image(data: bytes, order: ColorOrder = "RGB", limits: ImageLimits | N
 
 
 def _decode_jpeg(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
-    try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError as error:
-        raise InvalidImageError("JPEG", f"{len(data)} bytes without a usable header: {error}.") from error
-    _require_size("JPEG", int(width), int(height), limits)
     # FF DA is the start of a scan wherever it stands outside of application segments, so this counts at least all scans
     scans = data.count(b"\xff\xda")
     if scans > limits.max_jpeg_scans:
         raise InvalidImageError("JPEG", f"it has {scans} scans and the limit is {limits.max_jpeg_scans}.")
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):
+        # TurboJPEG refuses rare subsampling factors (3x1, say) that libjpeg itself decodes, and Pillow asks libjpeg.
+        # Its slower DCT may differ by a few levels.
+        return _decode_with_pillow(JpegImagePlugin.JpegImageFile, "JPEG", data, order, limits)
+    _require_size("JPEG", int(width), int(height), limits)
     if space in ("CMYK", "YCCK"):
         inked = _jpeg_samples(data, "CMYK")
         return _in_order(rgb_of_cmyk(inked, inverted=_has_adobe_marker(data)), order)
@@ -125,14 +129,18 @@ def _decode_png(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise InvalidImageError("PNG", f"{len(data)} bytes without a complete IHDR chunk.")
     width, height = struct.unpack(">II", data[16:24])
-    return _decode_with_pillow(PngImagePlugin.PngImageFile, "PNG", data, (width, height), order, limits)
+    _require_size("PNG", width, height, limits)
+    if _PNG_END not in data:
+        raise InvalidImageError("PNG", f"{len(data)} bytes without the IEND chunk; was it cut short?")
+    return _decode_with_pillow(PngImagePlugin.PngImageFile, "PNG", data, order, limits)
 
 
 def _decode_gif(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
     if len(data) < 13:
         raise InvalidImageError("GIF", f"{len(data)} bytes without a complete screen descriptor.")
     width, height = struct.unpack("<HH", data[6:10])
-    return _decode_with_pillow(GifImagePlugin.GifImageFile, "GIF", data, (width, height), order, limits)
+    _require_size("GIF", width, height, limits)
+    return _decode_with_pillow(GifImagePlugin.GifImageFile, "GIF", data, order, limits)
 
 
 def _decode_bmp(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
@@ -142,28 +150,28 @@ def _decode_bmp(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
         width, height = struct.unpack("<HH", data[18:22])
     else:
         width, height = struct.unpack("<ii", data[18:26])
-    # a negative height says that the rows run from top to bottom
-    return _decode_with_pillow(BmpImagePlugin.BmpImageFile, "BMP", data, (width, abs(height)), order, limits)
+    _require_size("BMP", width, abs(height), limits)  # a negative height says that the rows run downwards
+    return _decode_with_pillow(BmpImagePlugin.BmpImageFile, "BMP", data, order, limits)
 
 
 def _decode_with_pillow(
     reader: Callable[[io.BytesIO], Image.Image],
     name: str,
     data: bytes,
-    claimed: tuple[int, int],
     order: ColorOrder,
     limits: ImageLimits,
 ) -> Pixels:
-    _require_size(name, *claimed, limits)
     try:
         # the reader's class, not Image.open: no search for formats, and no process-wide limit beside ours
         with reader(io.BytesIO(data)) as picture:
-            _require_size(name, *picture.size, limits)  # a GIF's first frame may be larger than its screen
+            _require_size(
+                name, *picture.size, limits
+            )  # it may differ: a GIF's first frame can exceed its screen
             picture.load()
             colors = _rgb_of_picture(picture)
     except ImageError:
         raise
-    # Pillow's readers raise whatever their parsing runs into
+    # Pillow's readers raise whatever their parsing runs into, and warnings where the process makes errors of them
     except (
         OSError,
         SyntaxError,
@@ -175,7 +183,7 @@ def _decode_with_pillow(
         OverflowError,
     ) as error:
         raise InvalidImageError(name, f"the {len(data)} bytes do not decode: {error}.") from error
-    except (struct.error, zlib.error, MemoryError, Image.DecompressionBombError) as error:
+    except (struct.error, zlib.error, MemoryError, Warning, Image.DecompressionBombError) as error:
         raise InvalidImageError(name, f"the {len(data)} bytes do not decode: {error}.") from error
     return _in_order(colors, order)
 

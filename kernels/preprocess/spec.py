@@ -40,8 +40,9 @@ class PreprocessSpec:
         interpolation: ``bilinear-legacy`` is TensorFlow 1's ``resize_bilinear(align_corners=False)``: source
             coordinate ``i * scale``, two taps, no anti-aliasing. ``bilinear`` is the same with half-pixel centres
             (``(i + 0.5) * scale - 0.5``). ``bilinear-antialias`` and ``bicubic-antialias`` are Pillow's ``BILINEAR``
-            and ``BICUBIC`` for 8-bit pictures, to the bit (the filter widens with the scale; columns first, then
-            rows, rounded to 8 bits after each).
+            and ``BICUBIC`` for 8-bit pictures, to the bit: the filter widens with the scale; horizontally first, then
+            vertically, rounded to 8 bits after each. (Pillow 13 and later swap the passes where the height shrinks much
+            more than the width, which moves a few pixels by one level; this order is the one of all versions before.)
         size_rule: how ``shorter-side`` computes the longer one. ``float32-product``: both sides are
             ``int(float32(side) * float32(target / shorter))``. ``integer-quotient``: the shorter is the target and the
             longer is ``target * longer // shorter`` (torchvision's). A side is never less than the crop.

@@ -3,7 +3,7 @@
 Only the pixels inside the crop are computed. Arithmetic is float32, each operation rounded, in exactly this order:
 
 * bilinear: ``top = tl + (tr - tl) * x_lerp``, ``bottom`` likewise, ``pixel = top + (bottom - top) * y_lerp``;
-* anti-aliased: Pillow's fixed point, columns then rows, 8 bits after each;
+* anti-aliased: Pillow's fixed point, horizontally then vertically, rounded to 8 bits after each;
 * ``value = (pixel - mean[c]) * scale[c]``;
 * ``quantised = clamp(rne(value / input_scale) + zero_point, 0, 255)``, ONNX QuantizeLinear.
 
