@@ -1,0 +1,264 @@
+"""One version of a model, loaded on a device: encoded images or tensors in, named arrays out.
+
+Everything here is free of transport: a server decodes, queues, runs and answers by these four steps, a notebook by
+``featurize`` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.compiler.lower import lower
+from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, StepProfile
+from accelserve.kernels.ir import Array, TensorType
+from accelserve.kernels.preprocess import (
+    ImageError,
+    ImageLimits,
+    Preprocessor,
+    PreprocessSpec,
+    preprocess_float,
+)
+from accelserve.models.errors import CorruptVersionError, ModelError
+from accelserve.models.importing import load_onnx
+from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, Signature, verify
+
+Floats = NDArray[np.float32]
+
+
+class InputError(ModelError):
+    """A tensor or a kind of input does not suit this model.
+
+    Attributes:
+        reason: got and expected, as a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Servable:
+    """A loaded model version. Every method may be called from several threads at once, until ``close``."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        lowered: Lowered,
+        program: Program,
+        *,
+        limits: ImageLimits | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self._program = program
+        self._limits = limits or ImageLimits()
+        (self._input, self._input_type), *others = program.inputs.items()
+        if others:
+            raise ModelError(f"'{manifest.name}' has {len(others) + 1} inputs; an image network has one")
+        self._spec = None if manifest.preprocess is None else PreprocessSpec.from_json(manifest.preprocess)
+        params = lowered.input_quantization.get(self._input)
+        self._preprocessor = None
+        if params is not None:
+            self._preprocessor = Preprocessor(
+                self._spec or _identity(self._input_type),
+                input_scale=params.scale,
+                input_zero_point=params.zero_point,
+                limits=self._limits,
+                executor=executor,
+            )
+        self._outputs = {tensor_name(output): output for output in program.outputs}
+
+    @classmethod
+    def load(
+        cls,
+        directory: Path,
+        *,
+        device: Device,
+        options: LoadOptions | None = None,
+        limits: ImageLimits | None = None,
+        executor: Executor | None = None,
+    ) -> Self:
+        """Verify a version's files, compile its network for ``device`` and warm nothing up.
+
+        Args:
+            directory: ``REPOSITORY/NAME/VERSION``.
+            device: where it shall run.
+            options: threads and cache.
+            limits: bounds on every image.
+            executor: decodes the images of a batch side by side; None decodes in the calling thread.
+
+        Raises:
+            CorruptVersionError, ManifestError: the files are not what was published.
+            ModelFileError, UnsupportedNodesError: the network cannot be read or run.
+            DeviceError: the device is missing, in use, or failed.
+        """
+        manifest = verify(directory)
+        lowered = lower(load_onnx(directory / MODEL_FILE))
+        program = device.load(lowered, options or LoadOptions())
+        try:
+            servable = cls(manifest, lowered, program, limits=limits, executor=executor)
+            servable.check_signatures(directory)
+        except BaseException:
+            program.close()
+            raise
+        return servable
+
+    def check_signatures(self, directory: Path) -> None:
+        """CorruptVersionError if a signature names an output that the network does not have."""
+        for name, signature in self.manifest.signatures.items():
+            for alias, spec in signature.outputs.items():
+                if spec.name not in self._outputs:
+                    reason = f"signature '{name}' maps '{alias}' to '{spec.name}', which the network lacks"
+                    raise CorruptVersionError(directory, reason)
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Name -> signature."""
+        return self.manifest.signatures
+
+    @property
+    def description(self) -> str:
+        """Device, instruction set and threads, for the log."""
+        return self._program.description
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of packed weights and of the arena."""
+        return self._program.memory_bytes
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        height, width, channels = self._input_type.shape[1:]
+        return height, width, channels
+
+    def decode(self, images: Sequence[bytes]) -> list[Array | ImageError]:
+        """Encoded images to what ``run`` takes.
+
+        Returns:
+            For each image an array [H, W, C] in the dtype of the network's input, or the error that names the element.
+
+        Raises:
+            InputError: the model has no preprocessing, so it takes tensors only.
+        """
+        if self._spec is None:
+            raise InputError(
+                f"'{self.manifest.name}' was published without preprocessing: send float32 tensors"
+            )
+        if self._preprocessor is None:
+            return [self._decode_float(self._spec, image, element) for element, image in enumerate(images)]
+        pixels, errors = self._preprocessor.run_each(images)
+        return [pixels[i] if error is None else error for i, error in enumerate(errors)]
+
+    def _decode_float(self, spec: PreprocessSpec, image: bytes, element: int) -> Array | ImageError:
+        try:
+            return preprocess_float(spec, image, self._limits)
+        except ImageError as error:
+            return error.with_element(element)
+
+    def quantize(self, tensor: Floats) -> Array:
+        """A batch that the client preprocessed, to what ``run`` takes.
+
+        Args:
+            tensor: float32 [N, H, W, C], N 1 or more.
+
+        Raises:
+            InputError: another rank or shape.
+        """
+        if tensor.ndim != 4 or tensor.shape[1:] != self.input_shape or tensor.shape[0] < 1:
+            wanted = ", ".join(map(str, self.input_shape))
+            raise InputError(f"expected a float32 tensor of shape [N, {wanted}], got {list(tensor.shape)}")
+        return tensor if self._preprocessor is None else self._preprocessor.quantise(tensor)
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        """All outputs of the network.
+
+        Args:
+            batch: [N, H, W, C] in the dtype that ``decode`` and ``quantize`` give.
+
+        Returns:
+            Tensor name -> array, the batch first.
+
+        Raises:
+            DeviceError: the device failed.
+        """
+        results = self._program.run({self._input: batch})
+        return {tensor: results[output] for tensor, output in self._outputs.items()}
+
+    def respond(
+        self, signature: str, results: Mapping[str, Array], wanted: Sequence[str]
+    ) -> dict[str, Array]:
+        """What a signature makes of the network's outputs.
+
+        Args:
+            signature: name of one of ``signatures``.
+            results: what ``run`` gave, or rows of it.
+            wanted: aliases, each one of the signature's.
+        """
+        outputs = self.manifest.signatures[signature].outputs
+        return {alias: results[outputs[alias].name] for alias in wanted}
+
+    def featurize(self, images: Sequence[bytes]) -> Floats:
+        """Pooled features of encoded images, float32 [N, 1, 1, C] (or the shape that the network gives them).
+
+        Raises:
+            InputError: the model has no ``features`` signature.
+            ImageError: for the first image that cannot be used.
+        """
+        if FEATURES not in self.manifest.signatures:
+            raise InputError(f"'{self.manifest.name}' has no '{FEATURES}' signature; convert it again")
+        decoded = self.decode(images)
+        for pixels in decoded:
+            if isinstance(pixels, ImageError):
+                raise pixels
+        results = self.run(np.stack([pixels for pixels in decoded if not isinstance(pixels, ImageError)]))
+        (alias,) = self.manifest.signatures[FEATURES].outputs
+        return np.asarray(self.respond(FEATURES, results, [alias])[alias], np.float32)
+
+    def warm_up(self) -> None:
+        """Run one black image through every stage, so that the first request is as fast as the rest."""
+        if self._preprocessor is not None:
+            self._preprocessor.warm_up()
+        results = self.run(np.zeros((1, *self.input_shape), self._input_type.dtype.numpy))
+        for name, signature in self.manifest.signatures.items():
+            self.respond(name, results, list(signature.outputs))
+
+    def profile(self, image: bytes, runs: int) -> Sequence[StepProfile]:
+        """Median time of every step of the network for one encoded image; ImageError if it cannot be used."""
+        pixels = self.decode([image])[0]
+        if isinstance(pixels, ImageError):
+            raise pixels
+        return self._program.profile({self._input: pixels[None]}, runs)
+
+    def close(self) -> None:
+        """Give memory and device back. The caller sees to it that no other method runs any more."""
+        self._program.close()
+
+
+def tensor_name(output: str) -> str:
+    """TensorFlow's full name of an output: ``:0`` is added where there is no output number."""
+    return output if ":" in output else f"{output}:0"
+
+
+def _identity(kind: TensorType) -> PreprocessSpec:
+    """A description that fits the shape and changes nothing, for a model that takes tensors only."""
+    height, width = kind.shape[1:3]
+    if kind.shape[3] != 3 or not math.prod(kind.shape):
+        raise ModelError(f"an image network reads [1, H, W, 3], this one {kind}")
+    return PreprocessSpec(
+        resize="exact",
+        resize_height=height,
+        resize_width=width,
+        interpolation="bilinear",
+        crop_height=height,
+        crop_width=width,
+        color_order="RGB",
+        mean=(0.0, 0.0, 0.0),
+    )
