@@ -1,0 +1,148 @@
+"""Operators that only change how a tensor is seen: most of them change our memory of it, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from accelserve.kernels.ir import Dequantize, DType, Reshape
+from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
+from accelserve.models.importing.scope import identity, reshape_groups
+from accelserve.models.importing.tensor_data import element_type_name
+from accelserve.models.importing.values import IMAGE, Order, Stored, Tensor, Value
+
+_FLOATS = frozenset(("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"))
+
+
+@operator("Identity", "Dropout")
+def pass_through(call: Call) -> Value:
+    """Nothing, at inference."""
+    value = call.operand(0)
+    return call.tensor(0) if value is None else value
+
+
+@operator("Cast", "CastLike")
+def cast(call: Call) -> Value:
+    """Between kinds of float: nothing. From uint8 or int8 pixels to float: a Dequantize of scale 1."""
+    x = call.settled(0)
+    dtype = call.scope.type_of(x.value).dtype
+    target = element_type_name(call.int_attribute("to", 1))
+    if dtype is DType.F32 and target in _FLOATS:
+        return x
+    if dtype in {DType.U8, DType.S8, DType.S32} and target in _FLOATS:
+        one = call.scope.constant(np.array(1.0, np.float32), f"{call.node.name}/one")
+        zero = call.scope.constant(np.zeros((), dtype.numpy), f"{call.node.name}/zero")
+        return call.elementwise(Dequantize(), x, one, zero)
+    raise UnsupportedFormError(f"of {dtype.value} to {target}")
+
+
+@operator("Transpose")
+def transpose(call: Call) -> Value:
+    """Axes in another order; no data moves."""
+    operand = call.operand(0)
+    if isinstance(operand, Stored):
+        permutation = call.ints_attribute("perm") or identity(operand.array.shape)[::-1]
+        axis = permutation.index(operand.axis) if operand.scale.ndim else operand.axis
+        return replace(operand, array=operand.array.transpose(permutation), axis=axis)
+    x = call.settled(0)
+    permutation = call.ints_attribute("perm") or identity(x.shape)[::-1]
+    if sorted(permutation) != list(range(len(x.shape))):
+        raise UnsupportedFormError(f"with perm {permutation} of a tensor of rank {len(x.shape)}")
+    order = tuple(permutation.index(axis) for axis in x.order)
+    return Tensor(x.value, tuple(x.base[axis] for axis in permutation), order)
+
+
+@operator("Reshape")
+def reshape(call: Call) -> Tensor:
+    """To a constant shape (an attribute before opset 5)."""
+    x = call.tensor(0)
+    wanted = call.ints_operand_or_attribute("shape", 1)
+    if wanted is None:
+        raise UnsupportedFormError("without a shape")
+    copies = not call.int_attribute("allowzero", 0)
+    return reshaped(call, x, _resolved(x.shape, wanted, copies=copies))
+
+
+def _resolved(shape: tuple[int, ...], wanted: tuple[int, ...], *, copies: bool) -> tuple[int, ...]:
+    target = [shape[i] if size == 0 and copies and i < len(shape) else size for i, size in enumerate(wanted)]
+    elements = math.prod(shape)
+    if -1 in target:
+        rest = math.prod(size for size in target if size != -1)
+        target[target.index(-1)] = elements // rest if rest > 0 else 0
+    if math.prod(target) != elements and target and target[0] > 1:
+        # Exporters that fix a batch of several images write it into reshapes; ours is always one image.
+        target[0] = 1
+    if math.prod(target) != elements or min(target, default=1) < 1:
+        raise UnsupportedFormError(f"of {list(shape)} to {list(wanted)}")
+    return tuple(target)
+
+
+@operator("Flatten")
+def flatten(call: Call) -> Tensor:
+    """To two axes."""
+    x = call.tensor(0)
+    axis = call.int_attribute("axis", 1)
+    axis = axis + len(x.shape) if axis < 0 else axis
+    return reshaped(call, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+
+
+@operator("Squeeze")
+def squeeze(call: Call) -> Tensor:
+    """Without axes of size 1."""
+    x = call.tensor(0)
+    given = call.ints_operand_or_attribute("axes", 1)
+    rank = len(x.shape)
+    axes = {call.axis(a, rank) for a in given} if given else {a for a in range(rank) if x.shape[a] == 1}
+    if any(x.shape[axis] != 1 for axis in axes):
+        raise UnsupportedFormError(f"of axes {sorted(axes)} of a tensor of shape {list(x.shape)}")
+    return reshaped(call, x, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
+
+
+@operator("Unsqueeze")
+def unsqueeze(call: Call) -> Tensor:
+    """With new axes of size 1."""
+    x = call.tensor(0)
+    given = call.ints_operand_or_attribute("axes", 1) or ()
+    rank = len(x.shape) + len(given)
+    axes = {call.axis(axis, rank) for axis in given}
+    sizes = iter(x.shape)
+    return reshaped(call, x, tuple(1 if axis in axes else next(sizes) for axis in range(rank)))
+
+
+def reshaped(call: Call, x: Tensor, target: tuple[int, ...]) -> Tensor:
+    """``x`` under another ONNX shape.
+
+    1. The same shape: nothing.
+    2. Axes that merge stand side by side in our arrangement: a Reshape of it.
+    3. They do not: the reshape waits in the tensor's memory until somebody needs it.
+    """
+    if target == x.shape and x.reshaped is None:
+        return x
+    order = _arrangement(x, target)
+    if order is None:
+        return Tensor(x.value, x.base, x.order, target)
+    if target == x.base:
+        return Tensor(x.value, x.base, x.order)
+    return call.result(Reshape(tuple(target[axis] for axis in order)), [x.value], order)
+
+
+def _arrangement(x: Tensor, target: tuple[int, ...]) -> Order | None:
+    """How the reshaped tensor's axes stand if no data moves; None if some would have to."""
+    if target == x.base:
+        return x.order
+    groups = reshape_groups(x.base, target)
+    ours = [axis for axis in x.order if x.base[axis] > 1]
+    arranged: list[int] = []
+    while ours:
+        inner, outer = next(group for group in groups if ours[0] in group[0])
+        wide = [axis for axis in inner if x.base[axis] > 1]
+        if ours[: len(wide)] != wide:
+            return None
+        ours = ours[len(wide) :]
+        arranged += [axis for axis in outer if target[axis] > 1]
+    for order in (IMAGE, identity(target)):
+        if len(order) == len(target) and [axis for axis in order if target[axis] > 1] == arranged:
+            return order
+    return (*(axis for axis in range(len(target)) if target[axis] == 1), *arranged)

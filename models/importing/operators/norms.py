@@ -1,0 +1,93 @@
+"""The steps of L2 normalisation that are operators of their own."""
+
+from __future__ import annotations
+
+from accelserve.models.importing import l2norm
+from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
+from accelserve.models.importing.values import Norm, Tensor
+
+
+@operator("LpNormalization")
+def lp_normalization(call: Call) -> Tensor:
+    """Only p = 2."""
+    if call.int_attribute("p", 2) != 2:
+        raise UnsupportedFormError("with p other than 2")
+    x = call.tensor(0)
+    return l2norm.normalize(call, x, call.axis(call.int_attribute("axis", -1), len(x.shape)), 0.0)
+
+
+@operator("ReduceL2")
+def reduce_l2(call: Call) -> Norm:
+    """The norm at once."""
+    x = call.tensor(0)
+    return l2norm.begin(call, x, "norm", _one_axis(call, x))
+
+
+@operator("ReduceSumSquare")
+def reduce_sum_square(call: Call) -> Norm:
+    """The sum of squares at once."""
+    x = call.tensor(0)
+    return l2norm.begin(call, x, "sum", _one_axis(call, x))
+
+
+@operator("ReduceSum")
+def reduce_sum(call: Call) -> Norm:
+    """Of squares, along one axis."""
+    squares = call.operand(0)
+    if not isinstance(squares, Norm) or squares.stage != "square":
+        raise UnsupportedFormError("outside of an L2 normalisation")
+    axis = _one_axis(call, squares.of)
+    return Norm(squares.of, "sum", axis, 0.0, squares.node)
+
+
+@operator("Sqrt")
+def sqrt(call: Call) -> Norm:
+    """Root of a sum of squares."""
+    return l2norm.root(_norm(call))
+
+
+@operator("Reciprocal")
+def reciprocal(call: Call) -> Norm:
+    """1 / norm."""
+    return l2norm.inverse(_norm(call))
+
+
+@operator("Pow")
+def power(call: Call) -> Norm:
+    """Exponents 2, 0.5 and -0.5, as steps of an L2 normalisation."""
+    exponent = call.known(1, "an exponent")
+    value = float(exponent.reshape(())) if exponent.size == 1 else 0.0
+    x = call.operand(0)
+    if value == 2.0 and isinstance(x, Tensor):
+        return l2norm.begin(call, x, "square")
+    if value in {0.5, -0.5} and isinstance(x, Norm):
+        norm = l2norm.root(x)
+        return norm if value > 0 else l2norm.inverse(norm)
+    raise UnsupportedFormError("outside of an L2 normalisation")
+
+
+@operator("Expand")
+def expand(call: Call) -> Norm | Tensor:
+    """Of a norm (to divide by it), or to the shape that a tensor already has."""
+    x = call.operand(0)
+    if isinstance(x, Norm):
+        return x
+    tensor = call.tensor(0)
+    wanted = call.known_ints(1, "a shape")
+    if all(size in {1, have} for size, have in zip(wanted[::-1], tensor.shape[::-1], strict=False)):
+        return tensor
+    raise UnsupportedFormError(f"of {list(tensor.shape)} to {list(wanted)}")
+
+
+def _norm(call: Call) -> Norm:
+    value = call.operand(0)
+    if not isinstance(value, Norm):
+        raise UnsupportedFormError("outside of an L2 normalisation")
+    return value
+
+
+def _one_axis(call: Call, x: Tensor) -> int:
+    axes = call.ints_operand_or_attribute("axes", 1) or ()
+    if len(axes) != 1 or not call.int_attribute("keepdims", 1):
+        raise UnsupportedFormError(f"over axes {list(axes)}; only over one axis that is kept")
+    return call.axis(axes[0], len(x.shape))

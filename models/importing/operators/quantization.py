@@ -1,0 +1,70 @@
+"""QuantizeLinear and DequantizeLinear, which quantised files consist of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accelserve.kernels.ir import Array, Dequantize, DType, Quantize
+from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
+from accelserve.models.importing.values import Known, Stored, Tensor
+
+_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "int32")}
+
+
+def _parameters(call: Call, dtype: np.dtype[np.generic] | None) -> tuple[Array, Array]:
+    """Scale and zero point, scalars or vectors; an absent zero point is 0 of ``dtype``."""
+    scale = np.asarray(call.known(1, "a scale"), np.float32)
+    if call.operand(2) is not None:
+        zero_point = call.known(2, "a zero point")
+    else:
+        zero_point = np.zeros(scale.shape, dtype or np.uint8)
+    if zero_point.dtype not in _INTEGERS or scale.ndim > 1 or call.int_attribute("block_size", 0):
+        raise UnsupportedFormError(f"to {zero_point.dtype} with scales of shape {list(scale.shape)}")
+    if not np.all(np.isfinite(scale) & (scale > 0)):
+        raise UnsupportedFormError("with a scale that is not positive")
+    if scale.shape == (1,):
+        return scale.reshape(()), zero_point.reshape(())
+    return scale, np.broadcast_to(zero_point, scale.shape)
+
+
+def _named(call: Call, scale: Array, zero_point: Array) -> tuple[str, str]:
+    names = []
+    for position, array, what in ((1, scale, "scale"), (2, zero_point, "zero_point")):
+        operand = call.operand(position)
+        name = operand.name if isinstance(operand, Known) else f"{call.node.name}/{what}"
+        names.append(call.scope.constant(array, name))
+    return names[0], names[1]
+
+
+@operator("QuantizeLinear")
+def quantize(call: Call) -> Tensor:
+    """To uint8 or int8."""
+    scale, zero_point = _parameters(call, None)
+    x = call.tensor(0) if scale.ndim == 0 else call.settled(0)
+    axis = _axis(call, x, scale)
+    return call.elementwise(Quantize(axis), x, *_named(call, scale, zero_point))
+
+
+@operator("DequantizeLinear")
+def dequantize(call: Call) -> Tensor | Stored:
+    """Of an activation: a node. Of constant integers: weights, which wait for the arrangement that their user needs."""
+    value = call.operand(0)
+    if isinstance(value, Known):
+        scale, zero_point = _parameters(call, value.array.dtype)
+        if value.array.dtype not in _INTEGERS:
+            raise UnsupportedFormError(f"of {value.array.dtype}")
+        axis = call.axis(call.int_attribute("axis", 1), value.array.ndim) if scale.ndim else 0
+        return Stored(value.name, value.array, scale, zero_point, axis)
+    x = call.tensor(0)
+    dtype = call.scope.type_of(x.value).dtype
+    if dtype not in {DType.U8, DType.S8, DType.S32}:
+        raise UnsupportedFormError(f"of {dtype.value}")
+    scale, zero_point = _parameters(call, dtype.numpy)
+    x = x if scale.ndim == 0 else call.settle(x)
+    return call.elementwise(Dequantize(_axis(call, x, scale)), x, *_named(call, scale, zero_point))
+
+
+def _axis(call: Call, x: Tensor, scale: Array) -> int:
+    if scale.ndim == 0:
+        return -1
+    return x.order.index(call.axis(call.int_attribute("axis", 1), len(x.shape)))
