@@ -15,7 +15,7 @@ was found follows it.
 from __future__ import annotations
 
 import copy
-from typing import Self
+from typing import Any, Self
 
 from accelserve.kernels.errors import KernelError
 
@@ -58,6 +58,10 @@ class ImageError(KernelError):
         named = copy.copy(self)
         named.element = element
         return named
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # subclasses take other arguments than Exception remembers, so copies and pickles are made from the fields
+        return ImageError.__new__, (type(self), *self.args), self.__dict__
 
     def __str__(self) -> str:
         where = "" if self.element is None else f"Element {self.element} of the batch: "

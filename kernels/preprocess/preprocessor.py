@@ -150,7 +150,7 @@ class Preprocessor:
         if not out.flags.c_contiguous:
             dense = np.empty(self.shape, np.uint8)
             self.transform(pixels, dense)
-            out[...] = dense
+            transform.spread(dense, out)
             return
         rows, columns = _axes(self.spec, pixels)
         flat, target = _flat_rows(pixels), _flat_rows(out)
@@ -180,7 +180,8 @@ class Preprocessor:
     def warm_up(self) -> None:
         """Compile, or load from the disk cache, what a request needs, so that the first one is as fast as the rest."""
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
-        self.transform(pixels, np.empty(self.shape, np.uint8))
+        padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
+        self.transform(pixels, padded[..., :CHANNELS])
         self.quantise(np.zeros((1, 1), np.float32))
 
 

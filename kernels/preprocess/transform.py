@@ -126,6 +126,16 @@ def quantise(values: npt.ArrayLike, to: Quantisation) -> U8:
     return out
 
 
+def spread(dense: U8, out: U8) -> None:
+    """Copy pixels into an array with gaps, such as a tensor whose channels are padded.
+
+    Args:
+        dense: uint8 [height, width, 3], C-contiguous.
+        out: uint8 [height, width, 3] of any strides, written.
+    """
+    _spread(dense, out)
+
+
 def _narrowed(pixels: U8, rows: FilterTaps, columns: FilterTaps) -> U8:
     """The horizontal pass: uint8 [source rows that the crop needs, crop width * 3]."""
     needed = pixels[rows.source_start : rows.source_stop]
@@ -272,3 +282,11 @@ def _filtered_quantised(
     for y in range(out.shape[0]):
         _filter_row(rows, first[y], taps[y], weights[y], sums, mean, scale, values)
         _quantise_row(values, step, zero, out[y])
+
+
+@compiled
+def _spread(dense: U8, out: U8) -> None:
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            for c in range(3):
+                out[y, x, c] = dense[y, x, c]
