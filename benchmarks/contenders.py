@@ -34,9 +34,9 @@ def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
     from accelserve.kernels.compiler.lower import lower
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.preprocess import quantize_tensor
-    from accelserve.models.importing import load_onnx
+    from accelserve.models.importing import import_onnx
 
-    lowered = lower(load_onnx(model))
+    lowered = lower(import_onnx(model).graph)
     program = CpuDevice().load(lowered, LoadOptions(threads=threads, cache=Path(".cache/plans")))
     (name, kind), (_, params) = (
         next(iter(program.inputs.items())),

@@ -26,7 +26,7 @@ from accelserve.kernels.preprocess import (
     preprocess_float,
 )
 from accelserve.models.errors import CorruptVersionError, ModelError
-from accelserve.models.importing import load_onnx
+from accelserve.models.importing import import_onnx
 from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, Signature, verify
 
 Floats = NDArray[np.float32]
@@ -100,7 +100,7 @@ class Servable:
             DeviceError: the device is missing, in use, or failed.
         """
         manifest = verify(directory)
-        lowered = lower(load_onnx(directory / MODEL_FILE))
+        lowered = lower(import_onnx(directory / MODEL_FILE).graph)
         program = device.load(lowered, options or LoadOptions())
         try:
             servable = cls(manifest, lowered, program, limits=limits, executor=executor)

@@ -1,0 +1,1 @@
+"""Worked examples; every one is executed by a test or by make."""
