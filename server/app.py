@@ -1,0 +1,58 @@
+"""The composition root: every part of a running server, put together in one place."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from accelserve.server.config import ServerConfig
+from accelserve.server.core.registry import ModelRegistry
+from accelserve.server.core.servable import Loader
+from accelserve.server.dataplane.predictor import Predictor
+from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.rpc.listener import GrpcListener
+from accelserve.server.rpc.service_table import handlers, methods
+from accelserve.server.scheduler.scheduler import DeviceScheduler
+
+_LOG = logging.getLogger(__name__)
+
+# Python hands its lock over every 5 ms by default, which is a third of a ResNet-50: a thread that returns from compute
+# would wait that long behind one that parses a message.
+_SWITCH_INTERVAL_SECONDS = 0.0005
+
+
+class Server:
+    """Loads, listens, drains. ``start`` and ``stop`` are called once each, from one thread."""
+
+    def __init__(self, config: ServerConfig, loader: Loader[ImageServable]) -> None:
+        self.config = config
+        self.registry = ModelRegistry(loader, config.loading)
+        self.predictor = Predictor(self.registry, DeviceScheduler(config.batching), config.limits)
+        table = methods(self.registry, self.predictor, tensor_content=config.grpc.tensor_content)
+        self._grpc = GrpcListener(config.grpc, config.limits, handlers(table))
+
+    @property
+    def port(self) -> int:
+        """The gRPC port; 0 before ``start``."""
+        return self._grpc.port
+
+    def start(self) -> None:
+        """Load the models, then open the ports.
+
+        Raises:
+            LoadError: a model has no version that loads.
+            ConfigurationError: a port cannot be opened.
+        """
+        sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+        try:
+            self.registry.start(self.config.models)
+            self._grpc.start()
+        except BaseException:
+            self.registry.close(timeout=0)
+            raise
+
+    def stop(self) -> None:
+        """Refuse new requests, finish those in flight, unload; returns when all is done."""
+        self._grpc.stop(self.config.drain_seconds)
+        self.registry.close(timeout=self.config.drain_seconds)
+        _LOG.info("stopped")

@@ -1,0 +1,115 @@
+"""The list of commands, and what every command does about errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import click
+import grpc
+
+from accelserve.kernels.errors import KernelError
+from accelserve.server.errors import ServerError
+
+# Command -> (module that holds a click command of the same name with '_' for '-', what the list of commands says).
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
+        "convert": ("convert", "Make a quantised servable of a trained network."),
+        "predict": ("predict", "Send pictures to a server and print what it sees."),
+        "preprocess": ("preprocess", "Write what a network would see of a picture."),
+        "devices": ("devices", "List the devices that networks can run on here."),
+    }
+)
+
+# Package -> extra that brings it, for those that the 'server' extra does not.
+_EXTRAS = {
+    "torch": "convert",
+    "safetensors": "convert",
+    "tf2onnx": "convert",
+    "h5py": "convert",
+    "tensorflow": "interop",
+    "sklearn": "heads",
+    "matplotlib": "report",
+    "onnxruntime": "bench",
+    "s3fs": "s3",
+    "opentelemetry": "otel",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows the commands' names; imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        loaded = importlib.import_module(f"accelserve.server.cli.{module}")
+        command = getattr(loaded, cmd_name.replace("-", "_"))
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}.{cmd_name} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    # TensorFlow Serving's flags have underscores; either spelling is taken, for every flag of every command.
+    context_settings={
+        "token_normalize_func": lambda token: token.replace("-", "_"),
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+    },
+)
+@click.version_option(package_name="accelserve", message="%(package)s %(version)s")
+def accelserve() -> None:
+    """Serve quantised image networks over TensorFlow Serving's protocol, on any CPU and on FPGAs."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = accelserve.main(list(arguments), prog_name="accelserve", standalone_mode=False)
+    except click.exceptions.Abort:
+        return _fail("interrupted", 130)
+    except click.UsageError as error:
+        return _fail(f"{error.format_message()} Try 'accelserve --help'.", error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more when it flushes
+        return 1
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        return _fail(sentence, 1)
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(error: Exception) -> str | None:
+    """An error in words, or None for one that nobody foresaw."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(package, "server")
+        return f"the package '{package}' is missing; pip install 'accelserve[{extra}]'"
+    if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
+        return f"{error.code().name}: {error.details()}"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    ours = isinstance(error, KernelError | ServerError) or type(error).__module__.startswith("accelserve.")
+    return str(error) if ours else None
+
+
+def _fail(sentence: str, code: int) -> int:
+    click.echo(f"accelserve: {sentence}", err=True)
+    return code

@@ -1,0 +1,86 @@
+"""``accelserve serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from accelserve.server.cli.logging_setup import log_to_stderr
+from accelserve.server.cli.serving_flags import (
+    channel_arguments,
+    inert_flags_given,
+    model_from_environment,
+    tensorflow_serving_flags,
+)
+from accelserve.server.config import (
+    BatchingConfig,
+    DeviceConfig,
+    GrpcConfig,
+    LoadingConfig,
+    ModelConfig,
+    RequestLimits,
+    ServerConfig,
+)
+
+_LOADS_AT_ONCE = 2
+
+
+@click.command
+@tensorflow_serving_flags
+@click.option("--device", default="cpu", show_default=True, help="cpu, cpu:generic, fpga:0, reference, ...")
+@click.option("--threads", default=0, help="Cores that one image may use; 0 takes all.")
+@click.option("--cache_dir", default=None, type=Path, help="Where packed weights are kept between starts.")
+@click.option("--grpc_address", default="0.0.0.0", show_default=True, help="Where to listen.")  # noqa: S104 - see GrpcConfig
+@click.option("--max_batch_images", default=8, show_default=True, help="Images per call of the device.")
+@click.option("--max_queued_images", default=256, show_default=True, help="Per model, before refusing.")
+@click.option("--max_queue_delay_ms", default=5000, show_default=True, help="Estimated, before refusing.")
+@click.option("--max_images", default=1024, show_default=True, help="In one request.")
+@click.option("--max_pixels", default=64_000_000, show_default=True, help="In one picture.")
+@click.option(
+    "--drain_seconds", default=30.0, show_default=True, help="From SIGTERM to cutting requests off."
+)
+@click.option("--log_level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.pass_context
+def serve(context: click.Context, /, log_level: str, **flags: Any) -> int:
+    """Answer TensorFlow Serving's protocol until SIGTERM, then finish what is in flight and exit 0."""
+    from accelserve.server.cli.serving import serve_until_stopped
+
+    log_to_stderr(log_level)
+    if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
+        flags["model_name"] = None
+    warnings = inert_flags_given(flags)
+    return serve_until_stopped(server_config(flags), warnings)
+
+
+def server_config(flags: dict[str, Any]) -> ServerConfig:
+    """The flags as a validated configuration; ConfigurationError if they make no sense."""
+    name, base_path = model_from_environment(flags["model_name"], flags["model_base_path"])
+    models = (ModelConfig(name=name, base_path=Path(base_path)),) if base_path else ()
+    return ServerConfig(
+        models=models,
+        device=DeviceConfig(name=flags["device"], threads=flags["threads"], cache=flags["cache_dir"]),
+        grpc=GrpcConfig(
+            address=flags["grpc_address"],
+            port=flags["port"],
+            socket_path=flags["grpc_socket_path"],
+            max_threads=flags["grpc_max_threads"],
+            channel_arguments=channel_arguments(flags["grpc_channel_arguments"]),
+            tensor_content=flags["enable_serialization_as_tensor_content"],
+        ),
+        loading=LoadingConfig(
+            poll_seconds=flags["file_system_poll_wait_seconds"],
+            load_threads=flags["num_load_threads"] or _LOADS_AT_ONCE,
+            unload_threads=flags["num_unload_threads"] or 1,
+            max_retries=flags["max_num_load_retries"],
+            retry_seconds=flags["load_retry_interval_micros"] / 1e6,
+        ),
+        batching=BatchingConfig(
+            max_batch_images=flags["max_batch_images"],
+            max_queued_images=flags["max_queued_images"],
+            max_queue_delay_ms=flags["max_queue_delay_ms"],
+        ),
+        limits=RequestLimits(max_images=flags["max_images"], max_pixels=flags["max_pixels"]),
+        drain_seconds=flags["drain_seconds"],
+    )

@@ -1,0 +1,167 @@
+"""What an operator can set, validated once. Read from flags and environment in ``cli`` only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from accelserve.server.core.policy import Latest, VersionPolicy
+from accelserve.server.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """One model to serve.
+
+    Attributes:
+        name: what requests call it.
+        base_path: folder whose numeric children are versions.
+        policy: which of those versions are wanted.
+        labels: label -> version, for example ``stable`` -> 42.
+    """
+
+    name: str
+    base_path: Path
+    policy: VersionPolicy = field(default_factory=Latest)
+    labels: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigurationError("a model needs a name; set --model_name or 'name' in the config file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingConfig:
+    """How versions are found and loaded.
+
+    Attributes:
+        poll_seconds: between looks at the file system; 0 looks once, as TensorFlow Serving does.
+        load_threads: loads at once.
+        unload_threads: unloads at once.
+        max_retries: tries after the first failure of a version.
+        retry_seconds: from a failure to the next try.
+    """
+
+    poll_seconds: float = 1.0
+    load_threads: int = 1
+    unload_threads: int = 1
+    max_retries: int = 5
+    retry_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.poll_seconds < 0 or self.retry_seconds < 0 or self.max_retries < 0:
+            raise ConfigurationError(
+                "file_system_poll_wait_seconds, max_num_load_retries and load_retry_interval_micros "
+                "must not be negative"
+            )
+        if self.load_threads < 1 or self.unload_threads < 1:
+            raise ConfigurationError("loading needs at least one thread")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchingConfig:
+    """How requests become batches.
+
+    Attributes:
+        max_batch_images: images per call of the device; larger requests are split.
+        batch_timeout_us: how long an idle device waits for a batch to fill. 0, the default, never waits: batches
+            then form only from what queued up while the device was busy.
+        max_queued_images: images of one model that may wait or compute at once.
+        max_queue_delay_ms: estimated time in the queue above which a request is refused at once.
+        explicit: the numbers come from TensorFlow Serving's batching parameters, so refusals use its words.
+    """
+
+    max_batch_images: int = 8
+    batch_timeout_us: int = 0
+    max_queued_images: int = 256
+    max_queue_delay_ms: int = 5000
+    explicit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_batch_images < 1 or self.max_queued_images < 1:
+            raise ConfigurationError("max_batch_size and the queue bound must be at least 1")
+        if self.batch_timeout_us < 0 or self.max_queue_delay_ms < 0:
+            raise ConfigurationError("batch_timeout_micros and max_queue_delay_ms must not be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """What one request may ask for.
+
+    Attributes:
+        max_message_bytes: of one gRPC message, either way.
+        max_images: in one request.
+        max_pixels: in one picture, decoded; checked from its header, before any memory is taken.
+    """
+
+    max_message_bytes: int = 2**31 - 1
+    max_images: int = 1024
+    max_pixels: int = 64_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcConfig:
+    """The gRPC door.
+
+    Attributes:
+        address: host name or IP to listen on.
+        port: 0 lets the system choose one, which is then printed.
+        socket_path: unix socket to listen on as well; empty for none.
+        max_threads: requests handled at once; waiting for the device counts.
+        channel_arguments: gRPC's own ``key=value`` settings.
+        tensor_content: answer in ``tensor_content`` instead of typed fields.
+    """
+
+    address: str = "0.0.0.0"  # noqa: S104 - a server in a container must be reachable; --grpc_address narrows it
+    port: int = 8500
+    socket_path: str = ""
+    max_threads: int = 0
+    channel_arguments: tuple[tuple[str, int | str], ...] = ()
+    tensor_content: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ConfigurationError(f"--port must be in 0..65535, got {self.port}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceConfig:
+    """Where networks run.
+
+    Attributes:
+        name: ``cpu``, ``fpga:0``, ``reference``.
+        threads: that one image may use; 0 takes every core this process may run on.
+        cache: folder for packed weights and compiled code; None keeps nothing.
+    """
+
+    name: str = "cpu"
+    threads: int = 0
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The whole server.
+
+    Attributes:
+        models: at least one.
+        drain_seconds: from SIGTERM until requests still in flight are cut off.
+    """
+
+    models: tuple[ModelConfig, ...]
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+    grpc: GrpcConfig = field(default_factory=GrpcConfig)
+    loading: LoadingConfig = field(default_factory=LoadingConfig)
+    batching: BatchingConfig = field(default_factory=BatchingConfig)
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    drain_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ConfigurationError("nothing to serve: set --model_base_path, or --model_config_file")
+        names = [model.name for model in self.models]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigurationError(f"Illegal to list model {name} multiple times in config list")

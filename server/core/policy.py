@@ -1,0 +1,55 @@
+"""Which of the versions that a model's folder holds are wanted: TensorFlow Serving's three policies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from accelserve.server.errors import ConfigurationError
+
+
+class VersionPolicy(Protocol):
+    """Chooses versions; pure."""
+
+    def wanted(self, present: Collection[int]) -> frozenset[int]:
+        """The subset of ``present`` that shall be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The ``count`` highest versions."""
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigurationError(f"latest.num_versions must be at least 1, got {self.count}")
+
+    def wanted(self, present: Collection[int]) -> frozenset[int]:
+        """The highest versions."""
+        return frozenset(sorted(present)[-self.count :])
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """All versions."""
+
+    def wanted(self, present: Collection[int]) -> frozenset[int]:
+        """What is present."""
+        return frozenset(present)
+
+
+@dataclass(frozen=True, slots=True)
+class Specific:
+    """The listed versions, as far as they are present."""
+
+    versions: frozenset[int]
+
+    def __post_init__(self) -> None:
+        if not self.versions:
+            raise ConfigurationError("model_version_policy 'specific' lists no versions; add 'versions: N'")
+
+    def wanted(self, present: Collection[int]) -> frozenset[int]:
+        """The listed ones among those present."""
+        return self.versions & frozenset(present)

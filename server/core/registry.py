@@ -1,0 +1,191 @@
+"""Names, labels and versions to servables: what every door of the server asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from accelserve.server.config import LoadingConfig, ModelConfig
+from accelserve.server.core.handle import ServableHandle
+from accelserve.server.core.manager import Manager
+from accelserve.server.core.servable import Loader, S, ServableId
+from accelserve.server.core.source import FileSystemSource
+from accelserve.server.core.states import StateBoard, StateReport
+from accelserve.server.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    LabelUnavailableError,
+    LoadError,
+    ServableNotFoundError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """What a request says about the model it means.
+
+    Attributes:
+        name: None if the request says nothing at all, empty if it names none.
+        version: a number, or None for the latest.
+        label: a label, or None; not together with a version.
+    """
+
+    name: str | None = None
+    version: int | None = None
+    label: str | None = None
+
+
+class ModelRegistry(Generic[S]):
+    """The served models. Thread-safe."""
+
+    def __init__(self, loader: Loader[S], loading: LoadingConfig) -> None:
+        self.board = StateBoard()
+        self._manager = Manager(loader, self.board, loading)
+        self._source = FileSystemSource(self._manager.aspire, loading.poll_seconds)
+        self._reloading = threading.Lock()
+        self._models: Mapping[str, ModelConfig] = {}
+        self._labels: Mapping[str, Mapping[str, int]] = {}
+
+    def start(self, models: Sequence[ModelConfig]) -> None:
+        """Load the models; returns when each has an available version.
+
+        Raises:
+            LoadError: a model has none; the message gives every reason.
+        """
+        _refuse_duplicates(models)
+        self._replace(models)
+        self._labels = {model.name: model.labels for model in models}
+        self._source.start()
+        reasons = [reason for model in models for reason in self._missing(model.name)]
+        if reasons:
+            raise LoadError("; ".join(reasons))
+
+    def reload(self, models: Sequence[ModelConfig], *, allow_unavailable_labels: bool = False) -> None:
+        """Serve exactly these models from now on; returns when each new one has loaded or failed.
+
+        Raises:
+            ConfigurationError: a name is listed twice; nothing changed.
+            LabelUnavailableError: a label points to a version that does not serve; the old labels stay.
+            LoadError: a model has no available version; the rest is served.
+        """
+        _refuse_duplicates(models)
+        with self._reloading:
+            self._replace(models)
+            if not allow_unavailable_labels:
+                self._check_labels(models)
+            self._labels = {model.name: model.labels for model in models}
+            reasons = [reason for model in models for reason in self._missing(model.name)]
+        if reasons:
+            raise LoadError("; ".join(reasons))
+
+    def acquire(self, choice: ModelChoice) -> ServableHandle[S]:
+        """Hold the servable that a request means.
+
+        Raises:
+            InvalidRequestError: the request names no model and there is no default, or an unknown label.
+            ServableNotFoundError: no such model or version is available.
+        """
+        name = self.resolve_name(choice)
+        return self._manager.acquire(name, self.resolve_version(name, choice))
+
+    def resolve_name(self, choice: ModelChoice) -> str:
+        """The model's name: as given, or the only one served, or the one called ``default``.
+
+        Raises:
+            InvalidRequestError: none is given and none is the default.
+        """
+        if choice.name:
+            return choice.name
+        models = self._models
+        if len(models) == 1:
+            return next(iter(models))
+        if "default" in models:
+            return "default"
+        raise InvalidRequestError(
+            "Missing ModelSpec" if choice.name is None else "ModelSpec has no name specified."
+        )
+
+    def resolve_version(self, name: str, choice: ModelChoice) -> int | None:
+        """The version's number; None for the latest.
+
+        Raises:
+            InvalidRequestError: an unknown label.
+        """
+        if choice.label is None:
+            return choice.version
+        version = self._labels.get(name, {}).get(choice.label)
+        if version is None:
+            raise InvalidRequestError(f"Unrecognized servable version label: {choice.label}")
+        return version
+
+    def reports(self, choice: ModelChoice) -> list[StateReport]:
+        """States of a model's versions, highest first, or of one version.
+
+        Raises:
+            InvalidRequestError: as for ``acquire``.
+            ServableNotFoundError: nothing is known of it.
+        """
+        name = self.resolve_name(choice)
+        version = self.resolve_version(name, choice)
+        found = self.board.of(name)
+        if version is None:
+            if not found:
+                raise ServableNotFoundError(f"Could not find any versions of model {name}")
+            return found
+        found = [report for report in found if report.servable_id.version == version]
+        if not found:
+            raise ServableNotFoundError(f"Could not find version {version} of model {name}")
+        return found
+
+    def models(self) -> list[ModelConfig]:
+        """What is configured, in the order of the configuration."""
+        return list(self._models.values())
+
+    def labels_of(self, name: str) -> Mapping[str, int]:
+        """Label -> version of one model."""
+        return self._labels.get(name, {})
+
+    def available(self) -> list[ServableId]:
+        """What answers requests now, sorted."""
+        return self._manager.available()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stop polling and unload everything, waiting at most ``timeout`` seconds for the last handle."""
+        self._source.stop()
+        self._manager.close(timeout)
+
+    def _replace(self, models: Sequence[ModelConfig]) -> None:
+        self._models = {model.name: model for model in models}
+        self._source.watch(models)
+        names = set(self._models)
+        self.board.wait_until(
+            lambda: all(report.settled for report in self.board.all() if report.servable_id.name in names)
+        )
+
+    def _missing(self, name: str) -> list[str]:
+        """Why a model has no available version, as at most one sentence."""
+        if any(servable_id.name == name for servable_id in self._manager.available()):
+            return []
+        errors = [str(report.error) for report in self.board.of(name) if report.error is not None]
+        complaint = self._source.complaint(name)
+        return ["; ".join(errors) or complaint or f"no version of model {name} could be loaded"]
+
+    def _check_labels(self, models: Sequence[ModelConfig]) -> None:
+        available = set(self._manager.available())
+        for model in models:
+            for version in model.labels.values():
+                if ServableId(model.name, version) not in available:
+                    raise LabelUnavailableError(
+                        f"Request to assign label to version {version} of model {model.name}, "
+                        "which is not currently available for inference"
+                    )
+
+
+def _refuse_duplicates(models: Sequence[ModelConfig]) -> None:
+    seen: set[str] = set()
+    for model in models:
+        if model.name in seen:
+            raise ConfigurationError(f"Illegal to list model {model.name} multiple times in config list")
+        seen.add(model.name)

@@ -1,0 +1,82 @@
+"""What the data plane asks of a loaded network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.preprocess import ImageError
+
+Array = NDArray[np.generic]
+
+
+class TensorSpec(Protocol):
+    """Type of one input or output."""
+
+    @property
+    def name(self) -> str:
+        """The tensor's own name, ``images:0`` for example; requests may use it instead of the alias."""
+
+    @property
+    def dtype(self) -> str:
+        """Name in numpy, or ``string`` for encoded pictures."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """-1 stands for any size."""
+
+
+class Signature(Protocol):
+    """One way to call a network."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """Alias -> type."""
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Alias -> type."""
+
+    @property
+    def method_name(self) -> str:
+        """TensorFlow Serving's, ``tensorflow/serving/predict``."""
+
+
+class ImageServable(Protocol):
+    """One loaded version of an image network. Thread-safe. ``accelserve.models.servable.Servable`` is one."""
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Key -> signature; ``serving_default`` is among them."""
+
+    @property
+    def description(self) -> str:
+        """Device, instruction set, threads: ``cpu avx512vnni, 2 threads``."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of weights and of the arena."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of one picture as the network sees it."""
+
+    def decode(self, images: Sequence[bytes]) -> list[Array | ImageError]:
+        """Encoded pictures to [H, W, C] each, in the dtype that ``run`` takes; a bad one yields its error, in its place."""
+
+    def quantize(self, tensor: NDArray[np.float32]) -> Array:
+        """float32 [N, H, W, C], preprocessed by the caller, to what ``run`` takes."""
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        """[N, H, W, C] to every output of the network, batch first. Releases the GIL."""
+
+    def respond(
+        self, signature: str, results: Mapping[str, Array], wanted: Sequence[str]
+    ) -> dict[str, Array]:
+        """The wanted outputs of a signature, by alias, from what ``run`` gave."""
+
+    def close(self) -> None:
+        """Give memory and the device back."""

@@ -1,0 +1,49 @@
+"""Makes servables of the models room from version folders."""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+from accelserve.kernels.devices.base import LoadOptions
+from accelserve.kernels.devices.discovery import open_device
+from accelserve.kernels.preprocess import ImageLimits
+from accelserve.models.servable import Servable
+from accelserve.server.config import DeviceConfig, RequestLimits
+from accelserve.server.core.servable import ServableId
+
+_LOG = logging.getLogger(__name__)
+
+
+class ServableLoader:
+    """Loads onto one device, and warms up what it loaded, so that the first request is as fast as the rest."""
+
+    def __init__(self, device: DeviceConfig, limits: RequestLimits) -> None:
+        """Open the device; DeviceError if there is none of that name."""
+        self._device = open_device(device.name)
+        self._options = LoadOptions(threads=device.threads, cache=device.cache)
+        self._limits = ImageLimits(max_pixels=limits.max_pixels)
+        self._decoders = _decoders()
+
+    def load(self, servable_id: ServableId, path: Path) -> Servable:
+        """Verify, compile, warm up; raises as ``Servable.load`` does."""
+        servable = Servable.load(
+            path, device=self._device, options=self._options, limits=self._limits, executor=self._decoders
+        )
+        servable.warm_up()
+        _LOG.info(
+            "%s: %s, %.1f MB, signatures %s",
+            servable_id,
+            servable.description,
+            servable.memory_bytes / 1e6,
+            ", ".join(servable.signatures),
+        )
+        return servable
+
+
+def _decoders() -> Executor | None:
+    """Helpers of the thread that decodes a batch; none where there is one core only."""
+    cores = len(os.sched_getaffinity(0))
+    return ThreadPoolExecutor(cores - 1, "decode") if cores > 1 else None

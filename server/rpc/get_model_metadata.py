@@ -1,0 +1,50 @@
+"""tensorflow.serving.PredictionService/GetModelMetadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelserve.protos import google_protobuf
+from accelserve.protos import tensorflow_serving as serving
+from accelserve.server.core.registry import ModelRegistry
+from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.errors import InvalidRequestError
+from accelserve.server.rpc.tensors import model_choice, model_spec, signature_def
+from accelserve.server.scheduler.watch import CallWatch
+
+_ONLY_FIELD = "signature_def"
+
+
+@dataclass(frozen=True, slots=True)
+class GetModelMetadata:
+    """Answers from the registry."""
+
+    registry: ModelRegistry[ImageServable]
+
+    def __call__(
+        self, request: serving.GetModelMetadataRequest, _watch: CallWatch
+    ) -> serving.GetModelMetadataResponse:
+        """The signatures of one version.
+
+        Raises:
+            InvalidRequestError: no metadata field is asked for, or an unknown one.
+            ServableNotFoundError: no such model or version.
+        """
+        choice = model_choice(request.model_spec, present=request.HasField("model_spec"))
+        self.registry.resolve_name(choice)
+        if not request.metadata_field:
+            raise InvalidRequestError("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != _ONLY_FIELD:
+                raise InvalidRequestError(f"Metadata field {field} is not supported")
+        with self.registry.acquire(choice) as handle:
+            signatures = serving.SignatureDefMap(
+                signature_def={
+                    key: signature_def(signature) for key, signature in handle.servable.signatures.items()
+                }
+            )
+            packed = google_protobuf.Any()
+            packed.Pack(signatures)
+            return serving.GetModelMetadataResponse(
+                model_spec=model_spec(handle.servable_id), metadata={_ONLY_FIELD: packed}
+            )

@@ -1,0 +1,68 @@
+"""Owns the gRPC port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+
+from accelserve.server.config import GrpcConfig, RequestLimits
+from accelserve.server.errors import ConfigurationError
+
+# Threads are cheap while they wait for the device; too few would let requests queue where nobody sees them.
+_DEFAULT_THREADS = 320
+
+
+class GrpcListener:
+    """A synchronous gRPC server: the thread that gRPC gives a request does all of its work."""
+
+    def __init__(
+        self, config: GrpcConfig, limits: RequestLimits, handlers: Sequence[grpc.GenericRpcHandler]
+    ) -> None:
+        threads = config.max_threads or _DEFAULT_THREADS
+        self._config = config
+        self._pool = ThreadPoolExecutor(threads, "grpc")
+        self._server = grpc.server(
+            self._pool,
+            handlers=list(handlers),
+            options=_options(config, limits),
+            # What exceeds the threads is refused with RESOURCE_EXHAUSTED rather than queued out of sight.
+            maximum_concurrent_rpcs=threads,
+        )
+        self.port = 0
+
+    def start(self) -> int:
+        """Listen; returns the port.
+
+        Raises:
+            ConfigurationError: the address cannot be bound.
+        """
+        self.port = self._bind(f"{self._config.address}:{self._config.port}")
+        if self._config.socket_path:
+            self._bind(f"unix:{self._config.socket_path}")
+        self._server.start()
+        return self.port
+
+    def stop(self, grace_seconds: float) -> None:
+        """Refuse new calls, give those in flight ``grace_seconds``, then cut them off; returns when all have ended."""
+        self._server.stop(grace_seconds).wait()
+        self._pool.shutdown(wait=True)
+
+    def _bind(self, address: str) -> int:
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"cannot listen on {address}: it is in use or not an address of this machine"
+            ) from error
+
+
+def _options(config: GrpcConfig, limits: RequestLimits) -> list[tuple[str, int | str]]:
+    return [
+        ("grpc.max_receive_message_length", limits.max_message_bytes),
+        ("grpc.max_send_message_length", limits.max_message_bytes),
+        # Another server on the same port would take half of the requests without a word.
+        ("grpc.so_reuseport", 0),
+        *config.channel_arguments,
+    ]

@@ -1,0 +1,38 @@
+"""tensorflow.serving.PredictionService/Predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.tensors import from_array
+from accelserve.server.dataplane.predictor import Predictor, PredictRequest
+from accelserve.server.rpc.tensors import arrays_of, model_choice, model_spec
+from accelserve.server.scheduler.watch import CallWatch
+
+
+@dataclass(frozen=True, slots=True)
+class Predict:
+    """Answers from the data plane; in raw bytes instead of typed fields if ``tensor_content``."""
+
+    predictor: Predictor
+    tensor_content: bool
+
+    def __call__(self, request: serving.PredictRequest, watch: CallWatch) -> serving.PredictResponse:
+        """Answer one request; errors as the data plane raises them."""
+        spec = request.model_spec
+        reply = self.predictor.predict(
+            PredictRequest(
+                model=model_choice(spec, present=request.HasField("model_spec")),
+                signature=spec.signature_name,
+                inputs=arrays_of(request.inputs),
+                outputs=tuple(request.output_filter),
+            ),
+            watch,
+        )
+        outputs = {
+            name: from_array(array, as_content=self.tensor_content) for name, array in reply.outputs.items()
+        }
+        return serving.PredictResponse(
+            model_spec=model_spec(reply.servable_id, reply.signature), outputs=outputs
+        )

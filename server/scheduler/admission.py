@@ -1,0 +1,98 @@
+"""Says no at the door, while saying no is cheap.
+
+What is admitted is bounded in images and in estimated time, so that the p99 of accepted requests stays bounded
+whatever the load. A request that finds nothing ahead of it is always admitted, however large.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from accelserve.server.config import BatchingConfig
+from accelserve.server.errors import QueueFullError, TooManyRequestsError
+
+# Weight of the newest batch in the moving average: about the last ten batches count.
+_NEWEST = 0.2
+
+
+@dataclass(slots=True)
+class _Load:
+    """Admitted images of one model, and how long one takes. Guarded by the gate's lock."""
+
+    images: int = 0
+    seconds_per_image: float = 0.0
+
+
+class AdmissionGate:
+    """Counts what one device has been asked for and has not answered. Thread-safe."""
+
+    def __init__(self, config: BatchingConfig) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._loads: dict[str, _Load] = {}
+
+    @contextmanager
+    def admitted(self, model: str, images: int) -> Iterator[None]:
+        """Hold a place in the queue for the length of the block.
+
+        Args:
+            model: whose queue.
+            images: in the request.
+
+        Raises:
+            QueueFullError: the explicitly configured queue is full.
+            TooManyRequestsError: too many images, or too much time, is ahead.
+        """
+        with self._lock:
+            load = self._loads.setdefault(model, _Load())
+            self._refuse_overload(model, load, images)
+            load.images += images
+        try:
+            yield
+        finally:
+            with self._lock:
+                load.images -= images
+
+    def record(self, model: str, images: int, seconds: float) -> None:
+        """Learn from one batch how long an image takes."""
+        with self._lock:
+            load = self._loads.setdefault(model, _Load())
+            measured = seconds / images
+            old = load.seconds_per_image
+            load.seconds_per_image = measured if old == 0 else old + _NEWEST * (measured - old)
+
+    def waiting_images(self, model: str) -> int:
+        """Images of ``model`` admitted and not yet answered."""
+        with self._lock:
+            load = self._loads.get(model)
+            return 0 if load is None else load.images
+
+    def forget(self, model: str) -> None:
+        """Drop what was learnt about a model that is served no more."""
+        with self._lock:
+            load = self._loads.get(model)
+            if load is not None and load.images == 0:
+                del self._loads[model]
+
+    def _refuse_overload(self, model: str, load: _Load, images: int) -> None:
+        if load.images == 0:
+            return
+        wait_ms = round(1000 * sum(other.images * other.seconds_per_image for other in self._loads.values()))
+        retry_ms = max(1, wait_ms // 2)
+        if load.images + images > self._config.max_queued_images:
+            if self._config.explicit:
+                raise QueueFullError(retry_ms)
+            raise TooManyRequestsError(
+                f"model {model} is overloaded: {load.images} images are queued, {images} more would exceed "
+                f"{self._config.max_queued_images}; retry in {retry_ms} ms",
+                retry_ms,
+            )
+        if wait_ms > self._config.max_queue_delay_ms:
+            raise TooManyRequestsError(
+                f"model {model} is overloaded: the queue is {wait_ms} ms long and may be "
+                f"{self._config.max_queue_delay_ms} ms; retry in {retry_ms} ms",
+                retry_ms,
+            )

@@ -1,0 +1,204 @@
+"""Orders the work of one device: no thread of its own, no wait when idle, batches form by themselves under load.
+
+A request's own thread computes. The thread that finds the device idle leads: it runs batches until its own request is
+answered, then hands the lead to the first request that waits. So a lone request never changes threads, and whatever
+queued up while the device was busy is the next batch. Models take turns; a request larger than a batch is split, and
+the rest goes behind the others of its model, so that one album does not hold up single pictures.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from accelserve.server.config import BatchingConfig
+from accelserve.server.core.servable import ServableId
+from accelserve.server.scheduler.admission import AdmissionGate
+from accelserve.server.scheduler.job import Array, ComputeReport, Job, Results, Slice
+from accelserve.server.scheduler.watch import CallWatch
+
+Run = Callable[[Array], Results]
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """What waits for one loaded version."""
+
+    servable_id: ServableId
+    run: Run
+    jobs: deque[Job] = field(default_factory=deque)
+
+    @property
+    def images(self) -> int:
+        return sum(job.images - job.taken for job in self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    lane: _Lane
+    slices: list[Slice]
+
+    @property
+    def images(self) -> int:
+        return sum(part.images for part in self.slices)
+
+    def pixels(self) -> Array:
+        parts = [part.pixels for part in self.slices]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class DeviceScheduler:
+    """One per device. ``compute`` may be called from any thread and blocks it."""
+
+    def __init__(self, config: BatchingConfig) -> None:
+        self._config = config
+        self.gate = AdmissionGate(config)
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._busy = False
+        self._turns: deque[_Lane] = deque()
+        self._lanes: dict[ServableId, _Lane] = {}
+
+    def compute(self, servable_id: ServableId, run: Run, pixels: Array, watch: CallWatch) -> ComputeReport:
+        """Run the images on the device, in company if there is some.
+
+        Args:
+            servable_id: whose turn it is; calls with the same id must have the same ``run``.
+            run: the network: [N, H, W, C] -> name -> [N, ...]; called by one thread at a time per scheduler.
+            pixels: [N, H, W, C], N at least 1; not written to.
+            watch: whether anybody still waits; asked right before compute.
+
+        Raises:
+            DeadlineExceededError, RequestCancelledError: nobody waits; nothing more was computed.
+            Exception: whatever ``run`` raised.
+        """
+        job = Job(pixels, watch)
+        self._submit(servable_id, run, job)
+        if not job.leads:
+            watch.on_cancel(job.woken.set)
+        try:
+            self._see_through(job)
+        finally:
+            watch.on_cancel(None)
+        if job.error is not None:
+            raise job.error
+        return job.report()
+
+    def _submit(self, servable_id: ServableId, run: Run, job: Job) -> None:
+        with self._lock:
+            lane = self._lanes.get(servable_id)
+            if lane is None:
+                lane = self._lanes[servable_id] = _Lane(servable_id, run)
+                self._turns.append(lane)
+            lane.jobs.append(job)
+            job.leads = not self._busy
+            self._busy = True
+            self._arrived.notify()
+
+    def _see_through(self, job: Job) -> None:
+        """Wait for the job, or lead; returns when it is finished."""
+        while True:
+            if job.leads:
+                self._lead(job)
+                return
+            job.woken.wait(None if job.in_flight else job.watch.remaining_seconds())
+            with self._lock:
+                job.woken.clear()
+                if job.finished:
+                    return
+                verdict = None if job.leads else job.watch.verdict()
+                if verdict is not None and not job.in_flight:
+                    self._withdraw(job)
+                    job.fail(verdict)
+                    return
+
+    def _withdraw(self, job: Job) -> None:
+        for lane in self._lanes.values():
+            if job in lane.jobs:
+                lane.jobs.remove(job)
+                return
+
+    def _lead(self, job: Job) -> None:
+        try:
+            while not job.finished:
+                batch = self._next_batch()
+                if batch is not None:
+                    self._run(batch)
+        finally:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            for lane in self._turns:
+                if lane.jobs:
+                    heir = lane.jobs[0]
+                    heir.leads = True
+                    heir.woken.set()
+                    return
+            self._turns.clear()
+            self._lanes.clear()
+            self._busy = False
+
+    def _next_batch(self) -> _Batch | None:
+        with self._lock:
+            lane = self._turns.popleft()
+            self._await_company(lane)
+            slices = self._fill(lane)
+            if lane.jobs:
+                self._turns.append(lane)
+            else:
+                del self._lanes[lane.servable_id]
+        return _Batch(lane, slices) if slices else None
+
+    def _await_company(self, lane: _Lane) -> None:
+        """Where a batch timeout is configured, let the batch fill until the oldest request has waited that long."""
+        timeout = self._config.batch_timeout_us / 1e6
+        while lane.jobs and lane.images < self._config.max_batch_images:
+            left = lane.jobs[0].submitted + timeout - time.perf_counter()
+            if left <= 0:
+                return
+            self._arrived.wait(left)
+
+    def _fill(self, lane: _Lane) -> list[Slice]:
+        slices: list[Slice] = []
+        room = self._config.max_batch_images
+        while lane.jobs and room > 0:
+            job = lane.jobs.popleft()
+            verdict = job.watch.verdict()
+            if verdict is not None:
+                job.fail(verdict)
+                continue
+            part = job.take(room)
+            slices.append(part)
+            room -= part.images
+            if job.taken < job.images:
+                lane.jobs.append(job)  # room is 0 now: the rest goes behind the others
+        return slices
+
+    def _run(self, batch: _Batch) -> None:
+        begin = time.perf_counter()
+        try:
+            results = batch.lane.run(batch.pixels())
+        except Exception as error:  # noqa: BLE001 - it belongs to the requests of this batch, not to the leader alone
+            with self._lock:
+                for part in batch.slices:
+                    self._fail(batch.lane, part.job, error)
+            return
+        seconds = time.perf_counter() - begin
+        self.gate.record(batch.lane.servable_id.name, batch.images, seconds)
+        with self._lock:
+            offset = 0
+            for part in batch.slices:
+                own = {name: rows[offset : offset + part.images] for name, rows in results.items()}
+                part.job.deliver(part, own, seconds, batch.images)
+                offset += part.images
+
+    def _fail(self, lane: _Lane, job: Job, error: Exception) -> None:
+        if job in lane.jobs:
+            lane.jobs.remove(job)
+        job.fail(error)

@@ -1,0 +1,270 @@
+"""Versions come and go; a request never notices."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from accelserve.server.config import LoadingConfig, ModelConfig
+from accelserve.server.core.echo import EchoLoader, EchoServable
+from accelserve.server.core.policy import Everything, Latest, Specific, VersionPolicy
+from accelserve.server.core.registry import ModelChoice, ModelRegistry
+from accelserve.server.core.servable import ServableId
+from accelserve.server.core.states import VersionState
+from accelserve.server.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    LabelUnavailableError,
+    LoadError,
+    ServableNotFoundError,
+)
+
+LATEST = ModelChoice(name="echo")
+
+
+def put(base: Path, version: int, greeting: str = "hello") -> Path:
+    folder = base / str(version)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "greeting.txt").write_text(greeting)
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    folder = tmp_path / "echo"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def registry() -> Iterator[ModelRegistry[EchoServable]]:
+    made = ModelRegistry(EchoLoader(), LoadingConfig(poll_seconds=0, retry_seconds=3600, max_retries=2))
+    yield made
+    made.close(timeout=30)
+
+
+def served(base: Path, policy: VersionPolicy | None = None, **labels: int) -> list[ModelConfig]:
+    return [ModelConfig(name="echo", base_path=base, policy=policy or Latest(), labels=labels)]
+
+
+def settle(registry: ModelRegistry[EchoServable], *versions: int) -> None:
+    wanted = [ServableId("echo", version) for version in versions]
+    assert registry.board.wait_until(
+        lambda: [r.servable_id for r in registry.board.all() if up(r.state)] == wanted, 30
+    )
+
+
+def up(state: VersionState) -> bool:
+    return state is VersionState.AVAILABLE
+
+
+def answer(registry: ModelRegistry[EchoServable], choice: ModelChoice = LATEST) -> str:
+    with registry.acquire(choice) as handle:
+        return f"{handle.servable_id.version} {handle.servable.answer('world')}"
+
+
+def test_the_latest_version_answers(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    put(base, 1, "hi")
+    put(base, 3, "hello")
+    put(base, 20, "good day")
+    registry.start(served(base))
+    assert answer(registry) == "20 good day world"
+    assert [str(servable_id) for servable_id in registry.available()] == ["echo/20"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Latest(2), [3, 20]),
+        (Everything(), [1, 3, 20]),
+        (Specific(frozenset({1, 3, 99})), [1, 3]),
+    ],
+    ids=["latest-2", "all", "specific"],
+)
+def test_policies_choose_versions(
+    registry: ModelRegistry[EchoServable], base: Path, policy: VersionPolicy, expected: list[int]
+) -> None:
+    for version in (1, 3, 20):
+        put(base, version)
+    registry.start(served(base, policy))
+    assert [servable_id.version for servable_id in registry.available()] == expected
+
+
+def test_children_that_are_no_versions_are_skipped(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    put(base, 2)
+    (base / "notes").mkdir()
+    (base / ".unfinished-9").mkdir()
+    (base / "7").write_text("a file")
+    (base / "٣").mkdir()
+    registry.start(served(base, Everything()))
+    assert [servable_id.version for servable_id in registry.available()] == [2]
+
+
+def test_a_new_version_replaces_the_old_one(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    put(base, 1)
+    registry.start(served(base))
+    put(base, 2, "bonjour")
+    registry.reload(served(base))
+    assert answer(registry) == "2 bonjour world"
+    settle(registry, 2)
+
+
+def test_a_version_in_use_is_unloaded_when_its_last_request_ends(
+    registry: ModelRegistry[EchoServable], base: Path
+) -> None:
+    put(base, 1)
+    registry.start(served(base))
+    first, second = registry.acquire(LATEST), registry.acquire(LATEST)
+    put(base, 2)
+    registry.reload(served(base))
+    (report,) = registry.reports(ModelChoice(name="echo", version=1))
+    assert report.state is VersionState.UNLOADING
+    first.release()
+    first.release()
+    assert second.servable.answer("still") == "hello still"
+    second.release()
+    assert registry.board.wait_until(
+        lambda: registry.reports(ModelChoice(name="echo", version=1))[0].state is VersionState.END, 30
+    )
+    assert second.servable.closed
+
+
+def test_a_broken_version_never_replaces_a_good_one_and_says_why(
+    registry: ModelRegistry[EchoServable], base: Path
+) -> None:
+    put(base, 1)
+    registry.start(served(base))
+    broken = put(base, 2, "")
+    registry.reload(served(base))
+    assert answer(registry) == "1 hello world"
+    new, old = registry.reports(LATEST)
+    assert (new.state, str(new.error)) == (VersionState.START, "echo/2: greeting.txt is empty")
+    assert old.state is VersionState.AVAILABLE
+
+    # Completing the copy makes it load at the next look, long before the retry would be due.
+    (broken / "greeting.txt").write_text("now whole")
+    registry.reload(served(base))
+    assert answer(registry) == "2 now whole world"
+
+
+def test_a_load_is_retried_and_then_rests(base: Path) -> None:
+    put(base, 1, "")
+    registry = ModelRegistry(EchoLoader(), LoadingConfig(poll_seconds=0, retry_seconds=0.001, max_retries=3))
+    with pytest.raises(LoadError, match="greeting.txt is empty"):
+        registry.start(served(base))
+    assert registry.board.wait_until(lambda: registry.reports(LATEST)[0].state is VersionState.END, 30)
+    registry.close(timeout=30)
+
+
+def test_a_load_that_hangs_holds_nothing_else_up(tmp_path: Path) -> None:
+    free = threading.Event()
+
+    class Stubborn(EchoLoader):
+        def load(self, servable_id: ServableId, path: Path) -> EchoServable:
+            if servable_id.name == "slow":
+                free.wait()
+            return super().load(servable_id, path)
+
+    put(tmp_path / "quick", 1)
+    put(tmp_path / "slow", 1)
+    registry = ModelRegistry(Stubborn(), LoadingConfig(poll_seconds=0, load_threads=2))
+    models = [ModelConfig(name=name, base_path=tmp_path / name) for name in ("slow", "quick")]
+    starting = threading.Thread(target=registry.start, args=(models,))
+    starting.start()
+    try:
+        assert registry.board.wait_until(
+            lambda: any(up(r.state) for r in registry.board.all() if r.servable_id.name == "quick"), 30
+        )
+        assert answer(registry, ModelChoice(name="quick")) == "1 hello world"
+    finally:
+        free.set()
+        starting.join()
+        registry.close(timeout=30)
+
+
+def test_a_model_left_out_of_a_reload_is_unloaded(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    put(base, 1)
+    registry.start(served(base))
+    registry.reload([])
+    with pytest.raises(InvalidRequestError, match="Missing ModelSpec"):
+        registry.acquire(ModelChoice())
+    with pytest.raises(ServableNotFoundError, match=r"Servable not found for request: Latest\(echo\)"):
+        registry.acquire(LATEST)
+
+
+def test_a_folder_that_cannot_be_read_unloads_nothing(
+    registry: ModelRegistry[EchoServable], base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(base, 1)
+    registry.start(served(base))
+    hidden = base.rename(base.with_name("elsewhere"))
+    for _ in range(3):
+        registry.reload(served(base))
+    assert answer(registry) == "1 hello world"
+    assert sum("Could not find base path" in record.getMessage() for record in caplog.records) == 1
+    hidden.rename(base)
+
+
+def test_an_empty_folder_is_explained(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    with pytest.raises(LoadError) as caught:
+        registry.start(served(base))
+    assert str(caught.value) == (
+        f"No versions of servable echo found under base path {base}. "
+        "Did you forget to name your leaf directory as a number (eg. '/1/')?"
+    )
+
+
+def test_labels(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    put(base, 1, "old")
+    put(base, 2, "new")
+    registry.start(served(base, Everything(), stable=1, canary=2))
+    assert answer(registry, ModelChoice(name="echo", label="stable")) == "1 old world"
+    assert answer(registry, ModelChoice(name="echo", label="canary")) == "2 new world"
+    with pytest.raises(InvalidRequestError, match="^Unrecognized servable version label: beta$"):
+        registry.acquire(ModelChoice(name="echo", label="beta"))
+    with pytest.raises(LabelUnavailableError) as caught:
+        registry.reload(served(base, Everything(), stable=7))
+    assert str(caught.value) == (
+        "Request to assign label to version 7 of model echo, which is not currently available for inference"
+    )
+    assert answer(registry, ModelChoice(name="echo", label="stable")) == "1 old world"
+
+
+def test_a_name_listed_twice_is_refused(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match="^Illegal to list model echo multiple times in config list$"
+    ):
+        registry.reload(served(base) * 2)
+
+
+def test_three_hundred_swaps_under_load_lose_no_request(
+    registry: ModelRegistry[EchoServable], base: Path
+) -> None:
+    put(base, 1)
+    registry.start(served(base))
+    stop, failures, answered = threading.Event(), [], 0
+
+    def ask() -> None:
+        nonlocal answered
+        while not stop.is_set():
+            try:
+                answer(registry)
+                answered += 1
+            except Exception as error:  # noqa: BLE001 - collected for the assertion
+                failures.append(error)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for version in range(2, 302):
+        (base / str(version - 1)).rename(base / str(version))
+        registry.reload(served(base))
+    stop.set()
+    for asker in askers:
+        asker.join()
+    assert failures == []
+    assert answered > 0
+    assert len(registry.board.all()) <= registry.board.remembered + 2
