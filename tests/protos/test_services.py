@@ -103,7 +103,10 @@ def channel() -> Iterator[grpc.Channel]:
         InferenceService.MODEL_STREAM_INFER.bind(infer_stream),
     ]
     server.add_generic_rpc_handlers([generic_handler([method]) for method in bound])
-    add_ServerReflectionServicer_to_server(ReflectionServicer(list(service_descriptors()), pool=POOL), server)
+    # Its stub has no types.
+    add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+        ReflectionServicer(list(service_descriptors()), pool=POOL), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
