@@ -151,13 +151,13 @@ def _publish() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def photo() -> bytes:
     """A colour photograph, 512 x 512 PNG."""
-    return (Path(skimage.data_dir) / "astronaut.png").read_bytes()
+    return ((Path(skimage.__file__).parent / "data") / "astronaut.png").read_bytes()
 
 
 @pytest.fixture(scope="session")
 def jpeg() -> bytes:
     """A JPEG photograph."""
-    return (Path(skimage.data_dir) / "rocket.jpg").read_bytes()
+    return ((Path(skimage.__file__).parent / "data") / "rocket.jpg").read_bytes()
 
 
 @pytest.fixture

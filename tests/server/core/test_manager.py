@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -153,7 +153,7 @@ def test_a_broken_version_never_replaces_a_good_one_and_says_why(
 def test_a_load_is_retried_and_then_rests(base: Path) -> None:
     put(base, 1, "")
     registry = ModelRegistry(EchoLoader(), LoadingConfig(poll_seconds=0, retry_seconds=0.001, max_retries=3))
-    with pytest.raises(LoadError, match="greeting.txt is empty"):
+    with pytest.raises(LoadError, match=r"greeting\.txt is empty"):
         registry.start(served(base))
     assert registry.board.wait_until(lambda: registry.reports(LATEST)[0].state is VersionState.END, 30)
     registry.close(timeout=30)
@@ -223,7 +223,7 @@ def test_labels(registry: ModelRegistry[EchoServable], base: Path) -> None:
     registry.start(served(base, Everything(), stable=1, canary=2))
     assert answer(registry, ModelChoice(name="echo", label="stable")) == "1 old world"
     assert answer(registry, ModelChoice(name="echo", label="canary")) == "2 new world"
-    with pytest.raises(InvalidRequestError, match="^Unrecognized servable version label: beta$"):
+    with pytest.raises(InvalidRequestError, match=r"^Unrecognized servable version label: beta$"):
         registry.acquire(ModelChoice(name="echo", label="beta"))
     with pytest.raises(LabelUnavailableError) as caught:
         registry.reload(served(base, Everything(), stable=7))
@@ -235,7 +235,7 @@ def test_labels(registry: ModelRegistry[EchoServable], base: Path) -> None:
 
 def test_a_name_listed_twice_is_refused(registry: ModelRegistry[EchoServable], base: Path) -> None:
     with pytest.raises(
-        ConfigurationError, match="^Illegal to list model echo multiple times in config list$"
+        ConfigurationError, match=r"^Illegal to list model echo multiple times in config list$"
     ):
         registry.reload(served(base) * 2)
 

@@ -1,0 +1,255 @@
+"""Batches form under load, nobody waits when idle, and one request's fault stays its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from accelserve.server.config import BatchingConfig
+from accelserve.server.core.servable import ServableId
+from accelserve.server.errors import (
+    DeadlineExceededError,
+    QueueFullError,
+    RequestCancelledError,
+    TooManyRequestsError,
+)
+from accelserve.server.scheduler.job import ComputeReport
+from accelserve.server.scheduler.scheduler import DeviceScheduler
+from accelserve.server.scheduler.watch import CallWatch
+
+Array = NDArray[np.generic]
+ONE = ServableId("one", 1)
+TWO = ServableId("two", 1)
+
+
+class Doubler:
+    """A device that answers twice its input, one call at a time, when it is let."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.open.set()
+        self.busy = threading.Lock()
+
+    def run(self, pixels: Array) -> dict[str, Array]:
+        assert self.busy.acquire(blocking=False), "two batches at once on one device"
+        try:
+            self.batches.append(pixels[:, 0].tolist())
+            self.entered.release()
+            self.open.wait()
+            return {"double": pixels.astype(np.int32) * 2}
+        finally:
+            self.busy.release()
+
+
+def images(*values: int) -> Array:
+    return np.array(values, np.uint8).reshape(-1, 1)
+
+
+class Harness:
+    """A scheduler whose device is held by a first request while others queue up."""
+
+    def __init__(self, **settings: int) -> None:
+        self.scheduler = DeviceScheduler(BatchingConfig(**settings))  # type: ignore[arg-type]
+        self.device = Doubler()
+        self.pool = ThreadPoolExecutor(32)
+
+    def submit(
+        self, *values: int, lane: ServableId = ONE, watch: CallWatch | None = None
+    ) -> Future[ComputeReport]:
+        return self.pool.submit(
+            self.scheduler.compute, lane, self.device.run, images(*values), watch or CallWatch()
+        )
+
+    def hold(self) -> Future[ComputeReport]:
+        """Occupy the device."""
+        self.device.open.clear()
+        first = self.submit(0)
+        self.device.entered.acquire()
+        return first
+
+    def queue(
+        self, *values: int, lane: ServableId = ONE, watch: CallWatch | None = None
+    ) -> Future[ComputeReport]:
+        """Submit, and return once it waits in its lane."""
+        before = self.waiting()
+        future = self.submit(*values, lane=lane, watch=watch)
+        while self.waiting() == before:
+            pass
+        return future
+
+    def waiting(self) -> int:
+        with self.scheduler._lock:
+            return sum(lane.images for lane in self.scheduler._lanes.values())
+
+
+@pytest.fixture
+def harness() -> Callable[..., Harness]:
+    return Harness
+
+
+def test_a_lone_request_computes_on_its_own_thread() -> None:
+    seen: list[int] = []
+
+    def run(pixels: Array) -> dict[str, Array]:
+        seen.append(threading.get_ident())
+        return {"same": pixels}
+
+    report = DeviceScheduler(BatchingConfig()).compute(ONE, run, images(1, 2), CallWatch())
+    assert seen == [threading.get_ident()]
+    assert report.results["same"].tolist() == [[1], [2]]
+    assert report.batch_images == 2
+
+
+def test_what_queues_up_meanwhile_is_the_next_batch(harness: Callable[..., Harness]) -> None:
+    h = harness()
+    first = h.hold()
+    futures = [h.queue(value) for value in (1, 2, 3)]
+    h.device.open.set()
+    assert [future.result(10).results["double"].tolist() for future in futures] == [[[2]], [[4]], [[6]]]
+    assert first.result(10).batch_images == 1
+    assert h.device.batches == [[0], [1, 2, 3]]
+
+
+def test_a_large_request_is_split_and_lets_others_in_between(harness: Callable[..., Harness]) -> None:
+    h = harness(max_batch_images=2)
+    h.hold()
+    large = h.queue(1, 2, 3, 4, 5)
+    small = h.queue(9)
+    h.device.open.set()
+    assert large.result(10).results["double"].tolist() == [[2], [4], [6], [8], [10]]
+    assert small.result(10).results["double"].tolist() == [[18]]
+    assert h.device.batches == [[0], [1, 2], [9, 3], [4, 5]]
+
+
+def test_models_take_turns(harness: Callable[..., Harness]) -> None:
+    h = harness(max_batch_images=1)
+    h.hold()
+    futures = [h.queue(value) for value in (1, 2)]
+    futures.append(h.queue(7, lane=TWO))
+    h.device.open.set()
+    for future in futures:
+        future.result(10)
+    assert h.device.batches == [[0], [1], [7], [2]]
+
+
+def test_a_request_whose_deadline_passes_in_the_queue_is_not_computed(
+    harness: Callable[..., Harness],
+) -> None:
+    h = harness()
+    h.hold()
+    hurried = h.submit(1, watch=CallWatch(timeout_seconds=0.01))
+    patient = h.queue(2)
+    with pytest.raises(DeadlineExceededError):
+        hurried.result(10)
+    h.device.open.set()
+    assert patient.result(10).results["double"].tolist() == [[4]]
+    assert h.device.batches == [[0], [2]]
+
+
+def test_a_request_cancelled_in_the_queue_is_not_computed(harness: Callable[..., Harness]) -> None:
+    h = harness()
+    h.hold()
+    watch = CallWatch()
+    leaving = h.queue(1, watch=watch)
+    patient = h.queue(2)
+    watch.cancel()
+    with pytest.raises(RequestCancelledError):
+        leaving.result(10)
+    h.device.open.set()
+    patient.result(10)
+    assert h.device.batches == [[0], [2]]
+
+
+def test_a_large_request_cancelled_half_way_stops_there(harness: Callable[..., Harness]) -> None:
+    h = harness(max_batch_images=1)
+    h.device.open.clear()
+    watch = CallWatch()
+    large = h.submit(1, 2, 3, watch=watch)
+    h.device.entered.acquire()
+    watch.cancel()
+    h.device.open.set()
+    with pytest.raises(RequestCancelledError):
+        large.result(10)
+    assert h.device.batches == [[1]]
+
+
+def test_a_failing_device_fails_the_batch_and_serves_the_next(harness: Callable[..., Harness]) -> None:
+    h = harness()
+
+    def broken(_pixels: Array) -> dict[str, Array]:
+        raise OSError("the board is gone")
+
+    with pytest.raises(OSError, match="the board is gone"):
+        h.scheduler.compute(ONE, broken, images(1), CallWatch())
+    assert h.submit(2).result(10).results["double"].tolist() == [[4]]
+
+
+def test_a_batch_timeout_waits_for_company_and_no_longer(harness: Callable[..., Harness]) -> None:
+    h = harness(batch_timeout_us=60_000_000, max_batch_images=2)
+    first, second = h.submit(1), h.submit(2)
+    first.result(10)
+    second.result(10)
+    assert sorted(map(sorted, h.device.batches)) == [[1, 2]]
+
+
+def test_overload_is_refused_at_once_with_a_hint() -> None:
+    gate = DeviceScheduler(BatchingConfig(max_queued_images=4)).gate
+    gate.record("one", images=10, seconds=1.0)
+    with gate.admitted("one", 3):
+        with pytest.raises(TooManyRequestsError, match="one is overloaded: 3 images are queued") as caught:
+            gate.admitted("one", 2).__enter__()
+        assert caught.value.retry_after_ms == 150
+        with gate.admitted("two", 4):
+            pass
+    with gate.admitted("one", 100):
+        pass
+    assert gate.waiting_images("one") == 0
+
+
+def test_a_queue_that_is_too_long_in_time_is_refused() -> None:
+    gate = DeviceScheduler(BatchingConfig(max_queue_delay_ms=1000)).gate
+    gate.record("one", images=1, seconds=1.0)
+    with (
+        gate.admitted("one", 2),
+        pytest.raises(TooManyRequestsError, match="the queue is 2000 ms long and may be 1000 ms"),
+    ):
+        gate.admitted("one", 1).__enter__()
+
+
+def test_an_explicit_queue_refuses_in_tensorflow_servings_words() -> None:
+    gate = DeviceScheduler(BatchingConfig(max_queued_images=1, explicit=True)).gate
+    with (
+        gate.admitted("one", 1),
+        pytest.raises(
+            QueueFullError, match=r"^The batch scheduling queue to which this task was submitted is full$"
+        ),
+    ):
+        gate.admitted("one", 1).__enter__()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    requests=st.lists(
+        st.tuples(st.lists(st.integers(0, 255), min_size=1, max_size=7), st.sampled_from([ONE, TWO])),
+        max_size=24,
+    ),
+    max_batch=st.integers(1, 5),
+)
+def test_everyone_gets_their_own_answer(requests: list[tuple[list[int], ServableId]], max_batch: int) -> None:
+    h = Harness(max_batch_images=max_batch)
+    with h.pool:
+        futures = [h.submit(*values, lane=lane) for values, lane in requests]
+        for (values, _), future in zip(requests, futures, strict=True):
+            assert future.result(10).results["double"][:, 0].tolist() == [2 * value for value in values]
+    assert all(len(batch) <= max_batch for batch in h.device.batches)
+    assert h.waiting() == 0
+    assert not h.scheduler._busy
