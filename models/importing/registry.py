@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.ir import Array, Dequantize, Mul, Op
 from accelserve.models.importing.onnx_file import OnnxNode
-from accelserve.models.importing.scope import Scope, identity
+from accelserve.models.importing.scope import Scope, arrangement, identity
 from accelserve.models.importing.values import IMAGE, Known, Norm, Order, Stored, Tensor, Value
 
 
@@ -128,14 +128,14 @@ class Call:
         return self.ints_attribute(name)
 
     def settled(self, position: int) -> Tensor:
-        """The operand without a waiting reshape; images stand as NHWC then."""
+        """The operand without a waiting reshape."""
         return self.settle(self.tensor(position))
 
     def settle(self, tensor: Tensor) -> Tensor:
         """The tensor without a waiting reshape."""
         if tensor.reshaped is None:
             return tensor
-        order = IMAGE if len(tensor.shape) == 4 else identity(tensor.shape)
+        order, _ = arrangement(tensor.base, tensor.order, tensor.reshaped)
         return Tensor(self.scope.arranged(tensor, order), tensor.shape, order)
 
     def elementwise(self, op: Op, x: Tensor, *others: str) -> Tensor:

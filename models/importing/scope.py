@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from accelserve.kernels.ir import Array, DType, Graph, Node, Op, Reshape, TensorType, Transpose
-from accelserve.models.importing.values import Order, Tensor
+from accelserve.models.importing.values import IMAGE, Order, Tensor
 
 
 class Scope:
@@ -125,3 +125,34 @@ def reshape_groups(
                 j += 1
         groups.append((tuple(range(begin[0], i)), tuple(range(begin[1], j))))
     return groups
+
+
+def arrangement(base: Sequence[int], order: Order, target: Sequence[int]) -> tuple[Order, bool]:
+    """How a tensor's axes best stand after a reshape, and whether it is a mere view of them.
+
+    Args:
+        base: ONNX shape before.
+        order: how our axes hold those of ``base``.
+        target: ONNX shape after.
+
+    Returns:
+        The order of the target's axes that moves the least: one that leaves our shape as it is, else NHWC or
+        ONNX's own if they fit; and False if axes that merge do not stand side by side, so that data must move.
+    """
+    groups = reshape_groups(base, target)
+    ours = [axis for axis in order if base[axis] > 1]
+    sequence = sorted(
+        (group for group in groups if any(base[axis] > 1 for axis in group[0])),
+        key=lambda group: min(ours.index(axis) for axis in group[0] if base[axis] > 1),
+    )
+    is_view = ours == [axis for inner, _ in sequence for axis in inner if base[axis] > 1]
+    wide = [axis for _, outer in sequence for axis in outer if target[axis] > 1]
+    narrow = [axis for axis in range(len(target)) if target[axis] == 1]
+    fitting = [
+        candidate
+        for candidate in (IMAGE, identity(target), (*narrow, *wide))
+        if len(candidate) == len(target) and [axis for axis in candidate if target[axis] > 1] == wide
+    ]
+    shape = [base[axis] for axis in order]
+    unmoved = [candidate for candidate in fitting if [target[axis] for axis in candidate] == shape]
+    return (unmoved or fitting)[0], is_view

@@ -9,9 +9,9 @@ import numpy as np
 
 from accelserve.kernels.ir import Dequantize, DType, Reshape
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
-from accelserve.models.importing.scope import identity, reshape_groups
+from accelserve.models.importing.scope import arrangement, identity
 from accelserve.models.importing.tensor_data import element_type_name
-from accelserve.models.importing.values import IMAGE, Order, Stored, Tensor, Value
+from accelserve.models.importing.values import Stored, Tensor, Value
 
 _FLOATS = frozenset(("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"))
 
@@ -114,35 +114,14 @@ def unsqueeze(call: Call) -> Tensor:
 def reshaped(call: Call, x: Tensor, target: tuple[int, ...]) -> Tensor:
     """``x`` under another ONNX shape.
 
-    1. The same shape: nothing.
+    1. Our shape stays what it is (axes of size 1 only moved): our memory of it changes, and nothing else.
     2. Axes that merge stand side by side in our arrangement: a Reshape of it.
     3. They do not: the reshape waits in the tensor's memory until somebody needs it.
     """
-    if target == x.shape and x.reshaped is None:
-        return x
-    order = _arrangement(x, target)
-    if order is None:
+    order, is_view = arrangement(x.base, x.order, target)
+    if not is_view:
         return Tensor(x.value, x.base, x.order, target)
-    if target == x.base:
-        return Tensor(x.value, x.base, x.order)
-    return call.result(Reshape(tuple(target[axis] for axis in order)), [x.value], order)
-
-
-def _arrangement(x: Tensor, target: tuple[int, ...]) -> Order | None:
-    """How the reshaped tensor's axes stand if no data moves; None if some would have to."""
-    if target == x.base:
-        return x.order
-    groups = reshape_groups(x.base, target)
-    ours = [axis for axis in x.order if x.base[axis] > 1]
-    arranged: list[int] = []
-    while ours:
-        inner, outer = next(group for group in groups if ours[0] in group[0])
-        wide = [axis for axis in inner if x.base[axis] > 1]
-        if ours[: len(wide)] != wide:
-            return None
-        ours = ours[len(wide) :]
-        arranged += [axis for axis in outer if target[axis] > 1]
-    for order in (IMAGE, identity(target)):
-        if len(order) == len(target) and [axis for axis in order if target[axis] > 1] == arranged:
-            return order
-    return (*(axis for axis in range(len(target)) if target[axis] == 1), *arranged)
+    ours = tuple(target[axis] for axis in order)
+    if ours == call.scope.type_of(x.value).shape:
+        return Tensor(x.value, target, order)
+    return call.result(Reshape(ours), [x.value], order)
