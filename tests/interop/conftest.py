@@ -1,0 +1,86 @@
+"""Other people's clients; they live in an environment of their own, which `make test-interop` builds.
+
+Elsewhere these tests are collected and skipped.
+"""
+
+import contextlib
+import importlib
+import os
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import grpc
+import pytest
+
+ELSEWHERE = "needs other people's clients: run `make test-interop`"
+SERVER_PYTHON_VARIABLE = "ACCELSERVE_SERVER_PYTHON"
+MODEL_VARIABLE = "ACCELSERVE_INTEROP_MODEL_BASE_PATH"
+START_TIMEOUT_S = 180
+STOP_TIMEOUT_S = 30
+
+
+def foreign_module(name: str) -> ModuleType:
+    """Imports a module of another project, without its warnings; skips the test where it is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip(name.partition(".")[0], reason=ELSEWHERE)
+        return importlib.import_module(name)
+
+
+def run_program(program: str, *arguments: str) -> None:
+    """Runs Python source in a process of its own; its own assertions are the test."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=180, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture(scope="session")
+def server_address() -> Iterator[str]:
+    """HOST:PORT of a running `accelserve serve`, in the environment of the server.
+
+    Takes the server's Python from ACCELSERVE_SERVER_PYTHON (or its own) and the servable's directory from
+    ACCELSERVE_INTEROP_MODEL_BASE_PATH; the model is served under that directory's name.
+    """
+    base_path = os.environ.get(MODEL_VARIABLE)
+    if base_path is None:
+        pytest.skip(f"{MODEL_VARIABLE} names no servable")
+    python = os.environ.get(SERVER_PYTHON_VARIABLE, sys.executable)
+    address = f"127.0.0.1:{_free_port()}"
+    arguments = ["--model_base_path", base_path, "--model_name", Path(base_path).name]
+    port = address.rpartition(":")[2]
+    command = [python, "-m", "accelserve.server.cli", "serve", *arguments, "--port", port]
+    with subprocess.Popen(command) as process:
+        try:
+            _wait_until_ready(address, process)
+            yield address
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
+            process.kill()
+    assert process.returncode == 0, f"the server ended with {process.returncode} on SIGTERM"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    with grpc.insecure_channel(address) as channel:
+        ready = grpc.channel_ready_future(channel)
+        for _ in range(START_TIMEOUT_S):
+            assert process.poll() is None, f"the server ended with {process.returncode} before it was ready"
+            with contextlib.suppress(grpc.FutureTimeoutError):
+                ready.result(1)
+                return
+    raise AssertionError(f"no server at {address} after {START_TIMEOUT_S} s")
