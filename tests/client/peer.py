@@ -17,12 +17,16 @@ Answer = Callable[[serving.PredictRequest, grpc.ServicerContext], serving.Predic
 QUICK_RETRY = RetryPolicy(max_attempts=4, initial_backoff_s=0.001, max_backoff_s=0.002)
 
 
-def image_lengths(request: serving.PredictRequest, context: grpc.ServicerContext) -> serving.PredictResponse:
+def image_lengths(
+    request: serving.PredictRequest,
+    context: grpc.ServicerContext,
+    names: tuple[str, str] = ("lengths", "doubled"),
+) -> serving.PredictResponse:
     """Answers each image with its length, [N, 1], and twice that."""
     _, images = to_strings(request.inputs["images"])
     lengths = np.array([[len(image)] for image in images], dtype=np.float32)
     response = serving.PredictResponse(model_spec=request.model_spec)
-    for name, array in (("lengths", lengths), ("doubled", 2 * lengths)):
+    for name, array in zip(names, (lengths, 2 * lengths), strict=True):
         if not request.output_filter or name in request.output_filter:
             response.outputs[name].CopyFrom(from_array(array))
     return response
