@@ -132,7 +132,8 @@ def max_pool(to: OnnxWriter, node: Node, op: MaxPool) -> None:
 def average_pool(to: OnnxWriter, node: Node, op: AveragePool) -> None:
     """GlobalAveragePool where the window is the whole image."""
     x = to.read(node.inputs[0], NCHW)
-    if op.window == Window(kernel=to.type_of(node.inputs[0]).shape[1:3]):
+    _, height, width, _ = to.type_of(node.inputs[0]).shape
+    if op.window == Window(kernel=(height, width)):
         return to.finish(node, NCHW, "GlobalAveragePool", [x])
     if op.window.dilations != (1, 1):
         raise ConversionError(f"AveragePool '{node.name}' has dilations, which opset 17 cannot write")

@@ -97,5 +97,5 @@ def _output(to: OnnxWriter, public: str, value: str) -> onnx.ValueInfoProto:
 
 def _value_info(to: OnnxWriter, name: str, kind: TensorType, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     element = helper.np_dtype_to_tensor_dtype(kind.dtype.numpy)
-    sizes = ["N", *shape[1:]] if to.batchable and shape[:1] == (1,) else list(shape)
+    sizes: list[str | int | None] = ["N", *shape[1:]] if to.batchable and shape[:1] == (1,) else list(shape)
     return helper.make_tensor_value_info(name, element, sizes)

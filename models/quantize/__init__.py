@@ -1,0 +1,1 @@
+"""From a float network to a calibrated int8 one."""

@@ -1,0 +1,1 @@
+"""Float rewrites, one a file; ``simplify`` has their order."""

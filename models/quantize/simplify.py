@@ -1,0 +1,37 @@
+"""Float rewrites before quantisation: the only place where their order lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from accelserve.kernels.ir import Graph
+from accelserve.models.quantize.rewrites.drop_no_ops import drop_no_ops
+from accelserve.models.quantize.rewrites.fold_affine_after import fold_affine_after
+from accelserve.models.quantize.rewrites.fold_affine_before import fold_affine_before
+from accelserve.models.quantize.rewrites.fold_pad import fold_pad
+from accelserve.models.quantize.rewrites.fold_subsampling import fold_subsampling
+from accelserve.models.quantize.rewrites.merge_affines import merge_affines
+from accelserve.models.quantize.rewrites.merge_clips import merge_clips
+from accelserve.models.quantize.rewrites.merge_reshapes import merge_reshapes
+
+SIMPLIFICATIONS: tuple[Callable[[Graph], tuple[Graph, bool]], ...] = (
+    drop_no_ops,
+    merge_reshapes,
+    merge_clips,
+    merge_affines,
+    fold_affine_after,
+    fold_affine_before,
+    fold_pad,
+    fold_subsampling,
+)
+
+
+def simplify(graph: Graph) -> Graph:
+    """Apply ``SIMPLIFICATIONS`` until none changes anything; the result computes the same up to float rounding."""
+    changed = True
+    while changed:
+        changed = False
+        for rewriting in SIMPLIFICATIONS:
+            graph, did = rewriting(graph)
+            changed = changed or did
+    return graph
