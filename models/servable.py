@@ -124,6 +124,11 @@ class Servable:
         return self.manifest.signatures
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, in order; may be empty."""
+        return self.manifest.labels
+
+    @property
     def description(self) -> str:
         """Device, instruction set and threads, for the log."""
         return self._program.description

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
-from accelserve.server.config import ServerConfig
+from accelserve.server.config import ModelConfig, ServerConfig
+from accelserve.server.config_files.watcher import ModelConfigWatcher
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor
@@ -28,8 +30,15 @@ class Server:
         self.config = config
         self.registry = ModelRegistry(loader, config.loading)
         self.predictor = Predictor(self.registry, DeviceScheduler(config.batching), config.limits)
-        table = methods(self.registry, self.predictor, tensor_content=config.grpc.tensor_content)
+        table = methods(
+            self.registry,
+            self.predictor,
+            tensor_content=config.grpc.tensor_content,
+            allow_unavailable_labels=config.allow_unavailable_labels,
+        )
         self._grpc = GrpcListener(config.grpc, config.limits, handlers(table))
+
+        self._config_watcher = self._watcher()
 
     @property
     def port(self) -> int:
@@ -47,12 +56,31 @@ class Server:
         try:
             self.registry.start(self.config.models)
             self._grpc.start()
+            if self._config_watcher is not None:
+                self._config_watcher.start()
         except BaseException:
             self.registry.close(timeout=0)
             raise
 
+    def reload(self) -> None:
+        """Read the model configuration file again, if there is one, and apply it."""
+        if self._config_watcher is not None:
+            self._config_watcher.look(anyway=True)
+
     def stop(self) -> None:
         """Refuse new requests, finish those in flight, unload; returns when all is done."""
+        if self._config_watcher is not None:
+            self._config_watcher.stop()
         self._grpc.stop(self.config.drain_seconds)
         self.registry.close(timeout=self.config.drain_seconds)
         _LOG.info("stopped")
+
+    def _watcher(self) -> ModelConfigWatcher | None:
+        path = self.config.model_config_file
+        if path is None:
+            return None
+
+        def apply(models: Sequence[ModelConfig]) -> None:
+            self.registry.reload(models, allow_unavailable_labels=self.config.allow_unavailable_labels)
+
+        return ModelConfigWatcher(path, self.config.model_config_poll_seconds, apply)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -146,11 +146,17 @@ class ServerConfig:
     """The whole server.
 
     Attributes:
-        models: at least one.
+        models: at least one, unless a configuration file may bring some later.
+        model_config_file: where the models came from, if they did; read again on change.
+        model_config_poll_seconds: between looks at that file; 0 looks only when told to.
+        allow_unavailable_labels: a reload may label versions that do not serve.
         drain_seconds: from SIGTERM until requests still in flight are cut off.
     """
 
     models: tuple[ModelConfig, ...]
+    model_config_file: Path | None = None
+    model_config_poll_seconds: float = 0.0
+    allow_unavailable_labels: bool = False
     device: DeviceConfig = field(default_factory=DeviceConfig)
     grpc: GrpcConfig = field(default_factory=GrpcConfig)
     loading: LoadingConfig = field(default_factory=LoadingConfig)
@@ -159,9 +165,15 @@ class ServerConfig:
     drain_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        if not self.models:
+        if not self.models and self.model_config_file is None:
             raise ConfigurationError("nothing to serve: set --model_base_path, or --model_config_file")
-        names = [model.name for model in self.models]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigurationError(f"Illegal to list model {name} multiple times in config list")
+        refuse_duplicates(self.models)
+
+
+def refuse_duplicates(models: Sequence[ModelConfig]) -> None:
+    """ConfigurationError if two models have one name."""
+    seen: set[str] = set()
+    for model in models:
+        if model.name in seen:
+            raise ConfigurationError(f"Illegal to list model {model.name} multiple times in config list")
+        seen.add(model.name)

@@ -17,7 +17,6 @@ from accelserve.server.errors import ServerError
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
-        "convert": ("convert", "Make a quantised servable of a trained network."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "devices": ("devices", "List the devices that networks can run on here."),
@@ -99,6 +98,8 @@ def _sentence(error: Exception) -> str | None:
     """An error in words, or None for one that nobody foresaw."""
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
+        if package == "accelserve":
+            return None
         extra = _EXTRAS.get(package, "server")
         return f"the package '{package}' is missing; pip install 'accelserve[{extra}]'"
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.cli.logging_setup import log_to_stderr
 from accelserve.server.cli.serving_flags import (
     channel_arguments,
@@ -23,6 +24,9 @@ from accelserve.server.config import (
     RequestLimits,
     ServerConfig,
 )
+from accelserve.server.config_files.batching import batching_of, batching_of_file
+from accelserve.server.config_files.models import models_of_file
+from accelserve.server.errors import ConfigurationError
 
 _LOADS_AT_ONCE = 2
 
@@ -56,10 +60,12 @@ def serve(context: click.Context, /, log_level: str, **flags: Any) -> int:
 
 def server_config(flags: dict[str, Any]) -> ServerConfig:
     """The flags as a validated configuration; ConfigurationError if they make no sense."""
-    name, base_path = model_from_environment(flags["model_name"], flags["model_base_path"])
-    models = (ModelConfig(name=name, base_path=Path(base_path)),) if base_path else ()
+    config_file = Path(flags["model_config_file"]) if flags["model_config_file"] else None
     return ServerConfig(
-        models=models,
+        models=_models(flags, config_file),
+        model_config_file=config_file,
+        model_config_poll_seconds=flags["model_config_file_poll_wait_seconds"],
+        allow_unavailable_labels=flags["allow_version_labels_for_unavailable_models"],
         device=DeviceConfig(name=flags["device"], threads=flags["threads"], cache=flags["cache_dir"]),
         grpc=GrpcConfig(
             address=flags["grpc_address"],
@@ -76,11 +82,27 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
             max_retries=flags["max_num_load_retries"],
             retry_seconds=flags["load_retry_interval_micros"] / 1e6,
         ),
-        batching=BatchingConfig(
-            max_batch_images=flags["max_batch_images"],
-            max_queued_images=flags["max_queued_images"],
-            max_queue_delay_ms=flags["max_queue_delay_ms"],
-        ),
+        batching=_batching(flags),
         limits=RequestLimits(max_images=flags["max_images"], max_pixels=flags["max_pixels"]),
         drain_seconds=flags["drain_seconds"],
+    )
+
+
+def _models(flags: dict[str, Any], config_file: Path | None) -> tuple[ModelConfig, ...]:
+    if config_file is not None:
+        return models_of_file(config_file)
+    name, base_path = model_from_environment(flags["model_name"], flags["model_base_path"])
+    return (ModelConfig(name=name, base_path=Path(base_path)),) if base_path else ()
+
+
+def _batching(flags: dict[str, Any]) -> BatchingConfig:
+    if flags["batching_parameters_file"] and not flags["enable_batching"]:
+        raise ConfigurationError("--batching_parameters_file needs --enable_batching")
+    if flags["enable_batching"]:
+        path = flags["batching_parameters_file"]
+        return batching_of_file(Path(path)) if path else batching_of(serving.BatchingParameters())
+    return BatchingConfig(
+        max_batch_images=flags["max_batch_images"],
+        max_queued_images=flags["max_queued_images"],
+        max_queue_delay_ms=flags["max_queue_delay_ms"],
     )

@@ -22,21 +22,36 @@ class _StoppedWhileStarting(BaseException):
 
 
 class _StopSignals:
-    """SIGTERM and SIGINT: an exception while the server starts, an event once it runs. Works as process 1 too."""
+    """SIGTERM and SIGINT: an exception while the server starts, an event once it runs. SIGHUP: reload.
+
+    Works as process 1 too, which has no default actions.
+    """
 
     def __init__(self) -> None:
         self.starting = True
         self.received = threading.Event()
+        self.changed = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, self._on_reload)
+
+    def wait(self) -> bool:
+        """Sleep until a signal; True for a reload, False for the end."""
+        self.changed.wait()
+        self.changed.clear()
+        return not self.received.is_set()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.received.is_set():
             return
         _LOG.info("%s: no new requests; finishing those in flight", signal.Signals(number).name)
         self.received.set()
+        self.changed.set()
         if self.starting:
             raise _StoppedWhileStarting
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.changed.set()
 
 
 def serve_until_stopped(config: ServerConfig, warnings: Sequence[str] = ()) -> int:
@@ -54,6 +69,7 @@ def serve_until_stopped(config: ServerConfig, warnings: Sequence[str] = ()) -> i
         _LOG.error("Failed to start server. Error: %s", error)
         return 1
     _LOG.info("Running gRPC ModelServer at %s:%d ...", config.grpc.address, server.port)
-    stop.received.wait()
+    while stop.wait():
+        server.reload()
     server.stop()
     return 0

@@ -37,11 +37,16 @@ FLAGS: tuple[Flag, ...] = (
     Flag("grpc_channel_arguments", str, "", "gRPC settings, 'key=value,key=value'."),
     Flag("model_name", str, "default", "What requests call the model. Also MODEL_NAME."),
     Flag("model_base_path", str, "", "Folder whose numeric children are versions. Also MODEL_BASE_PATH."),
+    Flag("model_config_file", str, "", "Text-format ModelServerConfig; instead of name and base path."),
+    Flag("model_config_file_poll_wait_seconds", float, 0.0, "Between looks at that file; 0 never."),
+    Flag("allow_version_labels_for_unavailable_models", bool, False, "Labels may run ahead of loads."),
     Flag("file_system_poll_wait_seconds", float, 1.0, "Between looks for new versions; 0 looks once."),
     Flag("num_load_threads", int, 0, "Loads at once; 0 chooses."),
     Flag("num_unload_threads", int, 0, "Unloads at once; 0 chooses."),
     Flag("max_num_load_retries", int, 5, "Tries after a version's first failure."),
     Flag("load_retry_interval_micros", int, 60_000_000, "From a failure to the next try."),
+    Flag("enable_batching", bool, False, "Form batches as the parameters file says, not adaptively."),
+    Flag("batching_parameters_file", str, "", "Text-format BatchingParameters."),
     Flag("enable_serialization_as_tensor_content", bool, False, "Answer tensor_content, not typed fields."),
 )  # fmt: skip
 

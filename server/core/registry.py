@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from accelserve.server.config import LoadingConfig, ModelConfig
+from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.manager import Manager
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import FileSystemSource
 from accelserve.server.core.states import StateBoard, StateReport
 from accelserve.server.errors import (
-    ConfigurationError,
     InvalidRequestError,
     LabelUnavailableError,
     LoadError,
@@ -54,7 +53,7 @@ class ModelRegistry(Generic[S]):
         Raises:
             LoadError: a model has none; the message gives every reason.
         """
-        _refuse_duplicates(models)
+        refuse_duplicates(models)
         self._replace(models)
         self._labels = {model.name: model.labels for model in models}
         self._source.start()
@@ -70,7 +69,7 @@ class ModelRegistry(Generic[S]):
             LabelUnavailableError: a label points to a version that does not serve; the old labels stay.
             LoadError: a model has no available version; the rest is served.
         """
-        _refuse_duplicates(models)
+        refuse_duplicates(models)
         with self._reloading:
             self._replace(models)
             if not allow_unavailable_labels:
@@ -181,11 +180,3 @@ class ModelRegistry(Generic[S]):
                         f"Request to assign label to version {version} of model {model.name}, "
                         "which is not currently available for inference"
                     )
-
-
-def _refuse_duplicates(models: Sequence[ModelConfig]) -> None:
-    seen: set[str] = set()
-    for model in models:
-        if model.name in seen:
-            raise ConfigurationError(f"Illegal to list model {model.name} multiple times in config list")
-        seen.add(model.name)

@@ -53,6 +53,10 @@ class ImageServable(Protocol):
         """Key -> signature; ``serving_default`` is among them."""
 
     @property
+    def labels(self) -> Sequence[str]:
+        """Names of the classes, in order; may be empty."""
+
+    @property
     def description(self) -> str:
         """Device, instruction set, threads: ``cpu avx512vnni, 2 threads``."""
 

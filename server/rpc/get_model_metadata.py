@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from accelserve.protos import google_protobuf
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.tensors import from_strings
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import InvalidRequestError
 from accelserve.server.rpc.tensors import model_choice, model_spec, signature_def
 from accelserve.server.scheduler.watch import CallWatch
 
-_ONLY_FIELD = "signature_def"
+_SIGNATURES = "signature_def"  # TensorFlow Serving's only field
+_LABELS = "labels"  # ours: names of the classes, a string tensor; TensorFlow Serving has no place for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class GetModelMetadata:
     def __call__(
         self, request: serving.GetModelMetadataRequest, _watch: CallWatch
     ) -> serving.GetModelMetadataResponse:
-        """The signatures of one version.
+        """The signatures of one version, and its labels if asked for.
 
         Raises:
             InvalidRequestError: no metadata field is asked for, or an unknown one.
@@ -35,16 +37,20 @@ class GetModelMetadata:
         if not request.metadata_field:
             raise InvalidRequestError("GetModelMetadataRequest must specify at least one metadata_field")
         for field in request.metadata_field:
-            if field != _ONLY_FIELD:
+            if field not in (_SIGNATURES, _LABELS):
                 raise InvalidRequestError(f"Metadata field {field} is not supported")
         with self.registry.acquire(choice) as handle:
-            signatures = serving.SignatureDefMap(
-                signature_def={
-                    key: signature_def(signature) for key, signature in handle.servable.signatures.items()
-                }
-            )
-            packed = google_protobuf.Any()
-            packed.Pack(signatures)
             return serving.GetModelMetadataResponse(
-                model_spec=model_spec(handle.servable_id), metadata={_ONLY_FIELD: packed}
+                model_spec=model_spec(handle.servable_id),
+                metadata={field: _packed(field, handle.servable) for field in request.metadata_field},
             )
+
+
+def _packed(field: str, servable: ImageServable) -> google_protobuf.Any:
+    packed = google_protobuf.Any()
+    if field == _LABELS:
+        packed.Pack(from_strings([label.encode() for label in servable.labels]))
+    else:
+        signatures = {key: signature_def(signature) for key, signature in servable.signatures.items()}
+        packed.Pack(serving.SignatureDefMap(signature_def=signatures))
+    return packed

@@ -13,17 +13,25 @@ from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.rpc.get_model_metadata import GetModelMetadata
 from accelserve.server.rpc.get_model_status import GetModelStatus
 from accelserve.server.rpc.guard import guarded
+from accelserve.server.rpc.handle_reload_config import HandleReloadConfig
 from accelserve.server.rpc.predict import Predict
 
 
 def methods(
-    registry: ModelRegistry[ImageServable], predictor: Predictor, *, tensor_content: bool
+    registry: ModelRegistry[ImageServable],
+    predictor: Predictor,
+    *,
+    tensor_content: bool,
+    allow_unavailable_labels: bool,
 ) -> list[BoundMethod]:
     """The table."""
     return [
         guarded(PredictionService.PREDICT, Predict(predictor, tensor_content)),
         guarded(PredictionService.GET_MODEL_METADATA, GetModelMetadata(registry)),
         guarded(ModelService.GET_MODEL_STATUS, GetModelStatus(registry)),
+        guarded(
+            ModelService.HANDLE_RELOAD_CONFIG_REQUEST, HandleReloadConfig(registry, allow_unavailable_labels)
+        ),
     ]
 
 

@@ -66,6 +66,7 @@ class ColourNetwork:
     """Mean and maximal colour of the 8 x 8 picture, times ``gain``. ``open`` can be cleared to hold compute back."""
 
     signatures = _SIGNATURES
+    labels = ("red", "green", "blue")
     description = "numpy, 1 thread"
     memory_bytes = 0
     input_shape = (SIDE, SIDE, 3)

@@ -58,3 +58,11 @@ def test_metadata_describes_every_signature(serve: Serve) -> None:
     output = default.outputs["output_alias"]
     assert (output.name, output.dtype) == ("colour/mean:0", tf.DT_FLOAT)
     assert [dim.size for dim in output.tensor_shape.dim] == [-1, 3]
+
+
+def test_labels_are_there_for_who_asks(serve: Serve) -> None:
+    request = serving.GetModelMetadataRequest(metadata_field=["labels"])
+    response = PredictionService.GET_MODEL_METADATA.stub(serve().channel)(request, timeout=20)
+    labels = tf.TensorProto()
+    assert response.metadata["labels"].Unpack(labels)
+    assert list(labels.string_val) == [b"red", b"green", b"blue"]

@@ -1,0 +1,52 @@
+"""``accelserve preprocess``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from accelserve.kernels.preprocess import PreprocessSpec
+
+
+@click.command
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--preprocess", "description", default="imagenet-caffe", show_default=True, help="Preset, or JSON."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="float32 [H, W, 3], as .npy.")
+@click.option("--view", type=click.Path(dir_okay=False, path_type=Path), help="The same as a picture, .png.")
+def preprocess(picture: Path, description: str, out: Path | None, view: Path | None) -> None:
+    """Write what a network would see of a picture, before quantisation."""
+    import numpy as np
+
+    from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
+
+    spec = preprocess_spec(description)
+    tensor = preprocess_float(spec, picture.read_bytes())
+    if out is not None:
+        with out.open("wb") as stream:  # np.save would append .npy to another suffix
+            np.save(stream, tensor)
+    if view is not None:
+        from PIL import Image
+
+        Image.fromarray(visible(tensor, spec)).save(view, "PNG")
+    height, width, channels = tensor.shape
+    low, high = float(tensor.min()), float(tensor.max())
+    click.echo(
+        f"{picture}: float32 [{height}, {width}, {channels}] {spec.color_order}, {low:.3f} to {high:.3f}"
+    )
+
+
+def visible(tensor: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.uint8]:
+    """Undo means, scales and channel order: float32 [H, W, 3] as the network sees it to uint8 [H, W, 3] RGB."""
+    import numpy as np
+
+    pixels = tensor / np.array(spec.scale, np.float32) + np.array(spec.mean, np.float32)
+    rgb = pixels if spec.color_order == "RGB" else pixels[..., ::-1]
+    return np.ascontiguousarray(np.clip(np.rint(rgb), 0, 255).astype(np.uint8))

@@ -1,0 +1,103 @@
+"""tensorflow_model_server's flags, in every spelling that start-up scripts use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelserve.server.cli.group import accelserve
+from accelserve.server.cli.serve import server_config
+from accelserve.server.cli.serving_flags import FLAGS, INERT, inert_flags_given
+from accelserve.server.config import ServerConfig
+from accelserve.server.errors import ConfigurationError
+
+
+def flags(*arguments: str) -> dict[str, Any]:
+    """What the command would be called with."""
+    group = accelserve.make_context("accelserve", ["serve", *arguments])
+    command = accelserve.get_command(group, "serve")
+    assert command is not None
+    return command.make_context("serve", list(arguments), parent=group).params
+
+
+def config(*arguments: str) -> ServerConfig:
+    return server_config(flags(*arguments))
+
+
+def test_defaults_are_tensorflow_servings() -> None:
+    made = config("--model_base_path=/models/m")
+    assert made.models[0].name == "default"
+    assert made.grpc.port == 8500
+    assert made.loading.poll_seconds == 1
+    assert made.loading.max_retries == 5
+    assert made.loading.retry_seconds == 60
+    assert not made.grpc.tensor_content
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        ["--model_base_path=/models/m"],
+        ["--model_base_path", "/models/m"],
+        ["--model-base-path=/models/m"],
+        ["--model-base-path", "/models/m"],
+    ],
+    ids=" ".join,
+)
+def test_spellings(spelling: list[str]) -> None:
+    assert config(*spelling).models[0].base_path == Path("/models/m")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--enable_serialization_as_tensor_content"], True),
+        (["--enable_serialization_as_tensor_content=true"], True),
+        (["--enable_serialization_as_tensor_content=false"], False),
+        (["--enable-serialization-as-tensor-content=1", "--port=1"], True),
+    ],
+    ids=str,
+)
+def test_booleans(given: list[str], expected: bool) -> None:
+    assert config("--model_base_path=/m", *given).grpc.tensor_content is expected
+
+
+@pytest.mark.parametrize("flag", INERT, ids=lambda flag: flag.name)
+def test_flags_without_meaning_are_accepted_and_named(flag: Any) -> None:
+    values = flags(f"--{flag.name}=1")
+    assert inert_flags_given(values) == [f"--{flag.name} does nothing here: {flag.help}"]
+    assert flag.name not in values
+
+
+def test_flags_are_listed_once() -> None:
+    names = [flag.name for flag in (*FLAGS, *INERT)]
+    assert len(names) == len(set(names))
+
+
+def test_the_last_of_a_repeated_flag_wins() -> None:
+    assert config("--model_base_path=/a", "--port=1", "--model_base_path=/b", "--port=2").grpc.port == 2
+
+
+def test_the_environment_means_what_it_means_in_tensorflow_servings_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MODEL_BASE_PATH", "/models")
+    values = flags()
+    values["model_name"] = None  # as the command does when the flag is not given
+    assert server_config(values).models[0].base_path == Path("/models/model")
+    monkeypatch.setenv("MODEL_NAME", "resnet50")
+    model = server_config(values).models[0]
+    assert (model.name, model.base_path) == ("resnet50", Path("/models/resnet50"))
+    assert config("--model_name=a", "--model_base_path=/b").models[0].base_path == Path("/b")
+
+
+def test_channel_arguments() -> None:
+    made = config("--model_base_path=/m", "--grpc_channel_arguments=grpc.max_connection_age_ms=5000,grpc.x=y")
+    assert made.grpc.channel_arguments == (("grpc.max_connection_age_ms", 5000), ("grpc.x", "y"))
+
+
+def test_nothing_to_serve_says_what_to_set() -> None:
+    with pytest.raises(ConfigurationError, match="nothing to serve: set --model_base_path"):
+        config()
