@@ -20,7 +20,8 @@ In the order in which data passes through:
     generated/      one descriptor set and, for every proto package, a module with its typing stub; committed
     descriptors.py  the descriptor set -> POOL -> classes
     services.py     every RPC as a typed object: its path, its messages, a client stub, a server handler
-    tensors.py      TensorProto <-> numpy, with no loop over elements; dtypes.py, shapes.py, string_tensors.py are its parts
+    tensors.py      TensorProto <-> numpy, with no loop over elements; its parts are dtypes.py, shapes.py,
+                    string_tensors.py and packed_fields.py
     errors.py       what is wrong with a tensor
 """
 

@@ -13,11 +13,12 @@ Pure functions: no state, safe to call from any thread.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from accelserve.protos import packed_fields
 from accelserve.protos import tensorflow as tf
 from accelserve.protos.dtypes import Encoding, dtype_name, encoding_of, numpy_dtype, tensorflow_dtype
 from accelserve.protos.errors import TensorShapeError, TensorValueError
@@ -41,9 +42,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-
-# Packed fields whose bytes on the wire are the values as they lie in memory: numbers in TensorProto.
-_FIXED_WIDTH_FIELDS: Final = {"float_val": 5, "double_val": 6, "scomplex_val": 9, "dcomplex_val": 12}
 
 
 def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Array:
@@ -137,8 +135,7 @@ def _from_content(content: bytes, encoding: Encoding, shape: tuple[int, ...], co
 
 
 def _from_field(tensor: tf.TensorProto, encoding: Encoding, count: int) -> Array:
-    # numpy reads protobuf's repeated fields through the buffer protocol where the runtime offers it.
-    values = np.array(getattr(tensor, encoding.field), dtype=encoding.field_dtype)
+    values = _field_values(tensor, encoding)
     if encoding.content.kind == "c":
         values = values[: values.size // 2 * 2].view(encoding.content)
     values = values[:count]
@@ -150,6 +147,13 @@ def _from_field(tensor: tf.TensorProto, encoding: Encoding, count: int) -> Array
         return values
     filler = values[-1] if values.size else encoding.content.type(0)
     return np.concatenate([values, np.full(missing, filler, dtype=encoding.content)])
+
+
+def _field_values(tensor: tf.TensorProto, encoding: Encoding) -> Array:
+    if encoding.field in packed_fields.FIELD_NUMBERS:
+        return np.frombuffer(packed_fields.read_block(tensor, encoding.field), dtype=encoding.field_dtype)
+    # numpy reads these through protobuf's array interface where the runtime has one, and one by one elsewhere.
+    return np.array(getattr(tensor, encoding.field), dtype=encoding.field_dtype)
 
 
 def _check_range(values: Array, narrow: np.dtype[Any], dtype: str) -> None:
@@ -183,20 +187,7 @@ def _bits(values: Array) -> Array:
 
 def _fill_field(tensor: tf.TensorProto, encoding: Encoding, values: Array) -> None:
     plain = np.ascontiguousarray(values, dtype=encoding.content).reshape(-1)
-    number = _FIXED_WIDTH_FIELDS.get(encoding.field)
-    if number is None:
+    if encoding.field in packed_fields.FIELD_NUMBERS:
+        packed_fields.append_block(tensor, encoding.field, plain.tobytes())
+    else:
         getattr(tensor, encoding.field).extend(plain.tolist())
-    elif plain.size:
-        # Setting one by one makes a Python float of every element; parsing copies the block (sixty times faster).
-        tensor.MergeFromString(_length_delimited(number, plain.tobytes()))
-
-
-def _length_delimited(field_number: int, payload: bytes) -> bytes:
-    # The wire's type 2: key, length, bytes. Every field number here is below 16, so the key is one byte.
-    head = bytearray([field_number << 3 | 2])
-    length = len(payload)
-    while length > 0x7F:
-        head.append(length & 0x7F | 0x80)
-        length >>= 7
-    head.append(length)
-    return bytes(head) + payload

@@ -160,8 +160,9 @@ def test_the_clients_deadline_reaches_the_server(peer: Peer) -> None:
         client.score_image(b"1")
         client.score_image(b"1", timeout=100)
     by_client, by_call = remaining
-    assert 100 < by_client <= 1001
-    assert by_call <= 101
+    # gRPC sends a deadline with two digits or so, rounded up.
+    assert 200 < by_client < 1100
+    assert by_call < 110
 
 
 def test_a_message_larger_than_the_limit_is_refused_once(peer: Peer) -> None:

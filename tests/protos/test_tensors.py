@@ -264,3 +264,28 @@ def test_dtypes_map_both_ways() -> None:
     assert tensorflow_dtype("S5") == tensorflow_dtype("U5") == tensorflow_dtype(object) == tf.DT_STRING
     with pytest.raises(TensorDtypeError, match="datetime64"):
         tensorflow_dtype("datetime64[ns]")
+
+
+@given(
+    unknown=st.lists(
+        st.sampled_from([b"\xf8\x01\x07", b"\xfa\x01\x02ab", b"\xf9\x01" + bytes(8), b"\xfd\x01" + bytes(4)])
+    ),
+    blocks=st.lists(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=40), max_size=3),
+)
+def test_floats_are_found_among_fields_that_nobody_knows(
+    unknown: list[bytes], blocks: list[list[float]]
+) -> None:
+    # Field 31 as a varint, bytes, 64 and 32 bits; float_val both packed and one by one.
+    data = b"\x08\x01" + b"".join(unknown)
+    for block in blocks:
+        data += b"\x2a" + varint(4 * len(block)) + np.array(block, "<f4").tobytes()
+        data += b"".join(b"\x2d" + np.array(value, "<f4").tobytes() for value in block)
+    values = [value for block in blocks for value in block * 2]
+    message = tf.TensorProto.FromString(data)
+    message.tensor_shape.CopyFrom(shape_proto([len(values)]))
+    assert to_array(message).tolist() == values
+
+
+def test_a_group_of_an_unknown_field_hides_nothing() -> None:
+    message = tf.TensorProto.FromString(b"\xfb\x01\xfc\x01" + from_array(np.arange(3.0)).SerializeToString())
+    assert to_array(message).tolist() == [0, 1, 2]
