@@ -39,7 +39,13 @@ def message_class(full_name: str) -> type[Message]:
     Raises:
         KeyError: there is no such message.
     """
-    return GetMessageClass(POOL.FindMessageTypeByName(full_name))
+    descriptor = POOL.FindMessageTypeByName(full_name)
+    found = GetMessageClass(descriptor)
+    for nested in descriptor.nested_types:
+        # protobuf's runtime in plain Python, the fallback where it ships no binary, leaves this to generated code.
+        if not hasattr(found, nested.name):
+            setattr(found, nested.name, message_class(nested.full_name))
+    return found
 
 
 def enum_wrapper(full_name: str) -> EnumTypeWrapper:

@@ -1,5 +1,6 @@
 """The committed messages are those of the definitions, live in a pool of their own, and know the well-known types."""
 
+import os
 import subprocess
 import sys
 
@@ -152,3 +153,24 @@ def test_every_service_of_the_definitions_is_in_the_pool() -> None:
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
     }
+
+
+def test_protobufs_fallback_in_plain_python_works_too() -> None:
+    program = (
+        "import numpy\n"
+        "from google.protobuf.internal import api_implementation\n"
+        "assert api_implementation.Type() == 'python'\n"
+        "import accelserve.client\n"
+        "from accelserve.protos import tensorflow_serving as serving\n"
+        "from accelserve.protos.tensors import from_array, to_array\n"
+        "request = serving.PredictRequest()\n"
+        "request.inputs['images'].CopyFrom(from_array(numpy.arange(6.0).reshape(2, 3)))\n"
+        "request.request_options.handshake.estimated_payload_bytes = 3\n"
+        "read = serving.PredictRequest.FromString(request.SerializeToString())\n"
+        "assert read == request\n"
+        "assert to_array(read.inputs['images']).tolist() == [[0, 1, 2], [3, 4, 5]]\n"
+        "assert serving.ModelVersionStatus.State.Name(serving.ModelVersionStatus.AVAILABLE) == 'AVAILABLE'\n"
+    )
+    environment = os.environ | {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
+    # The runtime warns that it is slow.
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60, env=environment)
