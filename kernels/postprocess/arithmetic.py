@@ -96,6 +96,13 @@ def softmax_rows(logits: F32, out: F32) -> None:
 
 
 @compiled
+def inside(place: np.float32) -> np.float32:
+    """A coordinate clipped to the picture; a NaN becomes 0, since a comparison with it is false."""
+    place = place if place > np.float32(0.0) else np.float32(0.0)  # noqa: FURB136
+    return np.float32(min(place, np.float32(1.0)))
+
+
+@compiled
 def decode_box(
     offsets: F32,
     anchor: F32,
@@ -110,8 +117,8 @@ def decode_box(
         center = (offsets[axis] * center_variance) * anchor[2 + axis] + anchor[axis]
         exponent = min(offsets[2 + axis] * size_variance, limit)
         size = np.float32(exponential(np.float64(exponent))) * anchor[2 + axis]
-        box[1 - axis] = min(max(center - half * size, np.float32(0.0)), np.float32(1.0))
-        box[3 - axis] = min(max(center + half * size, np.float32(0.0)), np.float32(1.0))
+        box[1 - axis] = inside(center - half * size)
+        box[3 - axis] = inside(center + half * size)
 
 
 @compiled

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelserve.kernels.preprocess import PRESETS
@@ -48,6 +48,7 @@ def test_torchvision_rounds_an_odd_margin_to_even_and_tensorflow_floors_it() -> 
     assert crop_window(TORCH, 256, 341).left == 58
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES)
 def test_torchvision_size_is_the_integer_quotient(height: int, width: int) -> None:
     window = crop_window(TORCH, height, width)
@@ -63,6 +64,7 @@ def test_the_float32_product_falls_short_for_some_pictures_as_it_does_in_tensorf
         assert crop_window(CAFFE, side, side).resized_height == 255
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES, st.integers(1, 256), st.integers(1, 256), st.sampled_from([CAFFE, TORCH]))
 def test_the_crop_always_lies_inside(height: int, width: int, rows: int, columns: int, base: object) -> None:
     assert isinstance(base, type(CAFFE))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelserve.kernels.errors import KernelError
@@ -47,6 +47,7 @@ def test_the_document_names_every_field_in_plain_json() -> None:
     }
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3),
     st.integers(1, 4096),

@@ -241,6 +241,7 @@ axes = st.tuples(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 500)
 )
 
 
+@settings(deadline=None)
 @given(axes, st.sampled_from(["bilinear-legacy", "bilinear"]))
 def test_two_taps_stay_inside_the_source(axis: Axis, interpolation: Any) -> None:
     taps = two_taps(axis, interpolation)
@@ -253,6 +254,7 @@ def test_two_taps_stay_inside_the_source(axis: Axis, interpolation: Any) -> None
     assert (taps.upper[: taps.inner] < axis.source_size - 1).all()
 
 
+@settings(deadline=None)
 @given(axes, st.sampled_from(["bilinear-antialias", "bicubic-antialias"]))
 def test_filter_taps_stay_inside_the_source_and_sum_to_one(axis: Axis, interpolation: Any) -> None:
     taps = filter_taps(axis, interpolation)
