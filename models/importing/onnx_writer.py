@@ -74,7 +74,7 @@ class OnnxWriter:
     def initializer(self, array: Array, name: str) -> str:
         """Write a constant."""
         unique = self.unused(name)
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), unique))
+        self.initializers.append(numpy_helper.from_array(np.array(array, order="C"), unique))
         return unique
 
     def vector(self, integers: Iterable[int], name: str) -> str:

@@ -1,0 +1,103 @@
+"""Activation ranges from images: the float network runs, histograms watch, a method picks the ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.ir import Array, Graph, Node, QuantParams
+from accelserve.models.errors import CalibrationError
+from accelserve.models.quantize.histogram import Histogram
+from accelserve.models.quantize.placement import Placement
+from accelserve.models.quantize.ranges import METHODS, Range
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int], None]
+"""Called with the number of images seen so far."""
+
+
+def observe(
+    graph: Graph, values: Iterable[str], batches: Iterable[Floats], progress: Progress | None = None
+) -> tuple[dict[str, Histogram], int]:
+    """Histograms of some values over all images.
+
+    Args:
+        graph: float, with one input.
+        values: names of activations or of the input.
+        batches: float32 [N, ...] in the input's shape, N 1 or more.
+        progress: called after every image.
+
+    Returns:
+        Value -> histogram, and the number of images.
+
+    Raises:
+        CalibrationError: no image at all, a wrong shape, or an activation that is not finite.
+    """
+    (name, kind), *others = graph.inputs.items()
+    if others:
+        raise CalibrationError(f"calibration feeds one input; this network has {len(others) + 1}")
+    histograms = {value: Histogram() for value in values}
+    count = 0
+    for batch in batches:
+        if batch.shape[1:] != kind.shape[1:]:
+            raise CalibrationError(
+                f"images of shape {list(batch.shape[1:])} for an input of {list(kind.shape[1:])}"
+            )
+        for image in batch.astype(np.float32, copy=False):
+            _observe_one(graph, {name: image[None]}, histograms)
+            count += 1
+            if progress is not None:
+                progress(count)
+    if not count:
+        raise CalibrationError("there is no image to calibrate on")
+    return histograms, count
+
+
+def _observe_one(graph: Graph, feeds: Mapping[str, Array], histograms: Mapping[str, Histogram]) -> None:
+    def note(value: str, array: Array) -> None:
+        if value in histograms:
+            try:
+                histograms[value].add(np.asarray(array, np.float32))
+            except ValueError as error:
+                raise CalibrationError(
+                    f"'{value}' is not finite on a calibration image; the network or its preprocessing is wrong"
+                ) from error
+
+    for name, array in feeds.items():
+        note(name, array)
+
+    def watch(node: Node, result: Array) -> None:
+        note(node.output, result)
+
+    evaluate(graph, feeds, watch)
+
+
+def parameters(
+    placement: Placement, histograms: Mapping[str, Histogram], method: str
+) -> dict[str, QuantParams]:
+    """Value -> parameters; values of a group share those of their common range.
+
+    Args:
+        placement: what is quantised.
+        histograms: of every quantised value.
+        method: a key of ``METHODS``.
+    """
+    result: dict[str, QuantParams] = {}
+    for members in placement.groups().values():
+        ranges = [METHODS[method](histograms[value]) for value in members]
+        shared = params_of((min(low for low, _ in ranges), max(high for _, high in ranges)))
+        result.update(dict.fromkeys(members, shared))
+    return result
+
+
+def params_of(extent: Range) -> QuantParams:
+    """uint8 parameters that cover a range; real zero is a code, and code 0 where nothing is negative."""
+    low, high = min(extent[0], 0.0), max(extent[1], 0.0)
+    scale = float(np.float32((high - low) / 255))
+    # Nothing but zeros was seen, or less than float32 can divide by.
+    if scale < np.finfo(np.float32).tiny:
+        return QuantParams(1.0, 0)
+    return QuantParams(scale, int(np.clip(np.rint(-low / scale), 0, 255)))

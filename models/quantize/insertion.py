@@ -1,0 +1,97 @@
+"""Quantize and Dequantize nodes into a float graph, and weights to integers: the QDQ form that runtimes fuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from accelserve.kernels.ir import Array, Dequantize, Graph, Node, Quantize, QuantParams
+from accelserve.models.quantize.placement import Placement
+from accelserve.models.quantize.weights import quantize_weights
+
+
+def insert(graph: Graph, placement: Placement, params: Mapping[str, QuantParams]) -> Graph:
+    """The quantised graph.
+
+    Every quantised value is followed by Quantize and Dequantize, and whoever read it reads the latter; public outputs
+    too, so that they are what the integer network computes.
+
+    Args:
+        graph: float, simplified.
+        placement: what is quantised.
+        params: quantised value -> parameters.
+    """
+    return _Inserter(graph, placement, params).graph()
+
+
+class _Inserter:
+    def __init__(self, graph: Graph, placement: Placement, params: Mapping[str, QuantParams]) -> None:
+        self._graph = graph
+        self._placement = placement
+        self._params = params
+        self._nodes: list[Node] = []
+        self._constants: dict[str, Array] = dict(graph.constants)
+        self._taken = {*graph.inputs, *graph.constants, *(node.output for node in graph)}
+
+    def graph(self) -> Graph:
+        for value in self._graph.inputs:
+            self._follow(value)
+        for node in self._graph:
+            inputs = tuple(self._read(value) for value in node.inputs)
+            if node.name in self._placement.layers:
+                inputs = (inputs[0], *self._weights(node))
+            self._nodes.append(Node(node.name, node.op, inputs, node.output))
+            self._follow(node.output)
+        outputs = {public: self._read(value) for public, value in self._graph.outputs.items()}
+        whole = Graph(self._graph.inputs, tuple(self._nodes), self._constants, outputs)
+        return whole.with_nodes(whole.nodes)
+
+    def _read(self, value: str) -> str:
+        return dequantized_name(value) if value in self._params else value
+
+    def _follow(self, value: str) -> None:
+        if value not in self._params:
+            return
+        params = self._params[value]
+        scale = self._constant(f"{value}/scale", np.array(params.scale, np.float32))
+        zero_point = self._constant(f"{value}/zero_point", np.array(params.zero_point, np.uint8))
+        codes, back = f"{value}/quantized", dequantized_name(value)
+        self._nodes.append(Node(codes, Quantize(), (value, scale, zero_point), codes))
+        self._nodes.append(Node(back, Dequantize(), (codes, scale, zero_point), back))
+
+    def _weights(self, node: Node) -> list[str]:
+        """Names of the layer's dequantised weights and, if it has one, bias."""
+        arrays = [np.asarray(self._graph.constants[value], np.float32) for value in node.inputs[1:]]
+        bias = arrays[1] if len(arrays) == 2 else None
+        integers = quantize_weights(arrays[0], bias, self._params[node.inputs[0]].scale)
+        made = [self._stored(node, 1, integers.weights, integers.scale)]
+        if bias is not None:
+            made.append(self._stored(node, 2, integers.bias, integers.bias_scale))
+        return made
+
+    def _stored(self, node: Node, position: int, codes: Array, scale: Array) -> str:
+        name = node.inputs[position]
+        # Another layer may have stored the same constant in other units.
+        if f"{name}/scale" in self._taken:
+            name = f"{node.name}/{'weight' if position == 1 else 'bias'}"
+        zeros = np.zeros(scale.shape, codes.dtype)
+        self._constants[name] = codes
+        operands = (
+            name,
+            self._constant(f"{name}/scale", scale),
+            self._constant(f"{name}/zero_point", zeros),
+        )
+        result = f"{name}/dequantized"
+        self._nodes.append(Node(result, Dequantize(0), operands, result))
+        return result
+
+    def _constant(self, name: str, array: Array) -> str:
+        self._taken.add(name)
+        self._constants[name] = array
+        return name
+
+
+def dequantized_name(value: str) -> str:
+    """Name of the value that readers of a quantised ``value`` read."""
+    return f"{value}/dequantized"

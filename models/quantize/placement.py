@@ -1,0 +1,155 @@
+"""Which values of a float graph are quantised, and which of them share their parameters.
+
+Each value is one of:
+1. ``final``: only pointwise, layout and softmax operators lie between it and the outputs. Stays float32, so that the
+   last layer's result loses nothing to 8 bits.
+2. inside a fusion: a convolution, dense, sum or affine whose only reader is a Clip. Only the Clip's result is quantised.
+3. made by an operator that runs on integers: quantised.
+4. made by an operator that runs in float32, or a graph input: quantised if an integer operator reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accelserve.kernels.compiler.rewriting import GraphIndex
+from accelserve.kernels.ir import (
+    Add,
+    ChannelAffine,
+    Clip,
+    Concat,
+    Conv2d,
+    Dense,
+    Graph,
+    HardSigmoid,
+    HardSwish,
+    L2Normalize,
+    LeakyRelu,
+    LocalResponseNorm,
+    MaxPool,
+    Mul,
+    Node,
+    Pad,
+    Reshape,
+    Sigmoid,
+    Slice,
+    Softmax,
+    Tanh,
+    Transpose,
+)
+
+_WEIGHTED = (Conv2d, Dense)
+_LAYOUT = (Reshape, Transpose, Slice, Concat)
+# One scale for operand and result: the operator then only moves bytes.
+_SHARES_PARAMETERS = (MaxPool, Pad, *_LAYOUT)
+_POINTWISE = (Clip, LeakyRelu, Sigmoid, HardSigmoid, HardSwish, Tanh)
+_FLOAT_ONLY = (Softmax, L2Normalize, LocalResponseNorm, Mul)
+_NEAR_OUTPUTS = (*_LAYOUT, *_POINTWISE, *_FLOAT_ONLY)
+_FUSES_CLIP = (Conv2d, Dense, Add, ChannelAffine)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where quantisation goes.
+
+    Attributes:
+        group_of: quantised value -> representative of the values with which it shares its parameters.
+        layers: names of convolutions and dense layers whose weights are quantised.
+    """
+
+    group_of: Mapping[str, str]
+    layers: frozenset[str]
+
+    def groups(self) -> dict[str, list[str]]:
+        """Representative -> all values of its group, in graph order."""
+        members: dict[str, list[str]] = {}
+        for value, group in self.group_of.items():
+            members.setdefault(group, []).append(value)
+        return members
+
+
+def place(graph: Graph, *, keep_float: frozenset[str] = frozenset(), float_outputs: bool = True) -> Placement:
+    """Decide for every value of a simplified float graph.
+
+    Args:
+        graph: float operators only.
+        keep_float: names of nodes that shall run in float32.
+        float_outputs: whether final values stay float32.
+    """
+    return _Placer(graph, keep_float, float_outputs).placement()
+
+
+class _Placer:
+    def __init__(self, graph: Graph, keep_float: frozenset[str], float_outputs: bool) -> None:
+        self._graph = graph
+        self._index = GraphIndex(graph)
+        self._keep_float = keep_float
+        self._final = self._final_values() if float_outputs else frozenset()
+        self._integer: set[str] = set()
+        for node in graph:
+            if self._runs_on_integers(node):
+                self._integer.add(node.name)
+
+    def placement(self) -> Placement:
+        values = [*self._graph.inputs, *(node.output for node in self._graph)]
+        leader = {value: value for value in values if self._is_quantized(value)}
+        for node in self._graph:
+            if node.name in self._integer and isinstance(node.op, _SHARES_PARAMETERS):
+                self._join(leader, [*node.inputs, node.output])
+        layers = {n.name for n in self._graph if n.name in self._integer and isinstance(n.op, _WEIGHTED)}
+        return Placement({value: _find(leader, value) for value in leader}, frozenset(layers))
+
+    def _join(self, leader: dict[str, str], values: list[str]) -> None:
+        roots = [_find(leader, value) for value in values if value in leader]
+        for root in roots[1:]:
+            leader[root] = roots[0]
+
+    def _final_values(self) -> frozenset[str]:
+        final: set[str] = set()
+        for node in reversed(self._graph.nodes):
+            readers = self._index.consumers.get(node.output, ())
+            if all(isinstance(r.op, _NEAR_OUTPUTS) and r.output in final for r in readers):
+                final.add(node.output)
+        return frozenset(final)
+
+    def _runs_on_integers(self, node: Node) -> bool:
+        if node.name in self._keep_float or isinstance(node.op, _FLOAT_ONLY):
+            return False
+        constant = [value for value in node.inputs if value in self._graph.constants]
+        if isinstance(node.op, _WEIGHTED):
+            return constant == list(node.inputs[1:])
+        if node.output in self._final:
+            return False
+        shapes = {self._graph.type_of(value).shape for value in node.inputs}
+        if (isinstance(node.op, Add | Concat) and constant) or (isinstance(node.op, Add) and len(shapes) > 1):
+            return False
+        activations = [value for value in node.inputs if value not in constant]
+        return any(self._comes_from_integers(value) for value in activations)
+
+    def _comes_from_integers(self, value: str) -> bool:
+        maker = self._index.producers.get(value)
+        if value in self._final:
+            return False
+        return maker is None or maker.name in self._integer
+
+    def _is_quantized(self, value: str) -> bool:
+        if value in self._final:
+            return False
+        maker = self._index.producers.get(value)
+        readers = self._index.consumers.get(value, [])
+        if maker is None or maker.name not in self._integer:
+            return any(reader.name in self._integer for reader in readers)
+        inside_fusion = (
+            isinstance(maker.op, _FUSES_CLIP)
+            and self._index.used_once(value)
+            and isinstance(readers[0].op, Clip)
+            and readers[0].name in self._integer
+        )
+        return not inside_fusion
+
+
+def _find(leader: dict[str, str], value: str) -> str:
+    while leader[value] != value:
+        value = leader[value]
+    return value

@@ -1,0 +1,79 @@
+"""The whole way from a float graph and images to a quantised graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.ir import Graph
+from accelserve.models.errors import CalibrationError
+from accelserve.models.quantize.calibration import Progress, observe, parameters
+from accelserve.models.quantize.insertion import insert
+from accelserve.models.quantize.placement import place
+from accelserve.models.quantize.ranges import METHODS
+from accelserve.models.quantize.simplify import simplify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeOptions:
+    """How a network is quantised.
+
+    Attributes:
+        method: how ranges are picked: a key of ``METHODS``.
+        keep_float: names of nodes that stay float32; the first or last convolution, say.
+        float_outputs: whether the last layer's result stays float32.
+    """
+
+    method: str = "percentile"
+    keep_float: frozenset[str] = frozenset()
+    float_outputs: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise CalibrationError(f"method {self.method!r} is none of {', '.join(METHODS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A quantised network.
+
+    Attributes:
+        simplified: the float graph that was quantised, rewritten; value names are those of ``graph``.
+        graph: the same with Quantize and Dequantize nodes.
+        images: how many images it was calibrated on.
+    """
+
+    simplified: Graph
+    graph: Graph
+    images: int
+
+
+def quantize(
+    graph: Graph,
+    batches: Iterable[NDArray[np.float32]],
+    options: QuantizeOptions | None = None,
+    progress: Progress | None = None,
+) -> Quantized:
+    """Quantise a float graph after training.
+
+    Args:
+        graph: float operators, one input.
+        batches: preprocessed calibration images, float32 [N, H, W, C]; taken one at a time.
+        options: method and exceptions.
+        progress: called with the number of images seen so far.
+
+    Raises:
+        CalibrationError: no image, a wrong shape, an activation that is not finite, or a node to keep that is not there.
+    """
+    options = options or QuantizeOptions()
+    simplified = simplify(graph)
+    unknown = options.keep_float - {node.name for node in simplified}
+    if unknown:
+        raise CalibrationError(f"no node to keep in float32 is named {', '.join(sorted(unknown))}")
+    placement = place(simplified, keep_float=options.keep_float, float_outputs=options.float_outputs)
+    histograms, images = observe(simplified, placement.group_of, batches, progress)
+    params = parameters(placement, histograms, options.method)
+    return Quantized(simplified, insert(simplified, placement, params), images)

@@ -1,0 +1,52 @@
+"""Weights to int8, one scale for each output channel; biases to int32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A bias beyond this could overflow the int32 accumulator together with the products.
+_LARGEST_BIAS = 2.0**30
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedWeights:
+    """Integers of one layer.
+
+    Attributes:
+        weights: int8 in -127..127, shaped as the float ones.
+        scale: float32 [K], positive.
+        bias: int32 [K] in units of ``bias_scale``.
+        bias_scale: float32 [K], the input's scale times ``scale``.
+    """
+
+    weights: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    bias: NDArray[np.int32]
+    bias_scale: NDArray[np.float32]
+
+
+def quantize_weights(
+    weights: NDArray[np.float32], bias: NDArray[np.float32] | None, input_scale: float
+) -> QuantizedWeights:
+    """Symmetric, per output channel (the first axis), rounded half to even.
+
+    A channel whose bias would not fit its int32 gets a coarser scale; a channel of zeros gets scale 1.
+
+    Args:
+        weights: [K, ...].
+        bias: [K] or None for zeros.
+        input_scale: of the activation that the weights multiply.
+    """
+    flat = weights.reshape(weights.shape[0], -1).astype(np.float64)
+    shift = np.zeros(weights.shape[0]) if bias is None else bias.astype(np.float64)
+    scale = np.abs(flat).max(axis=1) / 127
+    scale = np.maximum(scale, np.abs(shift) / (input_scale * _LARGEST_BIAS))
+    # Below float32's normal numbers the quotient would not be one.
+    scale = np.where(scale < np.finfo(np.float32).tiny / np.float32(1e-8), 1.0, scale).astype(np.float32)
+    codes = np.clip(np.rint(flat / scale[:, None].astype(np.float64)), -127, 127).astype(np.int8)
+    bias_scale = (np.float32(input_scale) * scale).astype(np.float32)
+    integers = np.rint(shift / bias_scale.astype(np.float64)).astype(np.int32)
+    return QuantizedWeights(codes.reshape(weights.shape), scale, integers, bias_scale)
