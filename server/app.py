@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from accelserve.server.config import ModelConfig, ServerConfig
 from accelserve.server.config_files.watcher import ModelConfigWatcher
@@ -12,8 +14,10 @@ from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.readiness import Phase, Readiness
 from accelserve.server.rpc.listener import GrpcListener
-from accelserve.server.rpc.service_table import handlers, methods
+from accelserve.server.rpc.service_table import Parts, handlers, methods
+from accelserve.server.rpc.streams import MAX_STREAMS, OpenStreams
 from accelserve.server.scheduler.scheduler import DeviceScheduler
 
 _LOG = logging.getLogger(__name__)
@@ -21,6 +25,9 @@ _LOG = logging.getLogger(__name__)
 # Python hands its lock over every 5 ms by default, which is a third of a ResNet-50: a thread that returns from compute
 # would wait that long behind one that parses a message.
 _SWITCH_INTERVAL_SECONDS = 0.0005
+
+# Every stream may hold one; the rest answer health checks, metadata and reloads.
+_CONTROL_THREADS = MAX_STREAMS + 16
 
 
 class Server:
@@ -30,13 +37,25 @@ class Server:
         self.config = config
         self.registry = ModelRegistry(loader, config.loading)
         self.predictor = Predictor(self.registry, DeviceScheduler(config.batching), config.limits)
-        table = methods(
-            self.registry,
-            self.predictor,
-            tensor_content=config.grpc.tensor_content,
-            allow_unavailable_labels=config.allow_unavailable_labels,
+        self.readiness = Readiness(
+            self.registry.board, lambda: [model.name for model in self.registry.models()]
         )
-        self._grpc = GrpcListener(config.grpc, config.limits, handlers(table))
+        self._streams = OpenStreams()
+        self._control = ThreadPoolExecutor(_CONTROL_THREADS, "control")
+        table = methods(
+            Parts(
+                registry=self.registry,
+                predictor=self.predictor,
+                readiness=self.readiness,
+                streams=self._streams,
+                control=self._control,
+                tensor_content=config.grpc.tensor_content,
+                allow_unavailable_labels=config.allow_unavailable_labels,
+            )
+        )
+        self._grpc = GrpcListener(
+            config.grpc, config.limits, handlers(table), config.batching.max_queued_images
+        )
 
         self._config_watcher = self._watcher()
 
@@ -56,6 +75,7 @@ class Server:
         try:
             self.registry.start(self.config.models)
             self._grpc.start()
+            self.readiness.enter(Phase.RUNNING)
             if self._config_watcher is not None:
                 self._config_watcher.start()
         except BaseException:
@@ -71,8 +91,12 @@ class Server:
         """Refuse new requests, finish those in flight, unload; returns when all is done."""
         if self._config_watcher is not None:
             self._config_watcher.stop()
+        self.readiness.enter(Phase.DRAINING)
+        time.sleep(self.config.drain_delay_seconds)
+        self._streams.close()
         self._grpc.stop(self.config.drain_seconds)
         self.registry.close(timeout=self.config.drain_seconds)
+        self._control.shutdown(wait=True)
         _LOG.info("stopped")
 
     def _watcher(self) -> ModelConfigWatcher | None:

@@ -151,6 +151,8 @@ class ServerConfig:
         model_config_poll_seconds: between looks at that file; 0 looks only when told to.
         allow_unavailable_labels: a reload may label versions that do not serve.
         drain_seconds: from SIGTERM until requests still in flight are cut off.
+        drain_delay_seconds: from SIGTERM, which turns health to NOT_SERVING, until new requests are refused: the time
+            that load balancers take to notice.
     """
 
     models: tuple[ModelConfig, ...]
@@ -163,6 +165,7 @@ class ServerConfig:
     batching: BatchingConfig = field(default_factory=BatchingConfig)
     limits: RequestLimits = field(default_factory=RequestLimits)
     drain_seconds: float = 30.0
+    drain_delay_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.models and self.model_config_file is None:

@@ -45,6 +45,7 @@ _LOADS_AT_ONCE = 2
 @click.option(
     "--drain_seconds", default=30.0, show_default=True, help="From SIGTERM to cutting requests off."
 )
+@click.option("--drain_delay_seconds", default=0.0, help="From SIGTERM to refusing new requests.")
 @click.option("--log_level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.pass_context
 def serve(context: click.Context, /, log_level: str, **flags: Any) -> int:
@@ -85,6 +86,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         batching=_batching(flags),
         limits=RequestLimits(max_images=flags["max_images"], max_pixels=flags["max_pixels"]),
         drain_seconds=flags["drain_seconds"],
+        drain_delay_seconds=flags["drain_delay_seconds"],
     )
 
 

@@ -72,6 +72,7 @@ INERT: tuple[Flag, ...] = tuple(
         "mixed_precision": "networks are int8",
         "skip_initialize_tpu": "there is no TPU",
         "enable_profiler": "see 'accelserve profile'",
+        "enable_grpc_healthcheck_service": "it is always on",
         "use_alts_credentials": "ALTS works inside Google Cloud only; see --ssl_config_file",
         "thread_pool_factory_config_file": "see --threads",
     }.items()

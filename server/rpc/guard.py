@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -15,15 +16,37 @@ from accelserve.server.scheduler.watch import CallWatch
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
+A = TypeVar("A")
+R = TypeVar("R")
 
 # gRPC reports "no deadline" as a time in the far future.
 _NO_DEADLINE_SECONDS = 10 * 365 * 24 * 3600.0
 
 
+class _OnPool(Generic[A, R]):
+    """A function with the attribute by which gRPC runs it on another pool than the server's."""
+
+    def __init__(self, pool: ThreadPoolExecutor, function: Callable[[A, grpc.ServicerContext], R]) -> None:
+        self.experimental_thread_pool = pool
+        self._function = function
+
+    def __call__(self, request: A, context: grpc.ServicerContext) -> R:
+        return self._function(request, context)
+
+
+def on_pool(
+    pool: ThreadPoolExecutor, function: Callable[[A, grpc.ServicerContext], R]
+) -> Callable[[A, grpc.ServicerContext], R]:
+    """Have gRPC run a method on its own pool, where a flood of other requests does not hold it up."""
+    return _OnPool(pool, function)
+
+
 def guarded(
-    method: UnaryMethod[RequestT, ResponseT], answer: Callable[[RequestT, CallWatch], ResponseT]
+    method: UnaryMethod[RequestT, ResponseT],
+    answer: Callable[[RequestT, CallWatch], ResponseT],
+    pool: ThreadPoolExecutor | None = None,
 ) -> BoundMethod:
-    """Bind ``answer`` to an RPC.
+    """Bind ``answer`` to an RPC, on a pool of its own if one is given.
 
     Messages are parsed here, on the handler's thread, rather than by gRPC on its only polling thread: a large request
     does not hold up the others, and one that is no protobuf is the caller's fault instead of an INTERNAL error.
@@ -37,7 +60,8 @@ def guarded(
         _abort(context, status)
         raise AssertionError  # abort raises
 
-    return BoundMethod(path=method.path, handler=grpc.unary_unary_rpc_method_handler(handle))
+    behaviour = handle if pool is None else on_pool(pool, handle)
+    return BoundMethod(path=method.path, handler=grpc.unary_unary_rpc_method_handler(behaviour))
 
 
 def watch_of(context: grpc.ServicerContext) -> CallWatch:

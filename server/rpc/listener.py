@@ -10,25 +10,29 @@ import grpc
 from accelserve.server.config import GrpcConfig, RequestLimits
 from accelserve.server.errors import ConfigurationError
 
-# Threads are cheap while they wait for the device; too few would let requests queue where nobody sees them.
-_DEFAULT_THREADS = 320
+# Threads are cheap while they wait for the device. There are more of them than images may be queued, so that whatever
+# exceeds the queue still finds a thread to be refused on, at once.
+_THREADS_TO_REFUSE_ON = 64
+_MOST_THREADS = 1024
 
 
 class GrpcListener:
     """A synchronous gRPC server: the thread that gRPC gives a request does all of its work."""
 
     def __init__(
-        self, config: GrpcConfig, limits: RequestLimits, handlers: Sequence[grpc.GenericRpcHandler]
+        self,
+        config: GrpcConfig,
+        limits: RequestLimits,
+        handlers: Sequence[grpc.GenericRpcHandler],
+        max_queued_images: int,
     ) -> None:
-        threads = config.max_threads or _DEFAULT_THREADS
+        threads = config.max_threads or min(_MOST_THREADS, max_queued_images + _THREADS_TO_REFUSE_ON)
         self._config = config
         self._pool = ThreadPoolExecutor(threads, "grpc")
         self._server = grpc.server(
             self._pool,
             handlers=list(handlers),
             options=_options(config, limits),
-            # What exceeds the threads is refused with RESOURCE_EXHAUSTED rather than queued out of sight.
-            maximum_concurrent_rpcs=threads,
         )
         self.port = 0
 
