@@ -59,7 +59,8 @@ def partition(graph: Graph) -> tuple[Segment, ...]:
             else:
                 kept.append(node)
         if taken:
-            parts.append((taken, on_device))
+            # Bytes that are only rearranged are not worth two trips.
+            parts.append((taken, on_device and any(isinstance(node.op, COMPUTES) for node in taken)))
         waiting = kept
         on_device = not on_device
     return tuple(Segment(_subgraph(graph, nodes), side) for nodes, side in parts)

@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from accelserve.kernels.compiler.memory import Lifetime, assign_offsets
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Concat, Graph, Node, QConv2d, Reshape, TensorType
 
-ALIGNMENT_BYTES = 64
 SLACK_BYTES = 4096
 """Readable bytes behind the arena: a vector load of the last pixel may reach past it; zero weights meet what it reads."""
 ARENA_LIMIT_BYTES = 2**31 - 1 - SLACK_BYTES
@@ -79,8 +79,7 @@ def assign_storage(graph: Graph, vec: int) -> Storage:
     """
     borders = _borders(graph, vec)
     views = _views(graph)
-    sizes = {v.root: _stored_bytes(graph, v.root, borders) for v in views.values()}
-    offsets, total = _place(sizes, _lifetimes(graph, views))
+    offsets, total = _place(graph, views, borders)
     if total > ARENA_LIMIT_BYTES:
         raise PlanError(
             f"the activations of one image need {total} bytes but the engine addresses {ARENA_LIMIT_BYTES}; "
@@ -88,6 +87,19 @@ def assign_storage(graph: Graph, vec: int) -> Storage:
         )
     placed = {name: View(v.root, offsets[v.root] + v.offset, v.step) for name, v in views.items()}
     return Storage(placed, borders, total + SLACK_BYTES)
+
+
+def _place(
+    graph: Graph, views: Mapping[str, View], borders: Mapping[str, Border]
+) -> tuple[dict[str, int], int]:
+    """Offset of every root's region, and the bytes of all."""
+    lives = _lifetimes(graph, views)
+    regions = [
+        Lifetime(size_bytes=max(1, _stored_bytes(graph, root, borders)), first=first, last=last)
+        for root, (first, last) in lives.items()
+    ]
+    offsets, total = assign_offsets(regions)
+    return dict(zip(lives, offsets, strict=True)), total
 
 
 def bordered_shape(shape: tuple[int, ...], border: Border) -> tuple[int, ...]:
@@ -235,24 +247,3 @@ def _lifetimes(graph: Graph, views: Mapping[str, View]) -> dict[str, tuple[int, 
     for value in graph.outputs.values():
         touch(value, len(graph.nodes))
     return lives
-
-
-def _place(sizes: Mapping[str, int], lives: Mapping[str, tuple[int, int]]) -> tuple[dict[str, int], int]:
-    """Offsets by first fit, largest region first: regions that live at the same time never overlap."""
-    placed: dict[str, int] = {}
-    total = 0
-    for root in sorted(sizes, key=lambda name: (-sizes[name], name)):
-        begin, end = lives[root]
-        taken = sorted(
-            (placed[other], placed[other] + sizes[other])
-            for other in placed
-            if lives[other][0] <= end and begin <= lives[other][1]
-        )
-        offset = 0
-        for low, high in taken:
-            if low >= offset + sizes[root]:
-                break
-            offset = max(offset, -(-high // ALIGNMENT_BYTES) * ALIGNMENT_BYTES)
-        placed[root] = offset
-        total = max(total, offset + sizes[root])
-    return placed, total
