@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint format types bench clean setup
+.PHONY: demo test test-interop lint format types bench bench-kernels protos clean setup
 
 $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,9 +32,28 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
-	$(PIP) install --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python -m benchmarks.resnet50
+# The peers live apart, so that nothing of theirs is in our process nor of ours in theirs.
+.venv-bench/ready: constraints.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt onnxruntime openvino numpy
+	touch $@
+
+bench: setup .venv-bench/ready
+	$(BIN)/python -m benchmarks.kernels --networks resnet50 --threads 2 1 --results .cache/benchmarks/resnet50.json
+
+bench-kernels: setup .venv-bench/ready
+	$(BIN)/python -m benchmarks.kernels
+
+.venv-interop/ready: pyproject.toml constraints-interop.txt
+	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
+	.venv-interop/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-interop.txt --editable '.[interop]'
+	touch $@
+
+test-interop: setup .venv-interop/ready
+	ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) .venv-interop/bin/python -m pytest tests/interop
+
+protos: setup
+	$(BIN)/python -m accelserve.protos.compile
 
 clean:
-	rm -rf $(VENV) .venv-interop demo-output .cache
+	rm -rf .venv .venv-* demo-output .cache

@@ -7,8 +7,8 @@ line and answers one JSON line:
 * ``{"answer": path}`` -> ``{"probabilities": [...]}``: the first output for the float32 image in that ``.npy`` file.
 
 It must run in an environment that holds only the peer, so it imports nothing of this project unless it is asked to
-time it. Every contender gets the same QDQ file and the same float32 image [1, H, W, 3], so quantising the input is
-part of what is timed.
+time it. Every contender gets the same QDQ file and the same float32 image in the layout that it takes (ours NHWC, the file's own
+NCHW for the peers), so quantising the input is part of what is timed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
 
     from accelserve.kernels.compiler.lower import lower
     from accelserve.kernels.devices.base import LoadOptions
-    from accelserve.kernels.preprocess import quantize_tensor
+    from accelserve.kernels.preprocess import PRESETS, Preprocessor
     from accelserve.models.importing import import_onnx
 
     lowered = lower(import_onnx(model).graph)
@@ -42,11 +42,12 @@ def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
         next(iter(program.inputs.items())),
         next(iter(lowered.input_quantization.items())),
     )
-    stored = np.empty(kind.shape, np.uint8)
+    quantise = Preprocessor(
+        PRESETS["imagenet-caffe"], input_scale=params.scale, input_zero_point=params.zero_point
+    ).quantise
 
     def infer(image: Image) -> list[NDArray[Any]]:
-        quantize_tensor(image, params.scale, params.zero_point, out=stored)
-        return list(program.run({name: stored}).values())
+        return list(program.run({name: quantise(image)}).values())
 
     return infer, kind.shape, program.description
 
@@ -57,8 +58,10 @@ def openvino(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     core = ov.Core()
-    request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
-    shape = tuple(request.model_inputs[0].shape)
+    network = core.read_model(model)
+    network.reshape([1, *list(network.inputs[0].partial_shape)[1:]])
+    request = core.compile_model(network, "CPU", settings).create_infer_request()
+    shape = tuple(d.get_length() if d.is_static else 1 for d in request.model_inputs[0].partial_shape)
 
     def infer(image: Image) -> list[NDArray[Any]]:
         return list(request.infer({0: image}).values())
@@ -95,7 +98,8 @@ def serve(infer: Infer, shape: tuple[int, ...]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "answer" in request:
-            outputs = infer(np.load(request["answer"]))
+            picture = np.load(request["answer"])
+            outputs = infer(picture if picture.shape == image.shape else picture.transpose(0, 3, 1, 2))
             print(json.dumps({"probabilities": np.asarray(outputs[0]).ravel().tolist()}), flush=True)
             continue
         infer(image)
