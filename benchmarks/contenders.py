@@ -29,10 +29,9 @@ Infer = Callable[[Image], list[NDArray[Any]]]
 
 def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
     """Our CPU device, through the same calls as the server's."""
-    from accelserve.kernels.devices.cpu import CpuDevice
-
     from accelserve.kernels.compiler.lower import lower
     from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.devices.cpu import CpuDevice
     from accelserve.kernels.preprocess import PRESETS, Preprocessor
     from accelserve.models.importing import import_onnx
 

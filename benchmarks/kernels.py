@@ -10,7 +10,7 @@ ours: above 1 we are faster. ``answers`` compares each contender's probabilities
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import platform
 import subprocess
@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.interleaved import Contender, Timing, competing_process, interleave
+from benchmarks.interleaved import Contender, competing_process, interleave
 from benchmarks.networks import NETWORKS, photograph_tensor, quantised_network
 
 RESULTS = Path(__file__).with_name("results") / "kernels.json"
@@ -150,7 +150,7 @@ def main() -> None:
     options = parse()
     console = Console()
     results: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": peers_versions(options.peers),
         "competing_process": options.busy,

@@ -9,13 +9,13 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from examples.photographs import package_files
 from numpy.typing import NDArray
 
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
 from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
-from examples.photographs import package_files
 
 NETWORKS = {
     "resnet50": "resnet50",
