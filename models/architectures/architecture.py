@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from accelserve.kernels.preprocess import PreprocessSpec, preprocess_spec
 from accelserve.models.architectures.blueprint import Blueprint, Weights
 from accelserve.models.architectures.network import Network
 
@@ -87,6 +88,13 @@ class Architecture:
         network = Network(self.name, (3, size, size))
         self.define(network, classes=classes or self.classes, **options)
         return network.blueprint()
+
+    def preprocess_for(self, file_name: str) -> PreprocessSpec:
+        """How pictures are prepared for the weights in a file of this name; published ones may differ from the preset."""
+        spec = preprocess_spec(self.preprocess)
+        if self.published is None or self.published.url.rsplit("/", 1)[-1] != file_name:
+            return spec
+        return replace(spec, resize_height=self.published.resize, resize_width=self.published.resize)
 
     def canonical_name(self, name: str) -> str:
         """The ``state_dict`` name that another publisher's name stands for."""

@@ -140,7 +140,8 @@ def _architecture(name: str, *, tensorflow: bool) -> Architecture:
         classes=1000,
         outputs=("probabilities",),
         classifier=ClassifierWeight(name="classifier.weight"),
-        renames=_single_index_renames(STAGES),
+        # the older line, too, has TensorFlow's padding and weights
+        renames=_single_index_renames(STAGES) if tensorflow else (),
     )
 
 

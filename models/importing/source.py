@@ -1,19 +1,26 @@
-"""Any file or folder that holds a trained network, made into ONNX; the kind is told from the content and the suffix."""
+"""Files and folders of other kinds that hold a trained network, made into ONNX; content and suffix tell the kind."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 
-from accelserve.models.architectures import Architecture
+from accelserve.models.architectures import Architecture, random_weights
+from accelserve.models.architectures import architecture as architecture_named
 from accelserve.models.errors import ModelFileError
 from accelserve.models.importing.tensorflow import import_tensorflow, is_saved_model
 from accelserve.models.weights.fitting import WEIGHT_SUFFIXES, import_weights
 from accelserve.models.weights.keras_file import has_whole_model
+
+ARCHITECTURE_KEY = "accelserve.architecture"
+"""Metadata of the ONNX file: the architecture's name."""
+
+PREPROCESS_KEY = "accelserve.preprocess"
+"""Metadata of the ONNX file: the PreprocessSpec of its pictures, JSON."""
 
 TENSORFLOW_SUFFIXES = (".keras", ".pb")
 
@@ -30,6 +37,15 @@ class SourceNetwork:
     model: onnx.ModelProto
     architecture: Architecture | None
 
+    def save(self, path: Path) -> None:
+        """Write the ONNX file; it appears under its name only when it is whole."""
+        part = path.with_name(f".{path.name}.part")
+        try:
+            onnx.save(self.model, part, format="protobuf")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
 
 def load_source(
     source: Path,
@@ -42,7 +58,7 @@ def load_source(
     """The network in ``source``.
 
     Args:
-        source: ``.onnx``; PyTorch or safetensors weights of a built-in architecture; Keras weights or a whole Keras
+        source: PyTorch or safetensors weights of a built-in architecture; Keras weights or a whole Keras
             model; a SavedModel folder; a frozen graph.
         architecture: name, for weights that fit several; names weights, so it excludes a whole graph.
         inputs: input tensors of a TensorFlow graph.
@@ -50,7 +66,7 @@ def load_source(
         signature: of a SavedModel.
 
     Raises:
-        ModelFileError: if it is missing, of no known kind, or damaged.
+        ModelFileError: if it is missing, of no known kind, damaged, or ONNX already.
         WeightMismatchError, UnknownArchitectureError, MissingExtraError: as for weights and TensorFlow graphs.
         KeyError: if the architecture has no such output.
     """
@@ -58,24 +74,41 @@ def load_source(
         raise ModelFileError(str(source), "there is no such file or folder")
     if source.suffix in WEIGHT_SUFFIXES and (architecture or not has_whole_model(source)):
         chosen, model = import_weights(source, architecture, outputs=tuple(outputs) or None)
-        return SourceNetwork(model, chosen)
+        return _described(model, chosen, source.name)
     if architecture:
         raise ModelFileError(
             str(source), f"holds a whole network, so it cannot be filled into {architecture}"
         )
     if source.suffix == ".onnx":
-        return SourceNetwork(_load_onnx(source), None)
+        raise ModelFileError(str(source), "is ONNX already; convert it as it is")
     if is_saved_model(source) or source.suffix in (*TENSORFLOW_SUFFIXES, *WEIGHT_SUFFIXES):
         model = import_tensorflow(source, inputs=inputs, outputs=outputs, signature=signature)
         return SourceNetwork(model, None)
     raise ModelFileError(
         str(source),
-        f"of no known kind; expected .onnx, {', '.join(WEIGHT_SUFFIXES)}, .keras, .pb or a SavedModel",
+        f"of no known kind; expected {', '.join(WEIGHT_SUFFIXES)}, .keras, .pb or a SavedModel",
     )
 
 
-def _load_onnx(source: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load(source, load_external_data=False)
-    except (OSError, DecodeError) as error:
-        raise ModelFileError(str(source), f"not an ONNX file, or a truncated one: {error}") from error
+def random_network(name: str, seed: int, *, outputs: Sequence[str] = ()) -> SourceNetwork:
+    """A built-in architecture with seeded random weights, for benchmarks.
+
+    Raises:
+        UnknownArchitectureError: if no architecture has the name.
+        KeyError: if it has no such output.
+    """
+    chosen = architecture_named(name)
+    blueprint = chosen.blueprint()
+    weights = random_weights(blueprint, seed, pixel_scale=chosen.pixel_scale)
+    selected = blueprint.select(tuple(outputs) or chosen.outputs)
+    model = selected.to_onnx({key: weights[key] for key in selected.parameters})
+    return _described(model, chosen, "")
+
+
+def _described(model: onnx.ModelProto, chosen: Architecture, file_name: str) -> SourceNetwork:
+    facts = {
+        ARCHITECTURE_KEY: chosen.name,
+        PREPROCESS_KEY: json.dumps(chosen.preprocess_for(file_name).to_json()),
+    }
+    onnx.helper.set_model_props(model, facts)
+    return SourceNetwork(model, chosen)

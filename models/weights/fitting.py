@@ -106,9 +106,7 @@ def _fit_keras(path: Path, name: str | None) -> tuple[Architecture, Tensors]:
     )
 
 
-def _canonical(
-    chosen: Architecture, tensors: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
-) -> Tensors:
+def _canonical(chosen: Architecture, tensors: Tensors) -> Tensors:
     return {chosen.canonical_name(key): array for key, array in tensors.items()}
 
 

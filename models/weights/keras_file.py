@@ -40,6 +40,18 @@ def read_keras_file(path: Path) -> Layers:
     return layers
 
 
+def has_whole_model(path: Path) -> bool:
+    """Whether an HDF5 file holds the network beside its weights; False for every other kind of file."""
+    try:
+        import h5py
+    except ImportError:
+        return False
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return "model_config" in file.attrs
+
+
 def _named_in_attributes(group: h5py.Group) -> Layers:
     """Keras 2: the attribute ``layer_names`` lists groups, whose ``weight_names`` list their arrays."""
     layers: Layers = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -19,17 +20,18 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
+        "pull": ("pull", "Download published weights of a network and verify them."),
+        "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
         "devices": ("devices", "List the devices that networks can run on here."),
     }
 )
 
 # Package -> extra that brings it, for those that the 'server' extra does not.
 _EXTRAS = {
-    "torch": "convert",
     "safetensors": "convert",
-    "tf2onnx": "convert",
     "h5py": "convert",
-    "tensorflow": "interop",
+    "tf2onnx": "tensorflow",
+    "tensorflow": "tensorflow",
     "sklearn": "heads",
     "matplotlib": "report",
     "onnxruntime": "bench",
@@ -49,7 +51,8 @@ class _LazyGroup(click.Group):
             return None
         module, _ = COMMANDS[cmd_name]
         loaded = importlib.import_module(f"accelserve.server.cli.{module}")
-        command = getattr(loaded, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command = getattr(loaded, f"{name}_" if keyword.iskeyword(name) else name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.{cmd_name} is not a click command")
         return command

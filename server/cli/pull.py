@@ -1,0 +1,46 @@
+"""``accelserve pull``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+
+def _default_cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root, "accelserve", "weights")
+
+
+@click.command
+@click.argument("name")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="ACCELSERVE_WEIGHTS_CACHE",
+    help="Folder for downloads; $XDG_CACHE_HOME/accelserve/weights if not given.",
+)
+@click.option("--mirror", envvar="ACCELSERVE_WEIGHTS_MIRROR", help="Address of a folder with the same files.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Import it too, to ONNX."
+)
+def pull(name: str, cache: Path | None, mirror: str | None, output: Path | None) -> None:
+    """Download the published weights of a network and verify them.
+
+    NAME is an architecture with published weights, such as resnet50. An interrupted download goes on from where it
+    stopped.
+    """
+    from accelserve.models.weights.download import DownloadOptions
+    from accelserve.models.weights.published import pull as pull_weights
+    from accelserve.server.cli.download_progress import download_progress
+
+    with download_progress(name) as progress:
+        options = DownloadOptions(progress=progress)
+        path = pull_weights(name, cache or _default_cache(), mirror=mirror, options=options)
+    click.echo(str(path))
+    if output is not None:
+        from accelserve.models.importing.source import load_source
+
+        load_source(path, architecture=name).save(output)
+        click.echo(str(output))
