@@ -15,6 +15,8 @@ from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.readiness import Phase, Readiness
+from accelserve.server.rest.application import application
+from accelserve.server.rest.listener import RestListener
 from accelserve.server.rpc.listener import GrpcListener
 from accelserve.server.rpc.service_table import Parts, handlers, methods
 from accelserve.server.rpc.streams import MAX_STREAMS, OpenStreams
@@ -57,12 +59,18 @@ class Server:
             config.grpc, config.limits, handlers(table), config.batching.max_queued_images
         )
 
+        self._rest = RestListener(config.rest) if config.rest.port is not None else None
         self._config_watcher = self._watcher()
 
     @property
     def port(self) -> int:
         """The gRPC port; 0 before ``start``."""
         return self._grpc.port
+
+    @property
+    def rest_port(self) -> int | None:
+        """The HTTP port; None if that door is shut."""
+        return None if self._rest is None else self._rest.port
 
     def start(self) -> None:
         """Load the models, then open the ports.
@@ -75,6 +83,10 @@ class Server:
         try:
             self.registry.start(self.config.models)
             self._grpc.start()
+            if self._rest is not None:
+                self._rest.start(
+                    application(self.registry, self.predictor, self.config.rest, self._rest.pool)
+                )
             self.readiness.enter(Phase.RUNNING)
             if self._config_watcher is not None:
                 self._config_watcher.start()
@@ -95,6 +107,8 @@ class Server:
         time.sleep(self.config.drain_delay_seconds)
         self._streams.close()
         self._grpc.stop(self.config.drain_seconds)
+        if self._rest is not None:
+            self._rest.stop(self.config.drain_seconds)
         self.registry.close(timeout=self.config.drain_seconds)
         self._control.shutdown(wait=True)
         _LOG.info("stopped")

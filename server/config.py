@@ -127,6 +127,35 @@ class GrpcConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestConfig:
+    """The HTTP door.
+
+    Attributes:
+        address: host name or IP to listen on.
+        port: None keeps the door shut; 0 lets the system choose.
+        threads: requests handled at once.
+        timeout_ms: from a request's arrival to giving it up.
+        cors: any page may call.
+        max_body_bytes: of one request, decompressed.
+        max_gzip_ratio: decompressed to compressed; a photograph in base64 reaches about 1.3.
+    """
+
+    address: str = "0.0.0.0"  # noqa: S104 - as for GrpcConfig
+    port: int | None = None
+    threads: int = 16
+    timeout_ms: int = 30_000
+    cors: bool = False
+    max_body_bytes: int = 256 << 20
+    max_gzip_ratio: int = 100
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 <= self.port <= 65535:
+            raise ConfigurationError(f"--rest_api_port must be in 0..65535, got {self.port}")
+        if self.threads < 1 or self.timeout_ms < 1:
+            raise ConfigurationError("rest_api_num_threads and rest_api_timeout_in_ms must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceConfig:
     """Where networks run.
 
@@ -161,6 +190,7 @@ class ServerConfig:
     allow_unavailable_labels: bool = False
     device: DeviceConfig = field(default_factory=DeviceConfig)
     grpc: GrpcConfig = field(default_factory=GrpcConfig)
+    rest: RestConfig = field(default_factory=RestConfig)
     loading: LoadingConfig = field(default_factory=LoadingConfig)
     batching: BatchingConfig = field(default_factory=BatchingConfig)
     limits: RequestLimits = field(default_factory=RequestLimits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from accelserve.kernels.devices.base import LoadOptions
@@ -30,7 +31,11 @@ class ServableLoader:
     def load(self, servable_id: ServableId, path: Path) -> Servable:
         """Verify, compile, warm up; raises as ``Servable.load`` does."""
         servable = Servable.load(
-            path, device=self._device, options=self._options, limits=self._limits, executor=self._decoders
+            path,
+            device=self._device,
+            options=replace(self._options, model=str(servable_id)),
+            limits=self._limits,
+            executor=self._decoders,
         )
         servable.warm_up()
         _LOG.info(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from accelserve.server.config import (
     LoadingConfig,
     ModelConfig,
     RequestLimits,
+    RestConfig,
     ServerConfig,
 )
 from accelserve.server.config_files.batching import batching_of, batching_of_file
@@ -75,6 +77,13 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
             max_threads=flags["grpc_max_threads"],
             channel_arguments=channel_arguments(flags["grpc_channel_arguments"]),
             tensor_content=flags["enable_serialization_as_tensor_content"],
+        ),
+        rest=RestConfig(
+            address=flags["grpc_address"],
+            port=flags["rest_api_port"] or None,
+            threads=flags["rest_api_num_threads"] or 4 * (os.cpu_count() or 1),
+            timeout_ms=flags["rest_api_timeout_in_ms"],
+            cors=flags["rest_api_enable_cors_support"],
         ),
         loading=LoadingConfig(
             poll_seconds=flags["file_system_poll_wait_seconds"],

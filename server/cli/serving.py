@@ -69,6 +69,8 @@ def serve_until_stopped(config: ServerConfig, warnings: Sequence[str] = ()) -> i
         _LOG.error("Failed to start server. Error: %s", error)
         return 1
     _LOG.info("Running gRPC ModelServer at %s:%d ...", config.grpc.address, server.port)
+    if server.rest_port is not None:
+        _LOG.info("Exporting HTTP/REST API at:%s:%d ...", config.rest.address, server.rest_port)
     while stop.wait():
         server.reload()
     server.stop()

@@ -33,6 +33,10 @@ class Flag:
 FLAGS: tuple[Flag, ...] = (
     Flag("port", int, 8500, "gRPC port; 0 lets the system choose one."),
     Flag("grpc_socket_path", str, "", "Unix socket to listen on as well."),
+    Flag("rest_api_port", int, 0, "HTTP port; 0 means no HTTP."),
+    Flag("rest_api_num_threads", int, 0, "HTTP requests handled at once; 0 means four a core."),
+    Flag("rest_api_timeout_in_ms", int, 30_000, "Of one HTTP request."),
+    Flag("rest_api_enable_cors_support", bool, False, "Pages of any origin may call."),
     Flag("grpc_max_threads", int, 0, "Requests handled at once; 0 chooses."),
     Flag("grpc_channel_arguments", str, "", "gRPC settings, 'key=value,key=value'."),
     Flag("model_name", str, "default", "What requests call the model. Also MODEL_NAME."),

@@ -31,11 +31,12 @@ class GetModelStatus:
         choice = model_choice(request.model_spec, present=request.HasField("model_spec"))
         reports = self.registry.reports(choice)
         return serving.GetModelStatusResponse(
-            model_version_status=[_version_status(report) for report in reports]
+            model_version_status=[version_status(report) for report in reports]
         )
 
 
-def _version_status(report: StateReport) -> serving.ModelVersionStatus:
+def version_status(report: StateReport) -> serving.ModelVersionStatus:
+    """One version's state, and why its load failed if it did."""
     return serving.ModelVersionStatus(
         version=report.servable_id.version, state=int(report.state), status=_error_status(report.error)
     )

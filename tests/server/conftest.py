@@ -24,6 +24,7 @@ from accelserve.server.config import (
     LoadingConfig,
     ModelConfig,
     RequestLimits,
+    RestConfig,
     ServerConfig,
 )
 from accelserve.server.core.servable import ServableId
@@ -171,6 +172,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
             *,
             batching: BatchingConfig | None = None,
             limits: RequestLimits | None = None,
+            rest: RestConfig | None = None,
             **grpc_settings: object,
         ) -> SimpleNamespace:
             wanted = models or {"colour": {1: "1.0"}}
@@ -182,6 +184,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
                 grpc=dataclasses.replace(GrpcConfig(address="127.0.0.1", port=0), **grpc_settings),  # type: ignore[arg-type]
                 loading=LoadingConfig(poll_seconds=0, retry_seconds=3600),
                 batching=batching or BatchingConfig(),
+                rest=rest or RestConfig(),
                 limits=limits or RequestLimits(),
                 drain_seconds=20,
             )

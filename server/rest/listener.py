@@ -1,0 +1,65 @@
+"""Owns the HTTP port: an event loop on a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from accelserve.server.config import RestConfig
+from accelserve.server.errors import ConfigurationError
+
+_BACKLOG = 1024
+
+
+class RestListener:
+    """Listens once started; ``pool`` is where the application's handlers compute."""
+
+    def __init__(self, config: RestConfig) -> None:
+        self._config = config
+        self.pool = ThreadPoolExecutor(config.threads, "rest")
+        self.port = 0
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, application: ASGIApp) -> int:
+        """Listen; returns the port. ConfigurationError if the address cannot be bound."""
+        listening = self._bind()
+        self.port = int(listening.getsockname()[1])
+        settings = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http="h11",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=None,
+        )
+        self._server = uvicorn.Server(settings)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listening]}, name="rest", daemon=True
+        )
+        self._thread.start()
+        return self.port
+
+    def stop(self, grace_seconds: float) -> None:
+        """Refuse new connections and finish the requests in flight, for at most ``grace_seconds``."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(grace_seconds)
+            self._server.force_exit = True
+            self._thread.join()
+        self.pool.shutdown(wait=True)
+
+    def _bind(self) -> socket.socket:
+        address = (self._config.address, self._config.port or 0)
+        try:
+            return socket.create_server(address, backlog=_BACKLOG)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {address[0]}:{address[1]}: {error.strerror}"
+            ) from error
