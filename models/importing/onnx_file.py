@@ -60,6 +60,7 @@ class OnnxFile:
         sha256: of the file's bytes, hexadecimal.
         opset: version of ONNX's own operator set.
         producer: the exporter, as the file names it.
+        metadata: the file's own key -> value properties.
         inputs, outputs, nodes: the graph; nodes in data-flow order, all of them needed.
         initializers: name -> array.
     """
@@ -68,6 +69,7 @@ class OnnxFile:
     sha256: str
     opset: int
     producer: str
+    metadata: Mapping[str, str]
     inputs: tuple[OnnxInput, ...]
     outputs: tuple[str, ...]
     nodes: tuple[OnnxNode, ...]
@@ -98,6 +100,7 @@ def read_onnx(source: Path | bytes) -> OnnxFile:
         sha256=hashlib.sha256(content).hexdigest(),
         opset=_opset(name, model),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
+        metadata={entry.key: entry.value for entry in model.metadata_props},
         inputs=inputs,
         outputs=outputs,
         nodes=ordered,

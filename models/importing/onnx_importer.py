@@ -46,6 +46,7 @@ class ImportedModel:
         sha256: of the file, hexadecimal.
         opset: of the file.
         producer: the exporter that wrote it.
+        metadata: the file's own key -> value properties.
     """
 
     graph: Graph
@@ -53,6 +54,7 @@ class ImportedModel:
     sha256: str
     opset: int
     producer: str
+    metadata: Mapping[str, str]
 
 
 def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> ImportedModel:
@@ -68,7 +70,9 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
     """
     file = read_onnx(source)
     importer = _Importer(file, options or ImportOptions())
-    return ImportedModel(importer.graph(), importer.layouts, file.sha256, file.opset, file.producer)
+    return ImportedModel(
+        importer.graph(), importer.layouts, file.sha256, file.opset, file.producer, file.metadata
+    )
 
 
 class _Importer:

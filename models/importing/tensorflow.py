@@ -68,7 +68,8 @@ def _arguments(source: Path, inputs: Sequence[str], outputs: Sequence[str], sign
     if source.suffix == ".pb":
         if not (inputs and outputs):
             raise ModelFileError(
-                str(source), "a frozen graph does not name its inputs and outputs; pass --inputs and --outputs"
+                str(source),
+                "a frozen graph does not name its inputs and outputs; pass --inputs and --outputs",
             )
         return ["--graphdef", path, *names]
     raise ModelFileError(str(source), "neither a SavedModel, nor a Keras model, nor a frozen graph (.pb)")

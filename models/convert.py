@@ -1,0 +1,267 @@
+"""From a trained network's file to a published servable: import, calibrate, quantise, describe, publish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.compiler.lower import lower
+from accelserve.kernels.ir import Graph, Quantize, TensorType
+from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.models.errors import ConversionError
+from accelserve.models.features import with_features
+from accelserve.models.importing import ImportedModel, ImportOptions, export_onnx, import_onnx
+from accelserve.models.importing.onnx_exporter import OPSET
+from accelserve.models.importing.source import PREPROCESS_KEY
+from accelserve.models.quantize.pictures import SYNTHETIC_COUNT, Pictures, synthetic
+from accelserve.models.quantize.quantizer import Quantized, QuantizeOptions, quantize
+from accelserve.models.quantize.simplify import simplify
+from accelserve.models.repository import (
+    FEATURES,
+    MODEL_FILE,
+    SERVING_DEFAULT,
+    Calibration,
+    Manifest,
+    Provenance,
+    Signature,
+    TensorSpec,
+    check_name,
+    publish,
+)
+
+INPUT_ALIAS = "images"
+OUTPUT_ALIAS = "output_alias"
+
+Progress = Callable[[int, int], None]
+"""Called with the number of calibration images seen so far, and of all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions:
+    """What the servable shall be.
+
+    Attributes:
+        name: of the model.
+        repository: where it is published.
+        version: a number, or None for the next one.
+        calibrate: folder of photographs like those that will be served; None generates pictures, which costs accuracy.
+        calibrate_limit: most pictures that are used, evenly spread over the folder.
+        preprocess: how pictures become the network's input; None takes what the file's own metadata says, and without
+            that publishes a network that is fed tensors.
+        quantize: method and exceptions.
+        labels: names of the classes, in order; empty for none.
+        tags: free text by name.
+        detection: description of the detection stage, for the manifest.
+        input_shapes: shapes that the file leaves open.
+    """
+
+    name: str
+    repository: Path
+    version: int | None = None
+    calibrate: Path | None = None
+    calibrate_limit: int = 256
+    preprocess: PreprocessSpec | None = None
+    quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
+    labels: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    detection: Mapping[str, Any] | None = None
+    input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion made.
+
+    Attributes:
+        directory: the published version.
+        manifest: as published, file records left out.
+        network: float and quantised graphs; None if the file came quantised.
+        synthetic: whether generated pictures calibrated it, for want of photographs.
+        skipped: (file, reason) of pictures that could not be used.
+    """
+
+    directory: Path
+    manifest: Manifest
+    network: Quantized | None
+    synthetic: bool
+    skipped: tuple[tuple[Path, str], ...]
+
+
+def convert(source: Path, options: ConvertOptions, progress: Progress | None = None) -> Converted:
+    """Convert an ONNX file; see ``convert_imported``, which has the other errors.
+
+    Raises:
+        ModelFileError: the file cannot be read as a network.
+        UnsupportedNodesError: it has operators that no kernel implements, all of them named.
+    """
+    check_name(options.name)
+    imported = import_onnx(source, ImportOptions(input_shapes=options.input_shapes))
+    return convert_imported(imported, source.name, options, progress)
+
+
+def convert_imported(
+    imported: ImportedModel, source_name: str, options: ConvertOptions, progress: Progress | None = None
+) -> Converted:
+    """Quantise a network and publish it; nothing is left in the repository if anything fails.
+
+    Args:
+        imported: the network.
+        source_name: file name for the manifest, without folders.
+        options: what the servable shall be.
+        progress: told about calibration.
+
+    Raises:
+        ConversionError: preprocessing, labels or network do not fit together.
+        CalibrationError: no usable picture, or activations that are not finite.
+        RepositoryError: the name is not allowed, or the file system refuses.
+    """
+    check_name(options.name)
+    spec = options.preprocess or _own_preprocessing(imported)
+    (kind,) = _checked_input(imported.graph, spec)
+    pictures = _pictures(options)
+    network = None
+    if any(isinstance(node.op, Quantize) for node in imported.graph):
+        graph = with_features(imported.graph)
+    else:
+        batches, total = _batches(pictures, spec, options)
+        report = None if progress is None else lambda done: progress(done, total)
+        network = quantize(with_features(simplify(imported.graph)), batches, options.quantize, report)
+        graph = network.graph
+    _check_labels(graph, options.labels)
+    content = export_onnx(graph)
+    # Only what can be loaded is published.
+    lower(import_onnx(content).graph)
+    manifests: list[Manifest] = []
+
+    def manifest(version: int) -> Manifest:
+        manifests.append(_manifest(version, graph, kind, imported, source_name, spec, options, network))
+        return manifests[-1]
+
+    directory = publish(
+        options.repository, manifest, {MODEL_FILE: content}, name=options.name, version=options.version
+    )
+    skipped = tuple(pictures.skipped) if pictures else ()
+    return Converted(directory, manifests[-1], network, network is not None and pictures is None, skipped)
+
+
+def _own_preprocessing(imported: ImportedModel) -> PreprocessSpec | None:
+    text = imported.metadata.get(PREPROCESS_KEY)
+    return None if text is None else PreprocessSpec.from_json(json.loads(text))
+
+
+def _checked_input(graph: Graph, spec: PreprocessSpec | None) -> tuple[TensorType]:
+    kinds = list(graph.inputs.values())
+    if len(kinds) != 1 or len(kinds[0].shape) != 4:
+        listed = ", ".join(f"'{name}' {kind}" for name, kind in graph.inputs.items())
+        raise ConversionError(f"expected one image input [N, H, W, C], the network has {listed}")
+    expected = None if spec is None else (spec.crop_height, spec.crop_width, 3)
+    if expected is not None and kinds[0].shape[1:] != expected:
+        raise ConversionError(
+            f"preprocessing makes pictures of {list(expected)} but the network reads {list(kinds[0].shape[1:])} "
+            "(rows, columns, channels); choose another --preprocess"
+        )
+    return (kinds[0],)
+
+
+def _pictures(options: ConvertOptions) -> Pictures | None:
+    if options.calibrate is None:
+        return None
+    return Pictures.of_folder(options.calibrate, options.calibrate_limit)
+
+
+def _batches(
+    pictures: Pictures | None, spec: PreprocessSpec | None, options: ConvertOptions
+) -> tuple[Iterator[NDArray[np.float32]], int]:
+    if spec is None:
+        raise ConversionError(
+            f"'{options.name}' is to be quantised, but nothing says how pictures become its input; give --preprocess"
+        )
+    if pictures is None:
+        return synthetic(spec), SYNTHETIC_COUNT
+    return pictures.preprocessed(spec), len(pictures.paths)
+
+
+def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
+    classes = graph.type_of(next(iter(graph.outputs.values()))).elements
+    if labels and len(labels) != classes:
+        raise ConversionError(f"{len(labels)} labels for an output of {classes} elements")
+
+
+def _manifest(
+    version: int,
+    graph: Graph,
+    kind: TensorType,
+    imported: ImportedModel,
+    source_name: str,
+    spec: PreprocessSpec | None,
+    options: ConvertOptions,
+    network: Quantized | None,
+) -> Manifest:
+    calibration = None
+    if network is not None:
+        origin = "" if options.calibrate else ", generated pictures"
+        calibration = Calibration(method=f"{options.quantize.method}{origin}", images=network.images)
+    return Manifest(
+        name=options.name,
+        version=version,
+        signatures=signatures(graph, kind, takes_pictures=spec is not None),
+        provenance=Provenance(
+            source=source_name,
+            source_sha256=imported.sha256,
+            tool=f"accelserve {package_version('accelserve')}",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            opset=OPSET,
+            calibration=calibration,
+        ),
+        files={},
+        preprocess=None if spec is None else spec.to_json(),
+        detection=None if options.detection is None else dict(options.detection),
+        labels=options.labels,
+        tags=dict(options.tags),
+    )
+
+
+def signatures(graph: Graph, kind: TensorType, *, takes_pictures: bool) -> dict[str, Signature]:
+    """``serving_default`` with every output but the features, and ``features`` if the network has them.
+
+    A single output is called ``output_alias``, as clients of the Azure service expect; several keep their names.
+
+    Args:
+        graph: what is published.
+        kind: of its input.
+        takes_pictures: whether the input is encoded pictures, else tensors.
+    """
+    (name,) = graph.inputs
+    shape = (-1,) if takes_pictures else (-1, *kind.shape[1:])
+    dtype = "string" if takes_pictures else kind.dtype.value
+    inputs = {INPUT_ALIAS: TensorSpec(name=_tensor_name(name), dtype=dtype, shape=shape)}
+    outputs = {
+        public: TensorSpec(
+            name=_tensor_name(public),
+            dtype=graph.type_of(value).dtype.value,
+            shape=(-1, *graph.type_of(value).shape[1:]),
+        )
+        for public, value in graph.outputs.items()
+    }
+    features = outputs.pop(FEATURES, None)
+    if not outputs and features is not None:
+        outputs = {FEATURES: features}
+    if len(outputs) == 1:
+        outputs = {OUTPUT_ALIAS: next(iter(outputs.values()))}
+    result = {SERVING_DEFAULT: Signature(inputs=inputs, outputs=outputs)}
+    if features is not None:
+        result[FEATURES] = Signature(inputs=inputs, outputs={FEATURES: features})
+    return result
+
+
+def _tensor_name(name: str) -> str:
+    """TensorFlow's full name: ``:0`` is added where there is no output number."""
+    return name if ":" in name else f"{name}:0"
