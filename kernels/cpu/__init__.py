@@ -1,0 +1,1 @@
+"""The CPU engine: instruction sets, microkernels, steps, workers, and the programs made of them."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels import ir
-from accelserve.kernels.postprocess.softmax import softmax
+from accelserve.kernels.postprocess.softmax import softmax, sum_of_squares
 
 Values = Sequence[Any]
 Evaluator = Callable[[Any, Values], ir.Array]
@@ -311,9 +311,9 @@ def local_response_norm(op: ir.LocalResponseNorm, operands: Values) -> ir.Array:
 
 @computes(ir.L2Normalize)
 def l2_normalize(op: ir.L2Normalize, operands: Values) -> ir.Array:
-    """By the Euclidean norm of the last axis."""
+    """By the Euclidean norm of the last axis, summed in a fixed order."""
     x = operands[0]
-    norm = np.sqrt((x * x).sum(axis=-1, keepdims=True, dtype=np.float32))
+    norm = np.sqrt(sum_of_squares(x)).astype(np.float32)
     return np.asarray(x / np.maximum(norm, np.float32(op.epsilon)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
-from llvmlite import ir  # type: ignore[import-untyped]  # has no type hints
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -90,7 +90,7 @@ def _weigh_four(
         levels = _data(context, builder, signature.args[5], args[5])
         one = ir.IntType(32)(1)
         half = builder.shl(one, builder.sub(args[4], one))
-        total = cgutils.alloca_once_value(builder, _in_every_lane(builder, half, _I32X4))  # type: ignore[no-untyped-call]  # has no type hints
+        total = cgutils.alloca_once_value(builder, _in_every_lane(builder, half, _I32X4))
         three = ir.Constant(args[1].type, 3)
         with cgutils.for_range(builder, args[2]) as loop:
             offset = builder.add(args[1], builder.mul(loop.index, three))

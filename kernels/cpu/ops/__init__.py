@@ -1,0 +1,9 @@
+"""One file an operator: its compiled steps, and how a node of a graph becomes one. New files are found by themselves."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+for _entry in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_entry.name}")

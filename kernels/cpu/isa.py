@@ -1,0 +1,45 @@
+"""Which instruction set this processor should run, chosen before anything is compiled.
+
+An instruction that the processor lacks does not raise: LLVM ends the process. So the choice is made here, from the
+features that LLVM reads off the host, and a forced choice that cannot run is refused with the list of those that can.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+
+import llvmlite.binding as llvm
+
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
+from accelserve.kernels.errors import DeviceError
+
+
+@cache
+def host_features() -> dict[str, bool]:
+    """LLVM's feature names -> whether this processor (and its system) has them."""
+    return {str(name): bool(present) for name, present in llvm.get_host_cpu_features().items()}
+
+
+def available() -> list[InstructionSet]:
+    """The instruction sets that this processor can run, the best first; the generic one always is among them."""
+    machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+    return [each for each in INSTRUCTION_SETS.values() if each.runs_on(machine, host_features())]
+
+
+def choose(name: str | None = None) -> InstructionSet:
+    """The best instruction set, or the named one.
+
+    Raises:
+        DeviceError: there is none of that name, or this processor cannot run it.
+    """
+    usable = available()
+    if name is None:
+        return usable[0]
+    for each in usable:
+        if each.name == name:
+            return each
+    listed = ", ".join(each.name for each in usable)
+    reason = "this processor lacks it" if name in INSTRUCTION_SETS else "there is none of that name"
+    raise DeviceError(f"instruction set '{name}': {reason}; choose one of {listed}")

@@ -1,0 +1,100 @@
+"""The convolution microkernel: one tile of output pixels by output channels, implicit GEMM over input segments.
+
+``void kernel(record, input, weights, parameters, output, residual)``, all int64. ``input`` is the window's origin of
+the tile's first pixel, ``weights`` a panel packed as [segment][group][channel][group's bytes], ``parameters`` int32
+bias and float32 scale of the panel's padded channels, ``output`` and ``residual`` the tile's first element. Reads may
+run past a segment by less than a group times the unrolling (against zero weights), and past a residual by less than
+a vector.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, I64, Emitter, Variable, vector
+from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.names import KernelName
+
+ARGUMENTS = ("record", "input", "weights", "parameters", "output", "residual")
+
+
+def emit_conv2d(name: KernelName, isa: InstructionSet) -> str:
+    """LLVM IR of the kernel of that name."""
+    return _Conv2d(name, isa).text()
+
+
+class _Conv2d:
+    def __init__(self, name: KernelName, isa: InstructionSet) -> None:
+        self.name = name
+        self.isa = isa
+        self.e = Emitter(str(name), ARGUMENTS)
+        self.record, self.input, self.weights, self.parameters, self.output, self.residual = self.e.arguments
+        self.vectors = -(-name.channels // isa.lanes)
+        self.padded = self.vectors * isa.lanes
+
+    def text(self) -> str:
+        rows = [self.e.builder.mul(self.field(f.PIXEL_STEP), self.e.const(m)) for m in range(self.name.rows)]
+        accumulators = self._start()
+        self._accumulate(accumulators, rows)
+        self._finish(accumulators)
+        return self.e.finish()
+
+    def field(self, position: int) -> ir.Value:
+        return self.e.load(self.e.plus(self.record, 8 * position), I64, 8)
+
+    def _start(self) -> list[list[Variable]]:
+        """Accumulators begin at the bias."""
+        kind = vector(I32, self.isa.lanes)
+        biases = [
+            self.e.load(self.e.plus(self.parameters, 4 * self.isa.lanes * v), kind)
+            for v in range(self.vectors)
+        ]
+        return [[self.e.variable(bias) for bias in biases] for _ in range(self.name.rows)]
+
+    def _accumulate(self, accumulators: list[list[Variable]], rows: list[ir.Value]) -> None:
+        isa, unroll = self.isa, self.name.unroll
+        weight_type = vector(I8 if isa.weight_bits == 8 else I16, isa.lanes * isa.group)
+        vector_bytes = isa.lanes * isa.group * isa.weight_bits // 8
+        step_bytes = vector_bytes * self.vectors
+        weights = self.e.variable(self.weights)
+        offsets, groups = self.field(f.SEGMENT_OFFSETS), self.field(f.SEGMENT_GROUPS)
+        with self.e.loop(self.field(f.SEGMENTS)) as segment:
+            start = self.e.load(self.e.plus(offsets, self.e.times(segment, 8)), I64, 8)
+            position = self.e.variable(self.e.plus(self.input, start))
+            with self.e.loop(groups):
+                at, panel = position.get(), weights.get()
+                for u in range(unroll):
+                    loaded = [
+                        self.e.load(self.e.plus(panel, step_bytes * u + vector_bytes * v), weight_type)
+                        for v in range(self.vectors)
+                    ]
+                    for row, step in zip(accumulators, rows, strict=True):
+                        activation = isa.load_activation(self.e, self.e.plus(at, step, isa.group * u))
+                        for accumulator, weight in zip(row, loaded, strict=True):
+                            accumulator.set(isa.dot(self.e, accumulator.get(), activation, weight))
+                position.set(self.e.plus(at, isa.group * unroll))
+                weights.set(self.e.plus(panel, step_bytes * unroll))
+
+    def _finish(self, accumulators: list[list[Variable]]) -> None:
+        lanes, size = self.isa.lanes, 1 if self.name.result.quantised else 4
+        epilogue = EpilogueEmitter(self.e, self.record, self.name.result, lanes)
+        scale_at = self.e.plus(self.parameters, 4 * self.padded)
+        scales = [
+            self.e.load(self.e.plus(scale_at, 4 * lanes * v), vector(F32, lanes)) for v in range(self.vectors)
+        ]
+        output_step, residual_step = self.field(f.OUTPUT_PIXEL), self.field(f.RESIDUAL_PIXEL)
+        output, residual = self.output, self.residual
+        for row in accumulators:
+            for v, accumulator in enumerate(row):
+                channels = min(lanes, self.name.channels - lanes * v)
+                epilogue.emit(
+                    accumulator.get(),
+                    scales[v],
+                    self.e.plus(output, size * lanes * v),
+                    self.e.plus(residual, lanes * v),
+                    channels,
+                )
+            output = self.e.builder.add(output, output_step)
+            residual = self.e.builder.add(residual, residual_step)

@@ -1,0 +1,49 @@
+"""Fields of a convolution's record, as positions of int64 in it. Drivers and microkernels read the same record.
+
+Addresses and pitches are in bytes, floats are their bits. A *segment* is a run of input bytes that lie side by side
+for one output pixel (a row of the window, or one tap), a *panel* the output channels of one tile.
+"""
+
+INPUT = 0  # window origin of output pixel (0, 0)
+PIXEL_STEP = 1  # from one output pixel's window to the next, in the input
+ROW_STEP = 2
+SEGMENTS = 3
+SEGMENT_GROUPS = 4  # dot products a segment, divided by the unrolling
+SEGMENT_OFFSETS = 5  # address of int64 [SEGMENTS], bytes from the window's origin
+WEIGHTS = 6
+PANEL_BYTES = 7  # of packed weights
+PARAMETERS = 8  # address of int32 bias and float32 scale, panel by panel
+PARAMETER_BYTES = 9  # of a panel
+PANELS = 10  # of one group
+GROUPS = 11
+GROUP_INPUT_BYTES = 12  # from one group's input channels to the next one's
+GROUP_CHANNELS = 13  # output channels of a group
+PANEL_CHANNELS = 14
+ROWS = 15
+TILES = 16  # of a row
+TILE_ROWS = 17  # output pixels of a tile
+OUTPUT = 18
+OUTPUT_PIXEL = 19
+OUTPUT_ROW = 20
+OUTPUT_BYTES = 21  # of one element
+RESIDUAL = 22
+RESIDUAL_PIXEL = 23
+RESIDUAL_ROW = 24
+KERNEL = 25  # full tile, full panel; then: last tile of a row, last panel of a group, both
+KERNEL_LAST_TILE = 26
+KERNEL_LAST_PANEL = 27
+KERNEL_CORNER = 28
+TILE_CHUNK = 29  # tiles of one item, counted through all rows
+PANEL_CHUNK = 30  # panels of one item
+PANEL_ITEMS = 31
+PANELS_OUTER = 32
+MID_LOW = 33
+MID_HIGH = 34
+MID_MULTIPLIER = 35
+RESIDUAL_ZERO = 36
+RESIDUAL_MULTIPLIER = 37
+LOW = 38  # bounds less the zero point, float32
+HIGH = 39
+ZERO_POINT = 40
+GROUP_WEIGHT_BYTES = 41
+HALO = 44  # the frame fields start here

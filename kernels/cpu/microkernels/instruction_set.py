@@ -1,0 +1,80 @@
+"""What a microkernel generator needs to know of an instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from llvmlite import ir
+
+from accelserve.kernels.cpu.machine_code import CodeTarget
+from accelserve.kernels.cpu.microkernels.emit import Emitter
+
+
+class LoadActivation(Protocol):
+    """Loads ``group_bytes`` uint8 activations at an address and repeats them over a vector."""
+
+    def __call__(self, emitter: Emitter, address: ir.Value) -> ir.Value:
+        """Emit it."""
+
+
+class DotProduct(Protocol):
+    """``accumulator + sum over the group of activation * weight``, in every int32 lane, exact and wrapping."""
+
+    def __call__(
+        self, emitter: Emitter, accumulator: ir.Value, activation: ir.Value, weights: ir.Value
+    ) -> ir.Value:
+        """Emit it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstructionSet:
+    """One way to multiply uint8 by int8 and add up in int32.
+
+    Attributes:
+        name: the last part of a kernel's name.
+        summary: one line for people.
+        target: what to compile for.
+        features: LLVM's names of the processor features that the kernels use.
+        preference: the highest one that the processor has is chosen.
+        lanes: int32 lanes of a vector.
+        group: input channels that one dot product takes.
+        weight_bits: of one packed weight, 8 or 16.
+        activation_offset: added to each activation before it is multiplied (modulo 256, then read as signed), which
+            the packed bias takes back; 0 or -128.
+        rows: most output pixels of a tile.
+        vectors: most vectors of output channels of a tile.
+        load_activation, dot: the emitters.
+        matrix: whether the processor has AMX tiles besides.
+    """
+
+    name: str
+    summary: str
+    target: CodeTarget
+    features: tuple[str, ...]
+    preference: int
+    lanes: int
+    group: int
+    weight_bits: int
+    rows: int
+    vectors: int
+    load_activation: LoadActivation
+    dot: DotProduct
+    activation_offset: int = 0
+    matrix: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Most output channels of a tile."""
+        return self.lanes * self.vectors
+
+    def runs_on(self, machine: str, features: Mapping[str, bool]) -> bool:
+        """Whether a processor has what the kernels use.
+
+        Args:
+            machine: the first part of the host's triple, ``x86_64`` or ``aarch64``.
+            features: LLVM's feature names -> present.
+        """
+        wanted = self.target.triple.split("-")[0]
+        return (not wanted or wanted == machine) and all(features.get(name, False) for name in self.features)

@@ -1,0 +1,73 @@
+"""The grammar of kernel names.
+
+::
+
+    name     = op "_qu8_qc8w_" result "_" tile "__" instruction-set
+    op       = "conv2d" | "dwconv2d"
+    result   = "f32" | "qu8" ["mid"] ["res"]
+    tile     = rows "x" channels "c" group ["u" unroll]
+
+``qu8`` is uint8 with a zero point per tensor, ``qc8w`` int8 weights with a scale per output channel. The result is
+float32, or uint8 after an intermediate quantisation (``mid``) and a residual (``res``) if there are such. A tile is
+``rows`` output pixels by ``channels`` output channels, ``group`` input channels a dot product, ``unroll`` dot
+products a turn of the innermost loop.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_GRAMMAR = re.compile(
+    r"(?P<op>conv2d|dwconv2d)_qu8_qc8w_(?P<result>f32|qu8(?:mid)?(?:res)?)"
+    r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?__(?P<isa>[a-z0-9]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKind:
+    """What an epilogue makes: float32, or uint8 with or without its two optional parts."""
+
+    quantised: bool
+    intermediate: bool = False
+    residual: bool = False
+
+    def __str__(self) -> str:
+        if not self.quantised:
+            return "f32"
+        return "qu8" + "mid" * self.intermediate + "res" * self.residual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelName:
+    """A kernel's name, taken apart."""
+
+    op: str
+    result: ResultKind
+    rows: int
+    channels: int
+    group: int
+    isa: str
+    unroll: int = 1
+
+    def __str__(self) -> str:
+        unroll = f"u{self.unroll}" if self.unroll > 1 else ""
+        tile = f"{self.rows}x{self.channels}c{self.group}{unroll}"
+        return f"{self.op}_qu8_qc8w_{self.result}_{tile}__{self.isa}"
+
+
+def parse(name: str) -> KernelName:
+    """Take a name apart; ValueError if it breaks the grammar."""
+    match = _GRAMMAR.fullmatch(name)
+    if match is None:
+        raise ValueError(f"'{name}' is not a kernel name; the grammar is in {__name__}")
+    result = match["result"]
+    return KernelName(
+        op=match["op"],
+        result=ResultKind(result != "f32", "mid" in result, "res" in result),
+        rows=int(match["rows"]),
+        channels=int(match["channels"]),
+        group=int(match["group"]),
+        isa=match["isa"],
+        unroll=int(match["unroll"] or 1),
+    )

@@ -1,0 +1,38 @@
+"""Any processor: plain multiplications and additions of int32 vectors, which LLVM maps to what there is."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from accelserve.kernels.cpu.machine_code import CodeTarget
+from accelserve.kernels.cpu.microkernels.emit import I8, I32, Emitter, vector
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+
+LANES = 4
+
+
+def load_activation(emitter: Emitter, address: ir.Value) -> ir.Value:
+    """One byte as int32, in every lane."""
+    return emitter.splat(emitter.builder.zext(emitter.load(address, I8), I32), LANES)
+
+
+def dot(emitter: Emitter, accumulator: ir.Value, activation: ir.Value, weights: ir.Value) -> ir.Value:
+    """One product."""
+    wide = emitter.builder.sext(weights, vector(I32, LANES))
+    return emitter.builder.add(accumulator, emitter.builder.mul(wide, activation))
+
+
+INSTRUCTION_SET = InstructionSet(
+    name="generic",
+    summary="plain int32 arithmetic on 128-bit vectors",
+    target=CodeTarget("", ""),
+    features=(),
+    preference=0,
+    lanes=LANES,
+    group=1,
+    weight_bits=8,
+    rows=4,
+    vectors=2,
+    load_activation=load_activation,
+    dot=dot,
+)

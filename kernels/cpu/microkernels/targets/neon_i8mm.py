@@ -1,0 +1,20 @@
+"""ARM with the int8 matrix extension: ``usdot`` multiplies uint8 by int8 directly."""
+
+from accelserve.kernels.cpu.machine_code import CodeTarget
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.targets import neon
+
+INSTRUCTION_SET = InstructionSet(
+    name="neoni8mm",
+    summary="usdot on 128-bit vectors",
+    target=CodeTarget("generic", "+v8.2a,+neon,+dotprod,+i8mm", neon.TRIPLE),
+    features=("neon", "i8mm"),
+    preference=35,
+    lanes=neon.LANES,
+    group=4,
+    weight_bits=8,
+    rows=6,
+    vectors=4,
+    load_activation=neon.load_activation,
+    dot=neon.dot_by("usdot", 0),
+)

@@ -1,0 +1,382 @@
+"""Operators that move bytes: input and output copies, concat operands that could not be placed, views that could not.
+
+One step serves all of them: a strided copy of up to four dimensions, of elements of one or more bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from accelserve.kernels.compiler.layout import Placement
+from accelserve.kernels.cpu.frames import (
+    CHANNELS,
+    FIELDS,
+    HEIGHT,
+    PIXEL,
+    ROW,
+    WIDTH,
+    fill_halo,
+    frame_fields,
+    rows_of_item,
+)
+from accelserve.kernels.cpu.jit import inlined, step
+from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
+from accelserve.kernels.cpu.memory import copy_bytes, field, fill_bytes, s32_at, u8_at
+from accelserve.kernels.errors import UnsupportedNodesError
+from accelserve.kernels.ir import Concat, Node, Pad, Reshape, Slice, Transpose
+
+SOURCE = 0
+TARGET = 1
+SHAPE = 2  # four sizes, outermost first
+SOURCE_STRIDES = 6
+TARGET_STRIDES = 10
+ELEMENT = 14
+ITEMS = 15
+HALO = 16  # the target's frame
+SOURCE_FRAME = 28
+RANK = 4
+
+
+@inlined
+def copy_row(target: int, source: int, count: int, target_stride: int, source_stride: int, size: int) -> None:
+    """Copy ``count`` elements of ``size`` bytes (1 or 4)."""
+    if target_stride == size and source_stride == size:
+        copy_bytes(target, source, count * size)
+    elif size == 1:
+        to, of = (
+            u8_at(target, count * target_stride),
+            u8_at(source, count * source_stride),
+        )
+        for i in range(count):
+            to[i * target_stride] = of[i * source_stride]
+    else:
+        for i in range(count):
+            copy_bytes(target + i * target_stride, source + i * source_stride, size)
+
+
+@step
+def copy(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """A share of the second dimension (the first one is 1 wherever there is more than one item)."""
+    source, target = field(record, SOURCE), field(record, TARGET)
+    size = field(record, ELEMENT)
+    outer, rows = field(record, SHAPE), field(record, SHAPE + 1)
+    columns, inner = field(record, SHAPE + 2), field(record, SHAPE + 3)
+    s0, s1 = field(record, SOURCE_STRIDES), field(record, SOURCE_STRIDES + 1)
+    s2, s3 = field(record, SOURCE_STRIDES + 2), field(record, SOURCE_STRIDES + 3)
+    t0, t1 = field(record, TARGET_STRIDES), field(record, TARGET_STRIDES + 1)
+    t2, t3 = field(record, TARGET_STRIDES + 2), field(record, TARGET_STRIDES + 3)
+    first, last = rows_of_item(item, field(record, ITEMS), rows)
+    for a in range(outer):
+        for b in range(first, last):
+            from_row, to_row = source + a * s0 + b * s1, target + a * t0 + b * t1
+            if s2 == inner * size and t2 == inner * size and s3 == size and t3 == size:
+                copy_bytes(to_row, from_row, columns * inner * size)
+            else:
+                for c in range(columns):
+                    copy_row(to_row + c * t2, from_row + c * s2, inner, t3, s3, size)
+    fill_halo(record + 8 * HALO, first, last)
+
+
+@step
+def fill(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Set rows of a frame, or all of a tensor of another rank, to one element's bits; items share the rows."""
+    target, size, value = (
+        field(record, TARGET),
+        field(record, ELEMENT),
+        field(record, SOURCE),
+    )
+    rows, columns = field(record, SHAPE + 1), field(record, SHAPE + 2)
+    inner = field(record, SHAPE + 3)
+    row_stride, stride = (
+        field(record, TARGET_STRIDES + 1),
+        field(record, TARGET_STRIDES + 2),
+    )
+    first, last = rows_of_item(item, field(record, ITEMS), rows)
+    for row in range(first, last):
+        for column in range(columns):
+            at = target + row * row_stride + column * stride
+            if size == 1:
+                fill_bytes(at, inner, value)
+            else:
+                words = s32_at(at, inner)
+                for i in range(inner):
+                    words[i] = value
+
+
+@step
+def reflow(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Bytes of one frame, pixel after pixel, into the pixels of another of other sizes."""
+    run, target_run = field(record, SOURCE_FRAME + CHANNELS), field(record, HALO + CHANNELS)
+    width, target_width = field(record, SOURCE_FRAME + WIDTH), field(record, HALO + WIDTH)
+    position = 0
+    end = run * width * field(record, SOURCE_FRAME + HEIGHT)
+    while position < end:
+        pixel, target_pixel = position // run, position // target_run
+        source = field(record, SOURCE_FRAME) + pixel // width * field(record, SOURCE_FRAME + ROW)
+        source += pixel % width * field(record, SOURCE_FRAME + PIXEL) + position % run
+        target = field(record, HALO) + target_pixel // target_width * field(record, HALO + ROW)
+        target += target_pixel % target_width * field(record, HALO + PIXEL) + position % target_run
+        count = min(run - position % run, target_run - position % target_run)
+        copy_bytes(target, source, count)
+        position += count
+    fill_halo(record + 8 * HALO, 0, field(record, HALO + HEIGHT))
+
+
+def strides_of(placement: Placement) -> list[int]:
+    """Bytes between neighbours along each dimension."""
+    size = placement.type.dtype.size_bytes
+    shape = placement.type.shape
+    if len(shape) == 4:
+        return [placement.row_pitch * shape[1], placement.row_pitch, placement.pixel_pitch, size]
+    return dense_strides(shape, size)
+
+
+def dense_strides(shape: Sequence[int], size: int) -> list[int]:
+    """Bytes between neighbours along each dimension of a row-major array."""
+    return [size * int(np.prod(shape[axis + 1 :], dtype=np.int64)) for axis in range(len(shape))]
+
+
+def merged(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """The same copy with as few dimensions as its strides allow."""
+    sizes: list[int] = []
+    result: list[list[int]] = [[] for _ in strides]
+    for size, steps in zip(shape, zip(*strides, strict=True), strict=True):
+        if size == 1:
+            continue
+        joins = bool(sizes) and all(
+            found[-1] == size * each for found, each in zip(result, steps, strict=True)
+        )
+        if joins:
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+        for found, each in zip(result, steps, strict=True):
+            if joins:
+                found[-1] = each
+            else:
+                found.append(each)
+    return sizes, result
+
+
+def copy_step(
+    node: Node,
+    context: Context,
+    *,
+    shape: Sequence[int],
+    source: Field,
+    source_strides: Sequence[int],
+    target: Field,
+    target_strides: Sequence[int],
+    frame: Placement | None,
+    size: int,
+) -> Step:
+    """A strided copy.
+
+    Args:
+        node: for its name, and for the error.
+        context: of the plan.
+        shape: of what is copied.
+        source: address of the first element to read.
+        source_strides: bytes, one a dimension.
+        target: address of the first element to write.
+        target_strides: bytes, one a dimension.
+        frame: the target's place if its halo is to be filled; its rows are the second dimension then.
+        size: bytes of an element, 1, 4 or 8.
+
+    Raises:
+        UnsupportedNodesError: more than four dimensions that cannot be merged.
+    """
+    steps = [list(source_strides), list(target_strides)]
+    sizes = list(shape)
+    if len(sizes) > RANK:
+        sizes, steps = merged(sizes, steps)
+    if len(sizes) > RANK:
+        raise UnsupportedNodesError([(node.name, f"{node.op.label} of {len(sizes)} dimensions")])
+    missing = RANK - len(sizes)
+    sizes = [1] * missing + sizes
+    steps = [[0] * missing + each for each in steps]
+    items = context.shares(sizes[1])
+    block = frame_fields(frame, 0) if frame is not None else [0] * FIELDS
+    fields: dict[int, Field] = {
+        SOURCE: source,
+        TARGET: target,
+        **dict(enumerate(sizes, SHAPE)),
+        **dict(enumerate(steps[0], SOURCE_STRIDES)),
+        **dict(enumerate(steps[1], TARGET_STRIDES)),
+        ELEMENT: size,
+        ITEMS: items,
+        **dict(enumerate(block, HALO)),
+    }
+    if frame is not None:
+        fields[HALO] = target
+    return Step(
+        name=node.name, operator="copy", function=copy, fields=fields, items=items, shape=tuple(shape)
+    )
+
+
+def _from_to(
+    node: Node, context: Context, source: str, shape: Sequence[int], strides: Sequence[int], start: int
+) -> Step:
+    """Copy elements of ``source``, chosen by strides, to the whole of the node's result."""
+    target = context.placement(node.output)
+    return copy_step(
+        node,
+        context,
+        shape=shape,
+        source=context.address(source) + start,
+        source_strides=strides,
+        target=context.address(node.output),
+        target_strides=strides_of(target),
+        frame=target if len(target.type.shape) == RANK else None,
+        size=target.type.dtype.size_bytes,
+    )
+
+
+@lowers(Transpose)
+def lower_transpose(node: Node, context: Context) -> Sequence[Step]:
+    """A strided copy in the result's order."""
+    if not isinstance(node.op, Transpose):
+        raise TypeError(node.op)
+    strides = strides_of(context.placement(node.inputs[0]))
+    chosen = [strides[axis] for axis in node.op.permutation]
+    return (_from_to(node, context, node.inputs[0], context.type_of(node.output).shape, chosen, 0),)
+
+
+@lowers(Slice)
+def lower_slice(node: Node, context: Context) -> Sequence[Step]:
+    """A strided copy from the first element kept."""
+    if not isinstance(node.op, Slice):
+        raise TypeError(node.op)
+    strides = strides_of(context.placement(node.inputs[0]))
+    start = sum(first * each for first, each in zip(node.op.start, strides, strict=True))
+    chosen = [each * by for each, by in zip(strides, node.op.step, strict=True)]
+    return (_from_to(node, context, node.inputs[0], context.type_of(node.output).shape, chosen, start),)
+
+
+@lowers(Reshape)
+def lower_reshape(node: Node, context: Context) -> Sequence[Step]:
+    """Nothing where the result is a view; else a copy through whichever of the two shapes is not dense."""
+    source, target = context.placement(node.inputs[0]), context.placement(node.output)
+    origin, result = context.address(node.inputs[0]), context.address(node.output)
+    if origin == result and source.dense and target.dense:
+        return ()
+    size = target.type.dtype.size_bytes
+    if target.dense and target.halo == (0, 0, 0, 0):
+        shape, strides = source.type.shape, strides_of(source)
+        return (
+            copy_step(
+                node,
+                context,
+                shape=shape,
+                source=origin,
+                source_strides=strides,
+                target=result,
+                target_strides=dense_strides(shape, size),
+                frame=None,
+                size=size,
+            ),
+        )
+    if source.dense:
+        shape = target.type.shape
+        return (_from_to(node, context, node.inputs[0], shape, dense_strides(shape, size), 0),)
+    fields = {**context.frame(node.output, HALO), **context.frame(node.inputs[0], SOURCE_FRAME)}
+    return (
+        Step(
+            name=node.name,
+            operator="reflow",
+            function=reflow,
+            fields=fields,
+            items=1,
+            shape=target.type.shape,
+        ),
+    )
+
+
+@lowers(Concat)
+def lower_concat(node: Node, context: Context) -> Sequence[Step]:
+    """A copy of every operand that does not live in its slice of the result already."""
+    if not isinstance(node.op, Concat):
+        raise TypeError(node.op)
+    target = context.placement(node.output)
+    strides = strides_of(target)
+    size = target.type.dtype.size_bytes
+    steps = []
+    offset = 0
+    for value in node.inputs:
+        source = context.placement(value)
+        slot = context.address(node.output) + offset
+        offset += source.type.shape[node.op.axis] * strides[node.op.axis]
+        if value in context.plan.placements and context.address(value) == slot:
+            continue
+        framed = node.op.axis == 3 and len(source.type.shape) == RANK
+        frame = Placement(
+            buffer=target.buffer,
+            origin=0,
+            type=source.type,
+            pixel_pitch=target.pixel_pitch,
+            row_pitch=target.row_pitch,
+            halo=target.halo,
+            fill=target.fill,
+        )
+        steps.append(
+            copy_step(
+                node,
+                context,
+                shape=source.type.shape,
+                source=context.address(value),
+                source_strides=strides_of(source),
+                target=slot,
+                target_strides=strides,
+                frame=frame if framed else None,
+                size=size,
+            )
+        )
+    if target.halo != (0, 0, 0, 0) and node.op.axis != 3:
+        raise UnsupportedNodesError([(node.name, "Concat of rows into a padded frame")])
+    return steps
+
+
+@lowers(Pad)
+def lower_pad(node: Node, context: Context) -> Sequence[Step]:
+    """Fill everything, then copy the middle."""
+    if not isinstance(node.op, Pad):
+        raise TypeError(node.op)
+    source, target = context.placement(node.inputs[0]), context.placement(node.output)
+    size = target.type.dtype.size_bytes
+    strides = strides_of(target)
+    shape = (1,) * (RANK - len(target.type.shape)) + target.type.shape
+    if len(shape) > RANK or shape[0] != 1:
+        raise UnsupportedNodesError([(node.name, "Pad along the batch")])
+    steps = [0] * (RANK - len(strides)) + strides
+    items = context.shares(shape[1])
+    bits = int(node.op.value) if size == 1 else float_bits(node.op.value)
+    background = Step(
+        name=f"{node.name}/fill",
+        operator="fill",
+        function=fill,
+        fields={
+            SOURCE: bits,
+            TARGET: context.address(node.output),
+            **dict(enumerate(shape, SHAPE)),
+            **dict(enumerate(steps, TARGET_STRIDES)),
+            ELEMENT: size,
+            ITEMS: items,
+        },
+        items=items,
+        shape=target.type.shape,
+    )
+    start = sum(before * each for before, each in zip(node.op.before, strides, strict=True))
+    middle = copy_step(
+        node,
+        context,
+        shape=source.type.shape,
+        source=context.address(node.inputs[0]),
+        source_strides=strides_of(source),
+        target=context.address(node.output) + start,
+        target_strides=strides,
+        frame=None,
+        size=size,
+    )
+    return (background, middle)

@@ -1,0 +1,139 @@
+"""Every instruction set of the table: compiled for its processor, and bit-exact where this one can run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelserve.kernels.cpu import isa
+from accelserve.kernels.cpu.machine_code import assembly
+from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind
+from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
+from accelserve.kernels.devices.base import LoadOptions, Lowered
+from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.errors import DeviceError
+from accelserve.kernels.ir import Array, Graph
+from tests.kernels.devices.comparison import assert_same
+from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
+from tests.kernels.devices.random_graphs import integer_graphs
+
+RUNNABLE = [each.name for each in isa.available()]
+MARKS = {
+    "avx512vnni": "vpdpbusd",
+    "avxvnni": "{vex}\tvpdpbusd",
+    "avx2": "vpmaddwd",
+    "neoni8mm": "usdot",
+    "neondot": "sdot",
+}
+"""The instruction that an inner loop is made of."""
+WIDE = {"avx512vnni": "%zmm", "avxvnni": "%ymm", "avx2": "%ymm"}
+
+
+def assert_bit_exact(
+    graph: Graph, feeds: Mapping[str, Array], name: str, cache: Path, threads: int = 2
+) -> None:
+    program = CpuDevice(name).load(Lowered(graph, {}), LoadOptions(threads=threads, cache=cache))
+    try:
+        results = program.run(feeds)
+    finally:
+        program.close()
+    for output, wanted in evaluate(graph, feeds).items():
+        assert_same(results[output], wanted, f"{output} on {name}")
+
+
+@pytest.mark.parametrize("each", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
+def test_a_kernel_compiles_to_the_instructions_that_name_it(each: InstructionSet) -> None:
+    if not each.target.triple:
+        pytest.skip("made for whatever the host is")
+    name = KernelName(
+        op="conv2d",
+        result=ResultKind(True, True, True),
+        rows=each.rows,
+        channels=each.channels,
+        group=each.group,
+        isa=each.name,
+        unroll=2,
+    )
+    text = assembly(emit_conv2d(name, each), each.target)
+    loop = [line for line in text.splitlines() if line.strip().startswith(MARKS[each.name])]
+    assert len(loop) >= each.rows * each.vectors * 2
+    assert all(WIDE.get(each.name, "") in line for line in loop)
+    assert "fma" not in text, "a fused multiply-add rounds once where the definition rounds twice"
+
+
+def test_the_generic_set_runs_anywhere() -> None:
+    assert RUNNABLE[-1] == "generic"
+
+
+def test_the_best_set_is_chosen_unless_one_is_named() -> None:
+    assert CpuDevice().isa.name == RUNNABLE[0]
+    assert CpuDevice("generic").isa.name == "generic"
+
+
+def test_a_set_that_this_processor_lacks_is_refused_with_those_it_has() -> None:
+    lacking = next(name for name in INSTRUCTION_SETS if name not in RUNNABLE)
+    with pytest.raises(DeviceError, match=f"'{lacking}': this processor lacks it; choose one of .*generic"):
+        CpuDevice(lacking)
+    with pytest.raises(DeviceError, match="there is none of that name"):
+        CpuDevice("mmx")
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@settings(max_examples=15, deadline=None)
+@given(drawn=integer_graphs(), threads=st.integers(1, 3))
+def test_random_graphs_are_bit_exact(
+    name: str, code_cache: Path, drawn: tuple[Graph, Mapping[str, Array]], threads: int
+) -> None:
+    assert_bit_exact(*drawn, name, code_cache, threads)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> tuple[Graph, Mapping[str, Array]]:
+    """One convolution of any shape, channel counts around every tile's width."""
+    g = IntegerGraphBuilder(draw(st.integers(0, 2**16)))
+    kernel = (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    inputs, outputs = groups * draw(st.integers(1, 70)), groups * draw(st.integers(1, 140))
+    x = g.input(draw(st.integers(5, 12)), draw(st.integers(5, 20)), inputs)
+    asked: dict[str, Any] = {
+        "stride": (draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        "padding": tuple(draw(st.integers(0, 2)) for _ in range(4)),
+        "groups": groups,
+        "input_zero_point": draw(st.integers(0, 255)),
+        "zero_point": draw(st.integers(0, 255)),
+        "intermediate": draw(st.booleans()),
+        "gain": draw(st.sampled_from([1.0, 50.0, 1e30])),
+    }
+    first = g.conv(x, outputs, kernel, float_result=draw(st.booleans()), **asked)
+    residual = g.conv(x, outputs, kernel, **asked)
+    return g.graph(a=first, b=g.conv(x, outputs, kernel, residual=residual, **asked)), g.feeds
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@settings(max_examples=25, deadline=None)
+@given(drawn=convolutions())
+def test_random_convolutions_are_bit_exact(
+    name: str, code_cache: Path, drawn: tuple[Graph, Mapping[str, Array]]
+) -> None:
+    assert_bit_exact(*drawn, name, code_cache)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize(("activation", "weight"), [(255, -128), (255, 127), (0, -128)])
+def test_extreme_sums_are_exact(name: str, code_cache: Path, activation: int, weight: int) -> None:
+    """Pairs of such products overflow int16, where instructions that saturate go wrong."""
+    g = IntegerGraphBuilder(1)
+    x = g.input(4, 5, 130, values=np.full((4, 5, 130), activation))
+    result = g.conv(x, 33, 3, padding=1, float_result=True, input_zero_point=activation)
+    weights = g.nodes[-1].inputs[1]
+    g.constants[weights] = np.full_like(g.constants[weights], weight)
+    assert_bit_exact(g.graph(out=result), g.feeds, name, code_cache)

@@ -1,0 +1,35 @@
+"""Kernel names follow their grammar, both ways."""
+
+from __future__ import annotations
+
+import pytest
+
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
+from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
+
+KINDS = [ResultKind(False)] + [ResultKind(True, mid, res) for mid in (False, True) for res in (False, True)]
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("unroll", [1, 4])
+def test_a_name_parses_to_what_made_it(isa: InstructionSet, kind: ResultKind, unroll: int) -> None:
+    name = KernelName(
+        op="conv2d",
+        result=kind,
+        rows=isa.rows,
+        channels=isa.channels,
+        group=isa.group,
+        isa=isa.name,
+        unroll=unroll,
+    )
+    assert parse(str(name)) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["conv2d", "conv2d_qu8_qc8w_qu8resmid_7x64c4__avx2", "conv2d_qu8_qc8w_qu8_7x64__avx2", ""]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a kernel name"):
+        parse(text)
