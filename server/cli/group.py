@@ -18,6 +18,7 @@ from accelserve.server.errors import ServerError
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
+        "convert": ("convert", "Make a quantised servable of a trained network."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import re
 import signal
 import subprocess
@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from accelserve.client import ModelSelection, PredictionClient
 from accelserve.client.errors import CallError
+from accelserve.client.prediction import Scores
 from accelserve.kernels.ir import (
     AveragePool,
     Clip,
@@ -31,10 +33,9 @@ from accelserve.kernels.ir import (
     TensorType,
     Window,
 )
-from accelserve.kernels.preprocess import PreprocessSpec, preprocess_float
-from accelserve.models.importing import ExportOptions, export_onnx
-from accelserve.models.quantize.quantizer import quantize
-from accelserve.models.repository import MODEL_FILE, Manifest, Provenance, Signature, TensorSpec, publish
+from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.models.importing import export_onnx
+from accelserve.models.repository import MODEL_FILE
 
 PHOTOS = sorted((Path(skimage.__file__).parent / "data").glob("*.jpg"))
 SPEC = PreprocessSpec(
@@ -73,47 +74,45 @@ def network() -> Graph:
     )
 
 
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "accelserve.server.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with version 1 of 'tiny', calibrated on photographs."""
-    graph = network()
-    batches = [preprocess_float(SPEC, photo.read_bytes())[np.newaxis] for photo in PHOTOS]
-    onnx = export_onnx(quantize(graph, batches).graph, ExportOptions(input_layout="NHWC"))
-    images = {"images": TensorSpec(name="images:0", dtype="string", shape=(-1,))}
-
-    def manifest(version: int) -> Manifest:
-        return Manifest(
-            name="tiny",
-            version=version,
-            signatures={
-                "serving_default": Signature(
-                    inputs=images,
-                    outputs={
-                        "output_alias": TensorSpec(name="probabilities:0", dtype="float32", shape=(-1, 4))
-                    },
-                ),
-                "features": Signature(
-                    inputs=images,
-                    outputs={
-                        "output_alias": TensorSpec(name="features:0", dtype="float32", shape=(-1, 1, 1, 16))
-                    },
-                ),
-            },
-            provenance=Provenance(
-                source="random",
-                source_sha256=hashlib.sha256(b"random").hexdigest(),
-                tool="tests",
-                created="2026-01-01T00:00:00Z",
-                opset=17,
-            ),
-            files={},
-            preprocess=SPEC.to_json(),
-            labels=CLASSES,
-        )
-
-    folder = tmp_path_factory.mktemp("models")
-    publish(folder, manifest, {MODEL_FILE: onnx}, name="tiny")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The float network as an ONNX file, its labels and photographs beside it."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.onnx").write_bytes(export_onnx(network()))
+    (folder / "labels.txt").write_text("\n".join(CLASSES))
+    (folder / "photos").mkdir()
+    for photo in PHOTOS:
+        (folder / "photos" / photo.name).write_bytes(photo.read_bytes())
     return folder
+
+
+@pytest.fixture(scope="module")
+def repository(trained: Path) -> Path:
+    """A repository with version 1 of 'tiny', made by the command."""
+    done = run(
+        "convert", trained / "tiny.onnx", "--name=tiny", f"--repository={trained}/models",
+        f"--calibrate={trained}/photos", f"--labels={trained}/labels.txt", "--tag=owner=tests",
+        "--preprocess", json.dumps(SPEC.to_json()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"published {trained}/models/tiny/1: signatures serving_default, features\n"
+    return trained / "models"
+
+
+def test_convert_refuses_labels_that_do_not_fit(trained: Path) -> None:
+    (trained / "two.txt").write_text("a\nb")
+    done = run(
+        "convert", trained / "tiny.onnx", "--name=other", f"--repository={trained}/models",
+        f"--labels={trained}/two.txt", "--preprocess", json.dumps(SPEC.to_json()),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "accelserve: 2 labels for an output of 4 elements"
+    assert not (trained / "models" / "other").exists()
 
 
 class Process:
@@ -179,6 +178,12 @@ def start() -> Iterator[Callable[..., Process]]:
         one.process.stderr.close()
 
 
+def one(scores: Scores) -> NDArray[Any]:
+    """The array of a model with one output."""
+    assert not isinstance(scores, dict)
+    return scores
+
+
 def test_photographs_are_answered_and_sigterm_ends_it_well(
     start: Callable[..., Process], repository: Path
 ) -> None:
@@ -186,12 +191,12 @@ def test_photographs_are_answered_and_sigterm_ends_it_well(
     loaded = server.wait_for(r"tiny/1: (.+), \d+\.\d MB, signatures serving_default, features")
     assert loaded[1].startswith("cpu ")
     with PredictionClient("127.0.0.1", server.port) as client:
-        scores = [client.score_file(photo) for photo in PHOTOS]
-        together = client.score_images([photo.read_bytes() for photo in PHOTOS])
-        features = client.score_file(PHOTOS[0], model=ModelSelection(signature_name="features"))
-    np.testing.assert_array_equal(np.stack(scores), together)
+        scores = np.stack([one(client.score_file(photo)) for photo in PHOTOS])
+        together = one(client.score_images([photo.read_bytes() for photo in PHOTOS]))
+        features = one(client.score_file(PHOTOS[0], model=ModelSelection(signature_name="features")))
+    np.testing.assert_array_equal(scores, together)
     np.testing.assert_allclose(np.sum(scores, axis=1), 1, rtol=1e-5)
-    assert np.shape(features) == (1, 1, 16)
+    assert features.shape == (1, 1, 16)
     assert server.stop() == 0
     assert not any("Traceback" in line for line in server.lines)
 
@@ -201,9 +206,9 @@ def test_every_device_answers_with_the_same_bytes(start: Callable[..., Process],
     for device in ("cpu", "reference"):
         server = start(f"--model_base_path={repository}/tiny", f"--device={device}")
         with PredictionClient("127.0.0.1", server.port) as client:
-            answers.append(client.score_images([photo.read_bytes() for photo in PHOTOS]))
+            answers.append(one(client.score_images([photo.read_bytes() for photo in PHOTOS])))
         assert server.stop(signal.SIGINT) == 0
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(answers[0], answers[1])
 
 
 def test_a_corrupt_version_is_not_served_and_says_why(
@@ -237,23 +242,13 @@ def test_sighup_applies_the_configuration_file(
         config.write_text(f"model_config_list {{ {both} }}")
         server.process.send_signal(signal.SIGHUP)
         server.wait_for("applied .*: one, two")
-        assert np.shape(client.score_file(PHOTOS[0], model=ModelSelection(name="two"))) == (4,)
+        assert one(client.score_file(PHOTOS[0], model=ModelSelection(name="two"))).shape == (4,)
     assert server.stop() == 0
 
 
 def test_predict_prints_the_models_own_labels(start: Callable[..., Process], repository: Path) -> None:
     server = start(f"--model_base_path={repository}/tiny", "--model_name=tiny", "--device=reference")
-    command = [
-        sys.executable,
-        "-m",
-        "accelserve.server.cli",
-        "predict",
-        "--address",
-        f"127.0.0.1:{server.port}",
-    ]
-    done = subprocess.run(
-        [*command, *map(str, PHOTOS)], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run("predict", "--address", f"127.0.0.1:{server.port}", *PHOTOS)
     assert done.returncode == 0, done.stderr
     for name in (*CLASSES, *(photo.name for photo in PHOTOS)):
         assert name in done.stdout

@@ -1,0 +1,120 @@
+"""``accelserve convert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accelserve.models.convert import Converted, ConvertOptions
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_ANYTHING = click.Path(exists=True, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command
+@click.argument("source", type=_ANYTHING)
+@click.option("--name", required=True, help="What requests will call the model.")
+@click.option(
+    "--repository", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of models."
+)
+@click.option("--version", type=int, help="The next one if not given.")
+@click.option(
+    "--calibrate", type=_FOLDER, help="Photographs like those to be served; generated if not given."
+)
+@click.option("--calibrate-limit", default=256, show_default=True, help="Most photographs to use.")
+@click.option("--preprocess", help="Preset, or JSON; the file's own if not given.")
+@click.option("--method", help="How activation ranges are picked.")
+@click.option("--keep-float", multiple=True, help="Node that stays float32; repeatable.")
+@click.option("--labels", type=_FILE, help="Names of the classes, one a line.")
+@click.option("--tag", "tags", multiple=True, help="KEY=VALUE for the manifest; repeatable.")
+@click.option(
+    "--architecture", help="Built-in network that the weights belong to, if the file does not tell."
+)
+@click.option(
+    "--output", "outputs", multiple=True, help="Output of a TensorFlow graph or architecture; repeatable."
+)
+def convert(
+    source: Path,
+    name: str,
+    repository: Path,
+    version: int | None,
+    calibrate: Path | None,
+    calibrate_limit: int,
+    preprocess: str | None,
+    method: str | None,
+    keep_float: Sequence[str],
+    labels: Path | None,
+    tags: Sequence[str],
+    architecture: str | None,
+    outputs: Sequence[str],
+) -> None:
+    """Make a quantised servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
+    from accelserve.kernels.preprocess import preprocess_spec
+    from accelserve.models.convert import ConvertOptions
+    from accelserve.models.quantize.quantizer import QuantizeOptions
+
+    quantization = QuantizeOptions(keep_float=frozenset(keep_float))
+    if method is not None:
+        quantization = QuantizeOptions(method=method, keep_float=frozenset(keep_float))
+    options = ConvertOptions(
+        name=name,
+        repository=repository,
+        version=version,
+        calibrate=calibrate,
+        calibrate_limit=calibrate_limit,
+        preprocess=None if preprocess is None else preprocess_spec(preprocess),
+        quantize=quantization,
+        labels=tuple(labels.read_text(encoding="utf-8").splitlines()) if labels else (),
+        tags=dict(_tag(text) for text in tags),
+    )
+    _report(_converted(source, options, architecture, outputs), calibrate)
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise click.BadParameter(f"'{text}' is not KEY=VALUE", param_hint="--tag")
+    return key, value
+
+
+def _converted(
+    source: Path, options: ConvertOptions, architecture: str | None, outputs: Sequence[str]
+) -> Converted:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from accelserve.models.convert import convert_imported
+    from accelserve.models.importing import import_onnx
+
+    if source.suffix == ".onnx" and not architecture:
+        imported = import_onnx(source)
+    else:
+        from accelserve.models.importing.source import load_source
+
+        network = load_source(source, architecture=architecture, outputs=outputs)
+        imported = import_onnx(network.model.SerializeToString())
+    with Progress(
+        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("calibrating", total=None)
+        return convert_imported(
+            imported, source.name, options, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def _report(converted: Converted, calibrate: Path | None) -> None:
+    for path, reason in converted.skipped:
+        click.echo(f"skipped {path}: {reason}", err=True)
+    if converted.synthetic:
+        click.echo(
+            "calibrated on generated pictures; --calibrate DIR with photographs is more accurate", err=True
+        )
+    if calibrate is not None and converted.network is None:
+        click.echo("the file came quantised: --calibrate was not needed", err=True)
+    click.echo(f"published {converted.directory}: signatures {', '.join(converted.manifest.signatures)}")
