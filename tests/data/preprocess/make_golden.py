@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg  # type: ignore[import-untyped]  # its hints lack the py.typed marker
 import skimage
-import sklearn.datasets  # type: ignore[import-untyped]  # has no type hints
+import sklearn.datasets
 from PIL import Image
 
 HERE = Path(__file__).parent

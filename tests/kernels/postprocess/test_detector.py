@@ -270,6 +270,24 @@ def test_the_heap_finds_what_sorting_everything_finds(spec: DetectionSpec, logit
     )
 
 
+@pytest.mark.parametrize("threshold", [1e-6, 0.01, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("level", [0.0, 300.0, -1e5])
+def test_background_is_passed_over_only_where_no_class_can_exceed_the_threshold(
+    threshold: float, level: float
+) -> None:
+    spec = small_spec(score_threshold=threshold, iou_threshold=1.0)
+    detector = Detector(spec)
+    edge = math.log(
+        threshold / (1 - threshold)
+    )  # where the probability of one class against background is it
+    for distance in np.linspace(-0.02, 0.02, 41):
+        logits = np.full((1, 8, 4), level - 60.0, np.float32)
+        logits[..., 2] = level
+        logits[0, 5, 1] = level + edge + distance
+        expected = (softmax(logits[0])[:, [0, 1, 3]] > np.float32(threshold)).sum()
+        assert detector.run(logits, np.zeros((1, 8, 4), np.float32)).count[0] == expected
+
+
 def test_of_equal_scores_the_lower_anchor_comes_first() -> None:
     spec = small_spec(iou_threshold=1.0)
     logits = np.zeros((1, 8, 4), np.float32)

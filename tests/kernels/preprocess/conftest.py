@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import skimage
-import sklearn.datasets  # type: ignore[import-untyped]  # has no type hints
+import sklearn.datasets
 
 SKIMAGE_DATA = Path(skimage.__file__).parent / "data"
 SKLEARN_DATA = Path(sklearn.datasets.__file__).parent / "images"
