@@ -168,10 +168,17 @@ class _Transfer:
                 f"needs {total - start} bytes, but {self.part.parent} has {free}; make room or choose another cache",
             )
         self._options.progress(file.tell(), total)
-        while chunk := response.read1(CHUNK_BYTES):
+        while chunk := _read(response):
             file.write(chunk)
             self._options.progress(file.tell(), total)
         return total is None or file.tell() == total
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read1(CHUNK_BYTES)
+    except OSError as error:  # TLS errors too, which must not be taken for the disk's
+        raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):

@@ -95,9 +95,7 @@ def _fit_keras(path: Path, name: str | None) -> tuple[Architecture, Tensors]:
     for candidate in candidates:
         weights = to_state_dict(layers, candidate.keras_layers)
         # what hangs on a trunk is left out, but not a layer that another network of the family has
-        weights |= {
-            layer: layers[layer][0] for layer in names & layers.keys() - candidate.keras_layers.keys()
-        }
+        weights |= {k: v[0] for k, v in layers.items() if k in names and k not in candidate.keras_layers}
         if name or _mismatch(candidate, weights) is None:
             return candidate, weights
     listed = ", ".join(a.name for a in known)

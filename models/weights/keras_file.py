@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accelserve.models.errors import MissingExtraError, ModelFileError
 
 if TYPE_CHECKING:
-    import h5py  # type: ignore[import-untyped] # it has no types
+    import h5py
 
 Array: TypeAlias = NDArray[np.generic]
 Layers: TypeAlias = dict[str, tuple[Array, ...]]
