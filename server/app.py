@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 from accelserve.server.config import ModelConfig, ServerConfig
 from accelserve.server.config_files.watcher import ModelConfigWatcher
@@ -14,6 +15,7 @@ from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
 from accelserve.server.rest.application import application
 from accelserve.server.rest.listener import RestListener
@@ -38,7 +40,11 @@ class Server:
     def __init__(self, config: ServerConfig, loader: Loader[ImageServable]) -> None:
         self.config = config
         self.registry = ModelRegistry(loader, config.loading)
-        self.predictor = Predictor(self.registry, DeviceScheduler(config.batching), config.limits)
+        scheduler = DeviceScheduler(config.batching)
+        self.metrics = ServerMetrics(
+            self.registry, scheduler.gate.waiting_images, config.device.name, version("accelserve")
+        )
+        self.predictor = Predictor(self.registry, scheduler, config.limits, self.metrics.record_reply)
         self.readiness = Readiness(
             self.registry.board, lambda: [model.name for model in self.registry.models()]
         )
@@ -48,6 +54,7 @@ class Server:
             Parts(
                 registry=self.registry,
                 predictor=self.predictor,
+                metrics=self.metrics,
                 readiness=self.readiness,
                 streams=self._streams,
                 control=self._control,

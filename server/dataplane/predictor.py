@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,13 +73,26 @@ class PredictReply:
     batch_images: int
 
 
+def _nobody(_reply: PredictReply) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """Answers requests on one device. Thread-safe; the caller's thread does the work."""
+    """Answers requests on one device. Thread-safe; the caller's thread does the work.
+
+    Attributes:
+        registry: the served models.
+        scheduler: of the device.
+        limits: of one request.
+        on_reply: told of every answer, on the thread that worked for it; must be quick.
+        decoding: how many requests decode at once.
+    """
 
     registry: ModelRegistry[ImageServable]
     scheduler: DeviceScheduler
     limits: RequestLimits
+    on_reply: Callable[[PredictReply], None] = _nobody
     decoding: DecodeSlots = field(default_factory=DecodeSlots)
 
     def predict(self, request: PredictRequest, watch: CallWatch) -> PredictReply:
@@ -92,30 +105,38 @@ class Predictor:
             RequestAbandonedError: nobody waits any more.
         """
         with self.registry.acquire(request.model) as handle:
-            servable = handle.servable
-            key, signature = signature_of(servable, request.signature)
-            images = images_of(signature, request.inputs, servable.input_shape, self.limits.max_images)
-            wanted = wanted_outputs(signature, request.outputs)
-            with self.scheduler.gate.admitted(handle.servable_id.name, images.count):
-                begin = time.perf_counter()
-                pixels = self._pixels(servable, images, watch)
-                decoded = time.perf_counter()
-                report = self._compute(handle, pixels, watch)
-            computed = time.perf_counter()
-            answers = servable.respond(key, report.results, list(dict.fromkeys(wanted.values())))
-            return PredictReply(
-                servable_id=handle.servable_id,
-                signature=key,
-                outputs={name: answers[alias] for name, alias in wanted.items()},
-                images=images.count,
-                stages=StageSeconds(
-                    decode=decoded - begin,
-                    queue=report.queue_seconds,
-                    compute=report.compute_seconds,
-                    postprocess=time.perf_counter() - computed,
-                ),
-                batch_images=report.batch_images,
-            )
+            return self.predict_on(handle, request, watch)
+
+    def predict_on(
+        self, handle: ServableHandle[ImageServable], request: PredictRequest, watch: CallWatch
+    ) -> PredictReply:
+        """As ``predict``, for a caller that already holds the model; ``request.model`` is not looked at."""
+        servable = handle.servable
+        key, signature = signature_of(servable, request.signature)
+        images = images_of(signature, request.inputs, servable.input_shape, self.limits.max_images)
+        wanted = wanted_outputs(signature, request.outputs)
+        with self.scheduler.gate.admitted(handle.servable_id.name, images.count):
+            begin = time.perf_counter()
+            pixels = self._pixels(servable, images, watch)
+            decoded = time.perf_counter()
+            report = self._compute(handle, pixels, watch)
+        computed = time.perf_counter()
+        answers = servable.respond(key, report.results, list(dict.fromkeys(wanted.values())))
+        reply = PredictReply(
+            servable_id=handle.servable_id,
+            signature=key,
+            outputs={name: answers[alias] for name, alias in wanted.items()},
+            images=images.count,
+            stages=StageSeconds(
+                decode=decoded - begin,
+                queue=report.queue_seconds,
+                compute=report.compute_seconds,
+                postprocess=time.perf_counter() - computed,
+            ),
+            batch_images=report.batch_images,
+        )
+        self.on_reply(reply)
+        return reply
 
     def _pixels(self, servable: ImageServable, images: Images, watch: CallWatch) -> Array:
         watch.check()

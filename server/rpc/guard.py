@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
@@ -18,6 +19,9 @@ RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
 A = TypeVar("A")
 R = TypeVar("R")
+
+# Told of every call that ended: its request, None if it could not be parsed; its error, or None; its seconds.
+Observe = Callable[[RequestT | None, Status | None, float], None]
 
 # gRPC reports "no deadline" as a time in the far future.
 _NO_DEADLINE_SECONDS = 10 * 365 * 24 * 3600.0
@@ -45,18 +49,28 @@ def guarded(
     method: UnaryMethod[RequestT, ResponseT],
     answer: Callable[[RequestT, CallWatch], ResponseT],
     pool: ThreadPoolExecutor | None = None,
+    observe: Observe[RequestT] | None = None,
 ) -> BoundMethod:
-    """Bind ``answer`` to an RPC, on a pool of its own if one is given.
+    """Bind ``answer`` to an RPC, on a pool of its own if one is given; ``observe`` is told how each call went.
 
     Messages are parsed here, on the handler's thread, rather than by gRPC on its only polling thread: a large request
     does not hold up the others, and one that is no protobuf is the caller's fault instead of an INTERNAL error.
     """
 
     def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        begin = time.perf_counter()
+        request: RequestT | None = None
         try:
-            return answer(_parse(method, raw), watch_of(context)).SerializeToString()
+            request = _parse(method, raw)
+            response = answer(request, watch_of(context)).SerializeToString()
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
             status = status_of(error)
+        else:
+            if observe is not None:
+                observe(request, None, time.perf_counter() - begin)
+            return response
+        if observe is not None:
+            observe(request, status, time.perf_counter() - begin)
         _abort(context, status)
         raise AssertionError  # abort raises
 

@@ -21,14 +21,19 @@ from accelserve.protos.services import (
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Readiness
+from accelserve.server.rpc.classify import Classify
 from accelserve.server.rpc.get_model_metadata import GetModelMetadata
 from accelserve.server.rpc.get_model_status import GetModelStatus
 from accelserve.server.rpc.guard import guarded
 from accelserve.server.rpc.handle_reload_config import HandleReloadConfig
 from accelserve.server.rpc.health import Health
+from accelserve.server.rpc.multi_inference import MultiInference
+from accelserve.server.rpc.observation import observe
 from accelserve.server.rpc.predict import Predict
 from accelserve.server.rpc.reflection import Reflection
+from accelserve.server.rpc.regress import Regress
 from accelserve.server.rpc.streams import OpenStreams
 
 
@@ -39,6 +44,7 @@ class Parts:
     Attributes:
         registry: the served models.
         predictor: the data plane.
+        metrics: where calls are counted.
         readiness: of server and models.
         streams: calls that last.
         control: pool of the methods that must answer while requests for predictions fill the server's own.
@@ -48,6 +54,7 @@ class Parts:
 
     registry: ModelRegistry[ImageServable]
     predictor: Predictor
+    metrics: ServerMetrics
     readiness: Readiness
     streams: OpenStreams
     control: ThreadPoolExecutor
@@ -59,7 +66,7 @@ def methods(parts: Parts) -> list[BoundMethod]:
     """The table."""
     control = parts.control
     serving = [
-        guarded(PredictionService.PREDICT, Predict(parts.predictor, parts.tensor_content)),
+        *_predictions(parts),
         guarded(PredictionService.GET_MODEL_METADATA, GetModelMetadata(parts.registry), control),
         guarded(ModelService.GET_MODEL_STATUS, GetModelStatus(parts.registry), control),
         guarded(
@@ -74,6 +81,38 @@ def methods(parts: Parts) -> list[BoundMethod]:
         *serving,
         *Health(parts.readiness, services, parts.streams).methods(control),
         *Reflection(visible, parts.streams).methods(control),
+    ]
+
+
+def _predictions(parts: Parts) -> list[BoundMethod]:
+    """What computes."""
+    metrics, predictor = parts.metrics, parts.predictor
+    count = metrics.count_examples
+    return [
+        guarded(
+            PredictionService.PREDICT,
+            Predict(predictor, parts.tensor_content),
+            observe=observe(metrics, "Predict", lambda request: request.model_spec.name),
+        ),
+        guarded(
+            PredictionService.CLASSIFY,
+            Classify(predictor, count),
+            observe=observe(metrics, "Classify", lambda request: request.model_spec.name),
+        ),
+        guarded(
+            PredictionService.REGRESS,
+            Regress(predictor, count),
+            observe=observe(metrics, "Regress", lambda request: request.model_spec.name),
+        ),
+        guarded(
+            PredictionService.MULTI_INFERENCE,
+            MultiInference(predictor, count),
+            observe=observe(
+                metrics,
+                "MultiInference",
+                lambda request: request.tasks[0].model_spec.name if request.tasks else "",
+            ),
+        ),
     ]
 
 

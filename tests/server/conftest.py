@@ -116,16 +116,66 @@ class ColourNetwork:
         self.closed = True
 
 
+_SCORING_SIGNATURES = {
+    **_SIGNATURES,
+    "classify": Signature(
+        {"inputs": _IMAGES},
+        {"scores": TensorSpec("colour/mean:0", "float32", (-1, 3))},
+        "tensorflow/serving/classify",
+    ),
+    "brightness": Signature(
+        {"inputs": _IMAGES},
+        {"outputs": TensorSpec("colour/brightness:0", "float32", (-1, 1))},
+        "tensorflow/serving/regress",
+    ),
+    "detection": Signature(
+        {"images": _IMAGES},
+        {
+            "detection_boxes": TensorSpec("detection_boxes:0", "float32", (-1, 2, 4)),
+            "detection_scores": TensorSpec("detection_scores:0", "float32", (-1, 2)),
+            "detection_classes": TensorSpec("detection_classes:0", "float32", (-1, 2)),
+            "num_detections": TensorSpec("num_detections:0", "float32", (-1,)),
+        },
+    ),
+}
+
+
+class ScoringNetwork(ColourNetwork):
+    """Takes Classify and Regress as well, and finds the whole picture, as an object of its brightest colour."""
+
+    signatures = _SCORING_SIGNATURES
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        results = super().run(batch)
+        means = np.asarray(results["colour/mean:0"], np.float32)
+        count = len(batch)
+        boxes = np.zeros((count, 2, 4), np.float32)
+        boxes[:, 0] = (0.25, 0.1, 0.75, 0.9)
+        scores = np.zeros((count, 2), np.float32)
+        scores[:, 0] = means.max(axis=1) / 255
+        classes = np.zeros((count, 2), np.float32)
+        classes[:, 0] = means.argmax(axis=1)
+        return {
+            **results,
+            "colour/brightness:0": means.mean(axis=1, keepdims=True, dtype=np.float32),
+            "detection_boxes:0": boxes,
+            "detection_scores:0": scores,
+            "detection_classes:0": classes,
+            "num_detections:0": np.ones(count, np.float32),
+        }
+
+
 class ColourLoader:
     """Loads a folder that holds ``gain.txt``; remembers what it loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: type[ColourNetwork] = ColourNetwork) -> None:
         self.loaded: dict[ServableId, ColourNetwork] = {}
+        self._network = network
 
     def load(self, servable_id: ServableId, path: Path) -> ColourNetwork:
         text = (path / "gain.txt").read_text()
         try:
-            network = ColourNetwork(float(text))
+            network = self._network(float(text))
         except ValueError as error:
             raise LoadError(f"{path} cannot be served: gain.txt holds {text!r}") from error
         self.loaded[servable_id] = network
@@ -135,6 +185,11 @@ class ColourLoader:
 @pytest.fixture
 def colour_network() -> type[ColourNetwork]:
     return ColourNetwork
+
+
+@pytest.fixture
+def scoring_network() -> type[ScoringNetwork]:
+    return ScoringNetwork
 
 
 def publish(base: Path, version: int, gain: str = "1.0") -> Path:
@@ -173,6 +228,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
             batching: BatchingConfig | None = None,
             limits: RequestLimits | None = None,
             rest: RestConfig | None = None,
+            network: type[ColourNetwork] = ColourNetwork,
             **grpc_settings: object,
         ) -> SimpleNamespace:
             wanted = models or {"colour": {1: "1.0"}}
@@ -188,7 +244,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
                 limits=limits or RequestLimits(),
                 drain_seconds=20,
             )
-            loader = ColourLoader()
+            loader = ColourLoader(network)
             server = Server(config, loader)
             server.start()
             stack.callback(server.stop)

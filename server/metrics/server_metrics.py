@@ -1,0 +1,233 @@
+"""Counters and histograms of a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from accelserve.server.core.registry import ModelRegistry
+from accelserve.server.dataplane.predictor import PredictReply
+from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.metrics.exposition import page
+from accelserve.server.metrics.state import StateCollector
+
+# Whatever a request asks for that is not configured shares this one name: callers must not be able to grow the page.
+UNKNOWN_MODEL = "(unknown)"
+
+_REQUESTS = ":tensorflow:serving:request_count"
+STAGES = ("queue", "decode", "compute", "postprocess")
+
+
+def exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
+    """Limits of ``count`` buckets, as TensorFlow's ``Buckets::Exponential``; six digits, as it prints them."""
+    return tuple(float(f"{scale * growth**power:.6g}") for power in range(count))
+
+
+# TensorFlow Serving's own limits, in microseconds: up to about 20 minutes, and up to about a second.
+_LATENCY_US = exponential(10, 1.8, 33)
+_QUEUING_US = exponential(100, 1.2, 52)
+_STAGE_SECONDS = exponential(50e-6, 2, 20)
+_BATCHES = exponential(1, 2, 11)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyHistogram:
+    """How long one stage of one model took.
+
+    Attributes:
+        stage: one of ``STAGES``.
+        limits_seconds: upper limits of the buckets; the last one is infinity.
+        counts: requests in each bucket, not cumulated.
+        sum_seconds: of all requests.
+    """
+
+    stage: str
+    limits_seconds: Sequence[float]
+    counts: Sequence[int]
+    sum_seconds: float
+
+
+class ServerMetrics:
+    """Thread-safe. One per server, with a registry of its own, so that servers in one process do not mix.
+
+    Args:
+        registry: the served models.
+        waiting_images: model -> images admitted and not yet answered.
+        device: label of our own metrics, and the ``runtime`` of TensorFlow Serving's.
+        version: of the server.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry[ImageServable],
+        waiting_images: Callable[[str], int],
+        device: str,
+        version: str,
+    ) -> None:
+        self._served = registry
+        self._device = device
+        self._page = CollectorRegistry()
+        self._add_tensorflow_serving()
+        self._add_own(version)
+        self._page.register(StateCollector(registry, waiting_images))
+        ProcessCollector(registry=self._page)
+        PlatformCollector(registry=self._page)
+
+    def count_request(self, *, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
+        """One request was answered or refused.
+
+        Args:
+            model: as the request names it; may be empty.
+            api: ``Predict``, ``Classify``, ...
+            entrypoint: ``GRPC`` or ``REST``.
+            status: name of the status code, ``OK``, ``INVALID_ARGUMENT``, ...
+            seconds: from the parsed request to the answer.
+        """
+        name = self._label(model)
+        self._requests.labels(name, status).inc()
+        self._request_latency.labels(name, api, entrypoint).observe(seconds * 1e6)
+
+    def count_examples(self, model: str, examples: int) -> None:
+        """A Classify or Regress request held so many examples."""
+        name = self._label(model)
+        self._examples.labels(name).observe(examples)
+        self._examples_total.labels(name).inc(examples)
+
+    def record_reply(self, reply: PredictReply) -> None:
+        """The data plane answered a request, of whatever API."""
+        name, stages = reply.servable_id.name, reply.stages
+        self._runtime_latency.labels(name, "Predict", self._device).observe(stages.compute * 1e6)
+        self._queuing_latency.labels(name).observe(stages.queue * 1e6)
+        for stage, seconds in (
+            ("queue", stages.queue),
+            ("decode", stages.decode),
+            ("compute", stages.compute),
+            ("postprocess", stages.postprocess),
+        ):
+            self._stages[stage].labels(name, self._device).observe(seconds)
+        self._images.labels(name, self._device).inc(reply.images)
+        self._batches.labels(name, self._device).observe(reply.batch_images)
+
+    def page(self) -> str:
+        """Everything, for Prometheus."""
+        return page(self._page, {_REQUESTS})
+
+    def images_answered(self, model: str) -> int:
+        """Images of one model answered since the start."""
+        return int(_value(self._images, "_total", model))
+
+    def stage_latencies(self, model: str) -> list[LatencyHistogram]:
+        """One histogram a stage; none before the first request."""
+        found = (_histogram(stage, self._stages[stage], model) for stage in STAGES)
+        return [histogram for histogram in found if histogram is not None]
+
+    def _label(self, model: str) -> str:
+        names = [served.name for served in self._served.models()]
+        if not model and len(names) == 1:
+            return names[0]
+        wanted = model or "default"
+        return wanted if wanted in names else UNKNOWN_MODEL
+
+    def _add_tensorflow_serving(self) -> None:
+        page = self._page
+        self._requests = Counter(
+            _REQUESTS, "The total number of requests.", ["model_name", "status"], registry=page
+        )
+        self._request_latency = Histogram(
+            ":tensorflow:serving:request_latency",
+            "Distribution of wall time (in microseconds) for requests.",
+            ["model_name", "API", "entrypoint"],
+            buckets=_LATENCY_US,
+            registry=page,
+        )
+        self._runtime_latency = Histogram(
+            ":tensorflow:serving:runtime_latency",
+            "Distribution of wall time (in microseconds) on the device.",
+            ["model_name", "API", "runtime"],
+            buckets=_LATENCY_US,
+            registry=page,
+        )
+        self._queuing_latency = Histogram(
+            ":tensorflow:serving:batching_session:queuing_latency",
+            "Distribution of wall time spent (in microseconds) in queuing",
+            ["thread_pool_name"],
+            buckets=_QUEUING_US,
+            registry=page,
+        )
+        self._examples = Histogram(
+            ":tensorflow:serving:request_example_counts",
+            "The number of tensorflow.Examples per request.",
+            ["model"],
+            buckets=exponential(1, 2, 15),
+            registry=page,
+        )
+        self._examples_total = Counter(
+            ":tensorflow:serving:request_example_count_total",
+            "The total number of tensorflow.Examples.",
+            ["model"],
+            registry=page,
+        )
+
+    def _add_own(self, version: str) -> None:
+        page = self._page
+        self._stages: Mapping[str, Histogram] = {
+            stage: Histogram(
+                f"accelserve_{stage}_seconds",
+                sentence,
+                ["model_name", "device"],
+                buckets=_STAGE_SECONDS,
+                registry=page,
+            )
+            for stage, sentence in (
+                ("queue", "From the hand-over of a request's pixels to its first batch."),
+                ("decode", "Decoding, resizing and quantising the pictures of a request."),
+                ("compute", "Batches on the device that held pictures of a request."),
+                ("postprocess", "From the device's results to a request's outputs."),
+            )
+        }
+        self._images = Counter(
+            "accelserve_images", "Images answered.", ["model_name", "device"], registry=page
+        )
+        self._batches = Histogram(
+            "accelserve_batch_images",
+            "Images in the largest batch that served a request.",
+            ["model_name", "device"],
+            buckets=_BATCHES,
+            registry=page,
+        )
+        info = Gauge("accelserve_info", "Always 1.", ["version", "device"], registry=page)
+        info.labels(version, self._device).set(1)
+
+
+def _histogram(stage: str, histogram: Histogram, model: str) -> LatencyHistogram | None:
+    limits: list[float] = []
+    cumulated: list[int] = []
+    (family,) = histogram.collect()
+    for sample in family.samples:
+        if sample.labels.get("model_name") == model and sample.name.endswith("_bucket"):
+            limits.append(float(sample.labels["le"]))
+            cumulated.append(int(sample.value))
+    if not limits:
+        return None
+    counts = [after - before for before, after in zip([0, *cumulated], cumulated, strict=False)]
+    total = _value(histogram, "_sum", model)
+    return LatencyHistogram(stage=stage, limits_seconds=limits, counts=counts, sum_seconds=total)
+
+
+def _value(metric: Counter | Histogram, suffix: str, model: str) -> float:
+    """Sum over devices of one sample of one model."""
+    return sum(
+        sample.value
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.name.endswith(suffix) and sample.labels.get("model_name") == model
+    )

@@ -1,0 +1,52 @@
+"""The pictures in tf.Examples. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.protos import tensorflow as tf
+from accelserve.protos import tensorflow_serving as serving
+from accelserve.server.errors import InvalidRequestError
+
+# What TensorFlow's image data sets call the picture as a file.
+IMAGE_FEATURE = "image/encoded"
+
+
+def pictures_of(message: serving.Input) -> NDArray[np.object_]:
+    """The encoded pictures of a Classify or Regress request, object array [N] of bytes.
+
+    The context of a list of examples stands in for what an example lacks, as TensorFlow merges them.
+
+    Raises:
+        InvalidRequestError: no examples, or one without exactly one picture.
+    """
+    examples, context = _examples_of(message)
+    if not examples:
+        raise InvalidRequestError("Input is empty.")
+    pictures = np.empty(len(examples), dtype=object)
+    for index, example in enumerate(examples):
+        pictures[index] = _picture(example, context, index)
+    return pictures
+
+
+def _examples_of(message: serving.Input) -> tuple[list[tf.Example], tf.Example | None]:
+    if message.WhichOneof("kind") == "example_list_with_context":
+        listed = message.example_list_with_context
+        return list(listed.examples), listed.context
+    return list(message.example_list.examples), None
+
+
+def _picture(example: tf.Example, context: tf.Example | None, index: int) -> bytes:
+    for holder in (example, context):
+        if holder is not None and IMAGE_FEATURE in holder.features.feature:
+            pictures = holder.features.feature[IMAGE_FEATURE].bytes_list.value
+            if len(pictures) != 1:
+                raise InvalidRequestError(
+                    f"example {index}: feature '{IMAGE_FEATURE}' holds {len(pictures)} byte strings; expected one"
+                )
+            return bytes(pictures[0])
+    names = ", ".join(sorted(example.features.feature)) or "none"
+    raise InvalidRequestError(
+        f"example {index} lacks the feature '{IMAGE_FEATURE}', a picture as bytes; it has: {names}"
+    )

@@ -1,0 +1,76 @@
+"""tensorflow.serving.PredictionService/Regress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from accelserve.protos import tensorflow_serving as serving
+from accelserve.server.core.handle import ServableHandle
+from accelserve.server.dataplane.predictor import Predictor, PredictRequest, signature_of
+from accelserve.server.dataplane.servable import Array, ImageServable, Signature
+from accelserve.server.errors import InvalidRequestError
+from accelserve.server.rpc.examples import pictures_of
+from accelserve.server.rpc.tensors import model_choice, model_spec
+from accelserve.server.scheduler.watch import CallWatch
+
+REGRESS_METHOD = "tensorflow/serving/regress"
+
+
+@dataclass(frozen=True, slots=True)
+class Regress:
+    """Answers from the data plane; ``count`` is told the model's name and the number of examples."""
+
+    predictor: Predictor
+    count: Callable[[str, int], None]
+
+    def __call__(self, request: serving.RegressionRequest, watch: CallWatch) -> serving.RegressionResponse:
+        """One number a picture.
+
+        Raises:
+            InvalidRequestError: no pictures, or the signature has not one number a picture.
+            Exception: as the data plane raises them.
+        """
+        spec = request.model_spec
+        pictures = pictures_of(request.input)
+        with self.predictor.registry.acquire(
+            model_choice(spec, present=request.HasField("model_spec"))
+        ) as handle:
+            result = regression(self.predictor, handle, spec.signature_name, pictures, watch)
+            self.count(handle.servable_id.name, len(pictures))
+            key, _ = signature_of(handle.servable, spec.signature_name)
+            return serving.RegressionResponse(result=result, model_spec=model_spec(handle.servable_id, key))
+
+
+def regression(
+    predictor: Predictor,
+    handle: ServableHandle[ImageServable],
+    signature_name: str,
+    pictures: Array,
+    watch: CallWatch,
+) -> serving.RegressionResult:
+    """What one signature makes of pictures; raises as ``Regress``."""
+    key, signature = signature_of(handle.servable, signature_name)
+    if not _is_one_number(signature):
+        raise InvalidRequestError(
+            f"Expected regression signature method_name to be {REGRESS_METHOD}. Was: {signature.method_name}"
+        )
+    (alias,) = signature.outputs
+    reply = predictor.predict_on(
+        handle,
+        PredictRequest(
+            model=model_choice(model_spec(handle.servable_id), present=True),
+            signature=key,
+            inputs={next(iter(signature.inputs)): pictures},
+        ),
+        watch,
+    )
+    return serving.RegressionResult(
+        regressions=[serving.Regression(value=value) for value in reply.outputs[alias].reshape(-1).tolist()]
+    )
+
+
+def _is_one_number(signature: Signature) -> bool:
+    """One float32 output of shape [N] or [N, 1], as TensorFlow Serving asks for."""
+    specs = list(signature.outputs.values())
+    return len(specs) == 1 and specs[0].dtype == "float32" and tuple(specs[0].shape[1:]) in ((), (1,))
