@@ -70,13 +70,6 @@ class AdmissionGate:
             load = self._loads.get(model)
             return 0 if load is None else load.images
 
-    def forget(self, model: str) -> None:
-        """Drop what was learnt about a model that is served no more."""
-        with self._lock:
-            load = self._loads.get(model)
-            if load is not None and load.images == 0:
-                del self._loads[model]
-
     def _refuse_overload(self, model: str, load: _Load, images: int) -> None:
         if load.images == 0:
             return
