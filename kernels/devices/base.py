@@ -35,10 +35,12 @@ class LoadOptions:
     Attributes:
         threads: workers that one image may use; 0 takes every core this process may run on.
         cache: folder for packed weights and compiled code, or None to keep nothing.
+        model: what messages and other loaders of the same device are told is being loaded.
     """
 
     threads: int = 0
     cache: Path | None = None
+    model: str = "a model"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,15 @@ from accelserve.kernels.opencl.exchange import SLOTS
 from accelserve.kernels.opencl.segment import CompiledSegment
 from accelserve.kernels.opencl.source import KERNELS, EnginePath
 
+_NO_MEMORY = frozenset(
+    (
+        cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
+        cl.status_code.OUT_OF_RESOURCES,
+        cl.status_code.OUT_OF_HOST_MEMORY,
+        cl.status_code.INVALID_BUFFER_SIZE,
+    )
+)
+
 HostBytes = Mapping[str, NDArray[np.uint8]]
 
 
@@ -59,12 +68,13 @@ class Resident:
         self._segment = segment
         self._in_turn = in_turn and path is EnginePath.CHANNELS
         _check_memory(context.devices[0], segment)
-        flags, profiling = cl.mem_flags, cl.command_queue_properties.PROFILING_ENABLE
-        read_only = flags.READ_ONLY | flags.COPY_HOST_PTR
-        self._weights = cl.Buffer(context, read_only, hostbuf=segment.weights)
-        self._parameters = cl.Buffer(context, read_only, hostbuf=segment.parameters)
-        self._program = cl.Buffer(context, read_only, hostbuf=segment.program)
-        self._arenas = [cl.Buffer(context, flags.READ_WRITE, segment.arena_bytes) for _ in range(SLOTS)]
+        profiling = cl.command_queue_properties.PROFILING_ENABLE
+        try:
+            self._allocate(context, segment)
+        except cl.Error as error:
+            if error.code not in _NO_MEMORY:
+                raise
+            raise DeviceMemoryError(segment.memory_bytes, int(context.devices[0].global_mem_size)) from error
         self._transfers = cl.CommandQueue(context, properties=profiling)
         names = KERNELS[path]
         shared = cl.CommandQueue(context, properties=profiling)
@@ -73,6 +83,14 @@ class Resident:
             for name in names
         }
         self._kernels = {name: cl.Kernel(program, name) for name in names}
+
+    def _allocate(self, context: cl.Context, segment: CompiledSegment) -> None:
+        flags = cl.mem_flags
+        read_only = flags.READ_ONLY | flags.COPY_HOST_PTR
+        self._weights = cl.Buffer(context, read_only, hostbuf=segment.weights)
+        self._parameters = cl.Buffer(context, read_only, hostbuf=segment.parameters)
+        self._program = cl.Buffer(context, read_only, hostbuf=segment.program)
+        self._arenas = [cl.Buffer(context, flags.READ_WRITE, segment.arena_bytes) for _ in range(SLOTS)]
 
     def submit(self, slot: int, inputs: HostBytes, outputs: HostBytes) -> Flight:
         """Start one image; returns at once.

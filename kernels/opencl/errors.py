@@ -101,7 +101,8 @@ class DeviceMemoryError(OpenClError):
         self.needed_bytes = needed_bytes
         self.available_bytes = available_bytes
         super().__init__(
-            f"the model needs {needed_bytes} bytes on the device, which offers {available_bytes}; use --device cpu"
+            f"the model needs {needed_bytes} bytes on the device, which could not give them (it reports "
+            f"{available_bytes}); use --device cpu"
         )
 
 

@@ -1,7 +1,7 @@
 """What the server's process and the device's process say to each other, over a pipe of their own.
 
-The server says Start first, then Run and Profile; the device answers Ready once, then Finished (in the order of the
-runs) or Profiled. Failed may come instead of any answer; after a Failed to Start the process ends.
+The server says Start first, then Run, Profile or ReadBinary; the device answers Ready once, then Finished (in the
+order of the runs), Profiled or Binary. Failed may come instead of any answer; after a Failed to Start the process ends.
 """
 
 from __future__ import annotations
@@ -95,6 +95,19 @@ class Profiled:
     """Seconds of every layer, one row a run."""
 
     seconds: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBinary:
+    """Give the compiled program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """The compiled program, and the driver that compiled it."""
+
+    content: bytes
+    driver: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,19 @@ from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.errors import DeviceHungError, DeviceLostError
 from accelserve.kernels.opencl.exchange import SLOTS, Exchange, fill_borders, open_exchange, put, take
-from accelserve.kernels.opencl.messages import Failed, Finished, Profile, Profiled, Ready, Run, Start
+from accelserve.kernels.opencl.messages import (
+    Binary,
+    Failed,
+    Finished,
+    Profile,
+    Profiled,
+    ReadBinary,
+    Ready,
+    Run,
+    Start,
+)
 
-Answer = TypeVar("Answer", Ready, Finished, Profiled)
+Answer = TypeVar("Answer", Ready, Finished, Profiled, Binary)
 
 _LAST_WORDS_BYTES = 400
 _END_TIMEOUT_S = 10.0
@@ -33,12 +43,12 @@ class DeviceProcess:
         pid: of the process.
     """
 
-    def __init__(self, start: Start, lease: int, deadline_s: float) -> None:
+    def __init__(self, start: Start, lease: int | None, deadline_s: float) -> None:
         """Start the process and wait until the program is on the device.
 
         Args:
             start: what to load; its ``exchange`` is filled in here.
-            lease: file descriptor of the device's lock, which the process keeps open.
+            lease: file descriptor of the device's lock, which the process keeps open; None if it runs nothing.
             deadline_s: for building and uploading.
 
         Raises:
@@ -57,10 +67,10 @@ class DeviceProcess:
             self.end()
             raise
 
-    def _spawn(self, lease: int) -> None:
+    def _spawn(self, lease: int | None) -> None:
         ours, theirs = socket.socketpair()
         lifeline_end, self._lifeline = os.pipe()
-        passed = (theirs.fileno(), lifeline_end, self._exchange_fd, lease)
+        passed = [theirs.fileno(), lifeline_end, self._exchange_fd, *([] if lease is None else [lease])]
         module = "accelserve.kernels.opencl.worker"
         self._process = subprocess.Popen(  # noqa: S603 - our own module, with our own interpreter
             [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(lifeline_end)],
@@ -118,6 +128,11 @@ class DeviceProcess:
         """Seconds of every layer, one row a run, on the image that went through slot 0 last."""
         self._send(Profile(segment, runs))
         return self._expect(Profiled, deadline_s * runs).seconds
+
+    def binary(self, deadline_s: float) -> Binary:
+        """The compiled program."""
+        self._send(ReadBinary())
+        return self._expect(Binary, deadline_s)
 
     def _put(self, segment: int, slot: int, image: Mapping[str, Array]) -> None:
         for port in self._segments[segment].inputs:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import pyopencl as cl
@@ -18,9 +19,19 @@ from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.opencl.engine import Flight, Resident
 from accelserve.kernels.opencl.errors import DeviceLostError
 from accelserve.kernels.opencl.exchange import SLOTS, Exchange
-from accelserve.kernels.opencl.messages import Failed, Finished, Profile, Profiled, Ready, Run, Start
+from accelserve.kernels.opencl.messages import (
+    Binary,
+    Failed,
+    Finished,
+    Profile,
+    Profiled,
+    ReadBinary,
+    Ready,
+    Run,
+    Start,
+)
 from accelserve.kernels.opencl.platforms import OpenClDevice, find_devices
-from accelserve.kernels.opencl.program import make_program
+from accelserve.kernels.opencl.program import binary_of, make_program
 
 
 def main(socket: int, lifeline: int) -> None:
@@ -35,16 +46,23 @@ def main(socket: int, lifeline: int) -> None:
     try:
         start = connection.recv()
         try:
-            residents, exchange = _started(connection, start)
+            started = _started(connection, start)
         except (DeviceError, cl.Error, MemoryError) as error:
             connection.send(Failed(_portable(error)))
             return
-        _serve(connection, residents, exchange)
+        _serve(connection, started)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the server closed the program, or is gone
 
 
-def _started(connection: Connection, start: Start) -> tuple[list[Resident], Exchange]:
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    program: cl.Program
+    residents: list[Resident]
+    exchange: Exchange
+
+
+def _started(connection: Connection, start: Start) -> _Loaded:
     began = time.perf_counter()
     context = cl.Context([_device(start.device)])
     program = make_program(context, start.program)
@@ -55,7 +73,7 @@ def _started(connection: Connection, start: Start) -> tuple[list[Resident], Exch
     exchange = Exchange(start.segments, start.exchange)
     uploaded = time.perf_counter()
     connection.send(Ready(built - began, uploaded - built, exchange.pinned))
-    return residents, exchange
+    return _Loaded(program, residents, exchange)
 
 
 def _device(wanted: OpenClDevice) -> cl.Device:
@@ -65,7 +83,7 @@ def _device(wanted: OpenClDevice) -> cl.Device:
     raise DeviceLostError(f"{wanted.name} ({wanted.platform}) is not there any more")
 
 
-def _serve(connection: Connection, residents: list[Resident], exchange: Exchange) -> None:
+def _serve(connection: Connection, loaded: _Loaded) -> None:
     """Take a request whenever one is there and a slot is free; answer the oldest flight otherwise."""
     flights: deque[Flight] = deque()
     while True:
@@ -74,12 +92,15 @@ def _serve(connection: Connection, residents: list[Resident], exchange: Exchange
             continue
         request = connection.recv()
         try:
-            if isinstance(request, Profile):
-                rows = residents[request.segment].profile(request.runs)
-                connection.send(Profiled(tuple(rows)))
-            elif isinstance(request, Run):
-                slot = exchange.slots[request.segment][request.slot]
-                flights.append(residents[request.segment].submit(request.slot, slot.inputs, slot.outputs))
+            if isinstance(request, Run):
+                slot = loaded.exchange.slots[request.segment][request.slot]
+                resident = loaded.residents[request.segment]
+                flights.append(resident.submit(request.slot, slot.inputs, slot.outputs))
+            elif isinstance(request, Profile):
+                connection.send(Profiled(tuple(loaded.residents[request.segment].profile(request.runs))))
+            elif isinstance(request, ReadBinary):
+                driver = loaded.program.context.devices[0].platform.version
+                connection.send(Binary(binary_of(loaded.program), driver))
         except cl.Error as error:
             connection.send(Failed(_portable(error)))
 

@@ -50,7 +50,7 @@ def emulator_installed() -> bool:
 def device_parameters() -> Iterator[ParameterSet]:
     """Test parameters: names for ``device_of``, marked ``fpga`` where they need an accelerator device."""
     for kind in device_kinds():
-        if kind not in {"fpga", "reference"}:
+        if kind not in {"auto", "fpga", "reference"}:
             yield pytest.param(kind)
     for device in discover():
         marks = () if device.kind is DeviceKind.OTHER else (pytest.mark.fpga,)
@@ -68,11 +68,13 @@ def device_of(name: str, lease_folder: Path) -> Device:
     selector, *layout = name.split("/")
     if not layout:
         return open_device(name)
-    from accelserve.kernels.devices.fpga import FpgaDevice, FpgaOptions
+    from accelserve.kernels.devices.fpga import FpgaDevice
+    from accelserve.kernels.opencl.options import FpgaOptions
 
     options = FpgaOptions(
         path=EnginePath(layout[0]),
         configuration=SMALL if "small" in layout else None,
         lease_folder=lease_folder,
+        strict=True,
     )
     return FpgaDevice(selector.partition(":")[2], options)

@@ -1,0 +1,56 @@
+"""The device that chooses: an FPGA board if there is one and the model fits, else the CPU. Says which, and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+
+from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
+from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.devices.fpga import FpgaDevice
+from accelserve.kernels.errors import DeviceError, PlanError
+from accelserve.kernels.opencl.discovery import discover
+from accelserve.kernels.opencl.options import parse_detail
+from accelserve.kernels.opencl.platforms import DeviceKind
+
+_log = logging.getLogger(__name__)
+
+
+class AutoDevice:
+    """An FPGA board or the CPU."""
+
+    name = "auto"
+
+    def __init__(self, detail: str = "", kinds: Collection[DeviceKind] = (DeviceKind.BOARD,)) -> None:
+        """Choose among these kinds of OpenCL devices.
+
+        Args:
+            detail: options for the FPGA, as ``fpga:`` takes them.
+            kinds: what counts as an FPGA. An emulator is slower than the CPU it runs on, so it is not chosen.
+        """
+        _, self._options = parse_detail(detail)
+        self._kinds = frozenset(kinds)
+
+    def load(self, lowered: Lowered, options: LoadOptions) -> Program:
+        """Load on the first FPGA that takes the model, else on the CPU; logs one line with the reasons.
+
+        Raises:
+            UnsupportedNodesError: not even the CPU has every operator.
+        """
+        reasons = []
+        for device in discover():
+            if device.kind not in self._kinds:
+                continue
+            fpga = FpgaDevice(str(device.index), replace(self._options, strict=True))
+            try:
+                program = fpga.load(lowered, options)
+            except (DeviceError, PlanError) as error:
+                reasons.append(str(error))
+            else:
+                _log.info("%s runs on %s", options.model, program.description)
+                return program
+        why = "; ".join(reasons) or "there is no FPGA board here"
+        program = CpuDevice().load(lowered, options)
+        _log.info("%s runs on %s: %s", options.model, program.description, why)
+        return program
