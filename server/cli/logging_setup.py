@@ -13,3 +13,5 @@ def log_to_stderr(level: str = "info") -> None:
     logging.basicConfig(
         stream=sys.stderr, level=level.upper(), format=_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", force=True
     )
+    # Its start and stop are told by our own lines.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

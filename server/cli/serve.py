@@ -16,6 +16,7 @@ from accelserve.server.cli.serving_flags import (
     model_from_environment,
     tensorflow_serving_flags,
 )
+from accelserve.server.cli.stop_signals import StoppedWhileStarting, StopSignals
 from accelserve.server.config import (
     BatchingConfig,
     DeviceConfig,
@@ -37,7 +38,9 @@ _LOADS_AT_ONCE = 2
 @tensorflow_serving_flags
 @click.option("--device", default="cpu", show_default=True, help="cpu, cpu:generic, fpga:0, reference, ...")
 @click.option("--threads", default=0, help="Cores that one image may use; 0 takes all.")
-@click.option("--cache_dir", default=None, type=Path, help="Where packed weights are kept between starts.")
+@click.option(
+    "--cache_dir", type=Path, help="Kept between starts: packed weights, compiled code. 'none' keeps nothing."
+)
 @click.option("--grpc_address", default="0.0.0.0", show_default=True, help="Where to listen.")  # noqa: S104 - see GrpcConfig
 @click.option("--max_batch_images", default=8, show_default=True, help="Images per call of the device.")
 @click.option("--max_queued_images", default=256, show_default=True, help="Per model, before refusing.")
@@ -52,13 +55,18 @@ _LOADS_AT_ONCE = 2
 @click.pass_context
 def serve(context: click.Context, /, log_level: str, **flags: Any) -> int:
     """Answer TensorFlow Serving's protocol until SIGTERM, then finish what is in flight and exit 0."""
-    from accelserve.server.cli.serving import serve_until_stopped
-
     log_to_stderr(log_level)
+    stop = StopSignals()
     if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
         flags["model_name"] = None
     warnings = inert_flags_given(flags)
-    return serve_until_stopped(server_config(flags), warnings)
+    config = server_config(flags)
+    try:
+        from accelserve.server.cli.serving import serve_until_stopped
+
+        return serve_until_stopped(config, stop, warnings)
+    except StoppedWhileStarting:
+        return 0
 
 
 def server_config(flags: dict[str, Any]) -> ServerConfig:
@@ -69,7 +77,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         model_config_file=config_file,
         model_config_poll_seconds=flags["model_config_file_poll_wait_seconds"],
         allow_unavailable_labels=flags["allow_version_labels_for_unavailable_models"],
-        device=DeviceConfig(name=flags["device"], threads=flags["threads"], cache=flags["cache_dir"]),
+        device=DeviceConfig(name=flags["device"], threads=flags["threads"], cache=_cache(flags["cache_dir"])),
         grpc=GrpcConfig(
             address=flags["grpc_address"],
             port=flags["port"],
@@ -117,3 +125,16 @@ def _batching(flags: dict[str, Any]) -> BatchingConfig:
         max_queued_images=flags["max_queued_images"],
         max_queue_delay_ms=flags["max_queue_delay_ms"],
     )
+
+
+def _cache(given: Path | None) -> Path | None:
+    """The folder given, or the user's own cache folder, or none where that cannot be written."""
+    if given is not None:
+        return None if str(given) == "none" else given
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    folder = Path(home) / "accelserve"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None

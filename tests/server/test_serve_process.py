@@ -161,11 +161,11 @@ class Process:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Process]]:
+def start(trained: Path) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 
     def launch(*flags: str) -> Process:
-        started.append(Process("--port=0", *flags))
+        started.append(Process("--port=0", f"--cache_dir={trained}/cache", *flags))
         return started[-1]
 
     yield launch
@@ -176,6 +176,14 @@ def start() -> Iterator[Callable[..., Process]]:
         one._reader.join()
         assert one.process.stderr is not None
         one.process.stderr.close()
+
+
+def test_sigterm_before_the_ports_are_open_ends_it_well_too(
+    start: Callable[..., Process], repository: Path
+) -> None:
+    server = start(f"--model_base_path={repository}/tiny", "--xla_cpu_compilation_enabled")
+    server.wait_for("does nothing here")
+    assert server.stop() == 0
 
 
 def one(scores: Scores) -> NDArray[Any]:
