@@ -29,6 +29,7 @@ from accelserve.server.rpc.get_model_status import GetModelStatus
 from accelserve.server.rpc.guard import guarded
 from accelserve.server.rpc.handle_reload_config import HandleReloadConfig
 from accelserve.server.rpc.health import Health
+from accelserve.server.rpc.inference.methods import Inference
 from accelserve.server.rpc.multi_inference import MultiInference
 from accelserve.server.rpc.observation import observe
 from accelserve.server.rpc.predict import Predict
@@ -75,6 +76,12 @@ def methods(parts: Parts) -> list[BoundMethod]:
             control,
         ),
     ]
+    serving += Inference(
+        predictor=parts.predictor,
+        readiness=parts.readiness,
+        streams=parts.streams,
+        observe=observe(parts.metrics, "ModelInfer", lambda request: request.model_name),
+    ).methods(control)
     services = {_service(method) for method in serving}
     visible = {*services, HealthService.NAME, ReflectionService.NAME, ReflectionAlphaService.NAME}
     return [

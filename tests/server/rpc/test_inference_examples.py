@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.protos.services import PredictionService
+from accelserve.protos.services import PredictionService, UnaryMethod
 
 Serve = Callable[..., SimpleNamespace]
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
@@ -93,7 +94,7 @@ def test_several_tasks_over_the_same_pictures(scoring: SimpleNamespace) -> None:
     assert (number.model_spec.signature_name, classes.model_spec.version.value) == ("brightness", 1)
 
 
-def classify(**fields: object) -> serving.ClassificationRequest:
+def classify(**fields: Any) -> serving.ClassificationRequest:
     return serving.ClassificationRequest(**fields)
 
 
@@ -144,7 +145,7 @@ FAULTS = {
         "Unsupported signature method_name: tensorflow/serving/predict",
     ),
 }
-METHODS = {
+METHODS: dict[type, UnaryMethod[Any, Any]] = {
     serving.ClassificationRequest: PredictionService.CLASSIFY,
     serving.RegressionRequest: PredictionService.REGRESS,
     serving.MultiInferenceRequest: PredictionService.MULTI_INFERENCE,
@@ -154,6 +155,6 @@ METHODS = {
 @pytest.mark.parametrize(("message", "words"), FAULTS.values(), ids=FAULTS.keys())
 def test_faults_are_the_callers(scoring: SimpleNamespace, message: object, words: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        METHODS[type(message)].stub(scoring.channel)(message, timeout=20)  # type: ignore[index]
+        METHODS[type(message)].stub(scoring.channel)(message, timeout=20)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert str(caught.value.details()).startswith(words)

@@ -1,0 +1,62 @@
+"""What a tensor of UINT8 means to an image model. Pure.
+
+The protocol knows no pictures. Its clients send them as BYTES; as UINT8 [length] or [N, length], the file's bytes, as
+they do for Triton's DALI models; or as UINT8 [H, W, 3] or [N, H, W, 3], red, green, blue, of any size.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.server.dataplane.servable import Array
+from accelserve.server.errors import InvalidRequestError
+
+_FILE_HEADER = struct.Struct("<2sIHHI")
+_INFO_HEADER = struct.Struct("<IiiHHIIiiII")
+_HEADER_BYTES = _FILE_HEADER.size + _INFO_HEADER.size
+
+
+def encoded_pictures(name: str, tensor: Array) -> Array:
+    """UINT8 tensors become object arrays of picture files; others are returned as they are.
+
+    Pixels go on as uncompressed BMP files, so that they are resized, normalised and bounded like every other picture.
+
+    Raises:
+        InvalidRequestError: a UINT8 tensor of another shape.
+    """
+    if tensor.dtype != np.uint8:
+        return tensor
+    if tensor.ndim in (1, 2):
+        return _objects([_unpadded(row.tobytes()) for row in np.atleast_2d(tensor)])
+    if tensor.ndim in (3, 4) and tensor.shape[-1] == 3 and 0 not in tensor.shape[-3:]:
+        pictures = tensor.reshape(-1, *tensor.shape[-3:])
+        return _objects([bitmap(np.asarray(pixels, np.uint8)) for pixels in pictures])
+    raise InvalidRequestError(
+        f"input '{name}' is UINT8 of shape {list(tensor.shape)}; expected picture files, [length] or [N,length], or "
+        "pixels, [H,W,3] or [N,H,W,3]"
+    )
+
+
+def bitmap(pixels: NDArray[np.uint8]) -> bytes:
+    """A BMP file, 24 bits, of pixels [H, W, 3], red first."""
+    height, width = pixels.shape[:2]
+    padding = -3 * width % 4  # rows begin at multiples of four bytes
+    rows = np.zeros((height, 3 * width + padding), np.uint8)
+    rows[:, : 3 * width] = pixels[::-1, :, ::-1].reshape(height, -1)  # bottom row first, blue first
+    file_header = _FILE_HEADER.pack(b"BM", _HEADER_BYTES + rows.size, 0, 0, _HEADER_BYTES)
+    info_header = _INFO_HEADER.pack(_INFO_HEADER.size, width, height, 1, 24, 0, rows.size, 0, 0, 0, 0)
+    return file_header + info_header + rows.tobytes()
+
+
+def _unpadded(picture: bytes) -> bytes:
+    # Rows of a batch are as long as its longest file. No JPEG, PNG or GIF ends with a zero; a BMP may.
+    return picture if picture.startswith(b"BM") else picture.rstrip(b"\0")
+
+
+def _objects(items: list[bytes]) -> Array:
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
