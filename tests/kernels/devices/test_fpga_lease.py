@@ -1,0 +1,129 @@
+"""One model at a time: who asks second is refused, waits, takes over, or goes to the CPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from accelserve.kernels.devices.base import LoadOptions
+from accelserve.kernels.devices.fpga import FpgaDevice
+from accelserve.kernels.errors import DeviceError
+from accelserve.kernels.ir import Array
+from accelserve.kernels.opencl.errors import DeviceHeldError
+from accelserve.kernels.opencl.hybrid import FpgaProgram
+from accelserve.kernels.opencl.lease import LeasePolicy, acquire
+from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
+from accelserve.kernels.opencl.platforms import OpenClDevice
+from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
+
+
+def test_refuse_names_the_holder(program: FpgaProgram, number: str, options: FpgaOptions) -> None:
+    device = FpgaDevice(number, replace(options, policy=LeasePolicy.REFUSE))
+    with pytest.raises(DeviceHeldError, match=rf"held by small/1 \(process {os.getpid()}\)") as refused:
+        device.load(small_network(), LoadOptions(threads=1, model="other/1"))
+    assert refused.value.device == f"fpga:{number}"
+
+
+def test_cpu_runs_the_newcomer_on_the_cpu(
+    program: FpgaProgram, number: str, options: FpgaOptions, compiled_code: Path, expected: Array
+) -> None:
+    device = FpgaDevice(number, replace(options, policy=LeasePolicy.CPU))
+    newcomer = device.load(small_network(), LoadOptions(threads=1, cache=compiled_code))
+    assert newcomer.description.startswith("cpu")
+    assert_answers(newcomer, expected)
+    newcomer.close()
+
+
+def test_swap_sends_the_holder_to_the_cpu(
+    program: FpgaProgram, number: str, options: FpgaOptions, compiled_code: Path, expected: Array
+) -> None:
+    newcomer = loaded(number, replace(options, policy=LeasePolicy.SWAP), compiled_code)
+    assert_answers(newcomer, expected)
+    assert_answers(program, expected)
+    assert (newcomer.health.images, newcomer.health.fallback_images) == (3, 0)
+    assert (program.health.state.value, program.health.fallback_images) == ("gone", 3)
+    newcomer.close()
+
+
+def test_queue_waits_for_the_holder(
+    program: FpgaProgram, number: str, options: FpgaOptions, compiled_code: Path, expected: Array
+) -> None:
+    arrived: list[FpgaProgram] = []
+    patient = replace(options, policy=LeasePolicy.QUEUE)
+    waiting = threading.Thread(target=lambda: arrived.append(loaded(number, patient, compiled_code)))
+    waiting.start()
+    assert_answers(program, expected)
+    assert not arrived
+    program.close()
+    waiting.join()
+    assert_answers(arrived[0], expected)
+    arrived[0].close()
+
+
+def test_queue_gives_up_in_the_end(program: FpgaProgram, number: str, options: FpgaOptions) -> None:
+    device = FpgaDevice(number, replace(options, policy=LeasePolicy.QUEUE, queue_timeout_s=0.2))
+    with pytest.raises(DeviceHeldError):
+        device.load(small_network(), LoadOptions(threads=1))
+
+
+def test_closing_gives_the_device_back(
+    number: str, options: FpgaOptions, compiled_code: Path, expected: Array
+) -> None:
+    refusing = replace(options, policy=LeasePolicy.REFUSE)
+    for _ in range(2):
+        program = loaded(number, refusing, compiled_code)
+        assert_answers(program, expected)
+        program.close()
+        program.close()
+        with pytest.raises(DeviceError, match="closed"):
+            program.run(images(1))
+
+
+def test_a_failed_load_gives_the_device_back(
+    number: str, options: FpgaOptions, compiled_code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = replace(options, policy=LeasePolicy.REFUSE)
+    with monkeypatch.context() as patch:
+        patch.setattr("accelserve.kernels.devices.fpga.render", lambda *_: "#error no\n")
+        with pytest.raises(DeviceError):
+            loaded(number, refusing, compiled_code)
+    loaded(number, refusing, compiled_code).close()
+
+
+def test_the_lease_ends_with_a_crash_of_its_holder(opencl: OpenClDevice, tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-m", "tests.kernels.devices.lease_holder", str(opencl.index), str(tmp_path)],
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(DeviceHeldError, match=rf"another server/1 \(process {holder.pid}\)"):
+        acquire(opencl, "we", tmp_path)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    acquire(opencl, "we", tmp_path).release()
+
+
+def test_options_are_written_after_the_device() -> None:
+    index, options = parse_detail("1,bitstream=/some/folder,policy=queue,path=channels,queue_timeout_s=2.5")
+    assert index == "1"
+    assert options.bitstream == Path("/some/folder")
+    assert (options.policy, options.path.value, options.queue_timeout_s) == (
+        LeasePolicy.QUEUE,
+        "channels",
+        2.5,
+    )
+
+
+@pytest.mark.parametrize("detail", ["x", "0,1", "policy=none", "queue_timeout_s=soon", "speed=9"])
+def test_options_that_mean_nothing_are_refused_in_words(detail: str) -> None:
+    with pytest.raises(DeviceError, match="--device fpga:"):
+        FpgaDevice(detail)
