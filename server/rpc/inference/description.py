@@ -121,9 +121,11 @@ def _tensors(specs: Mapping[str, TensorSpec]) -> tuple[TensorDescription, ...]:
 
 
 def _entry(report: StateReport) -> IndexEntry:
+    # A version whose load failed is tried again later; until then it is unavailable.
+    failed = report.error is not None and report.state is not VersionState.AVAILABLE
     return IndexEntry(
         name=report.servable_id.name,
         version=str(report.servable_id.version),
-        state=_STATES[report.state],
+        state="UNAVAILABLE" if failed else _STATES[report.state],
         reason="" if report.error is None else str(report.error),
     )
