@@ -6,11 +6,11 @@ serves.
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +49,7 @@ def import_tensorflow(
     """
     arguments = _arguments(source, inputs, outputs, signature)
     for package in ("tensorflow", "tf2onnx"):
-        if importlib.util.find_spec(package) is None:
+        if find_spec(package) is None:
             raise MissingExtraError(package, "tensorflow", f"importing {source.name}")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "model.onnx")

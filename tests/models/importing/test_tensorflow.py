@@ -1,0 +1,76 @@
+"""What TensorFlow and Keras save, converted by the real tf2onnx; skipped where TensorFlow is not installed."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from accelserve.models.errors import ModelFileError
+from accelserve.models.importing import import_onnx
+from accelserve.models.importing.source import load_source
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(package) is None for package in ("tensorflow", "tf2onnx")),
+        reason="needs the extra 'tensorflow'",
+    ),
+]
+
+# In a process of its own: TensorFlow warns a great deal, and warnings are errors here.
+WRITE = """
+import sys, keras, numpy as np, tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+layers = keras.layers
+model = keras.Sequential([
+    layers.Input((32, 32, 3)), layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+    layers.BatchNormalization(), layers.DepthwiseConv2D(3, padding="same"), layers.ReLU(6.0),
+    layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax"),
+])
+rng = np.random.default_rng(0)
+for weight in model.weights:
+    weight.assign(rng.uniform(0.1, 0.6, weight.shape) - 0.3 * (len(weight.shape) > 1))
+model.save(sys.argv[1] + "/net.keras")
+model.save(sys.argv[1] + "/net.h5")
+model.export(sys.argv[1] + "/saved")
+function = tf.function(lambda images: model(images))
+frozen = convert_variables_to_constants_v2(
+    function.get_concrete_function(tf.TensorSpec([None, 32, 32, 3], tf.float32, "images"))
+)
+with open(sys.argv[1] + "/net.pb", "wb") as file:
+    file.write(frozen.graph.as_graph_def().SerializeToString())
+images = rng.random((2, 32, 32, 3), np.float32)
+np.savez(sys.argv[1] + "/answer.npz", images=images, answer=model(images).numpy())
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tensorflow")
+    subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True, capture_output=True, timeout=200)
+    return path
+
+
+@pytest.mark.parametrize("name", ["saved", "net.keras", "net.h5", "net.pb"])
+def test_the_onnx_file_answers_as_tensorflow_does(folder: Path, name: str) -> None:
+    frozen = name == "net.pb"
+    network = load_source(folder / name, inputs=["images:0"] * frozen, outputs=["Identity:0"] * frozen)
+    assert network.architecture is None
+    content = network.model.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    with np.load(folder / "answer.npz") as answer:
+        (found,) = session.run(None, {session.get_inputs()[0].name: answer["images"]})
+        np.testing.assert_allclose(found, answer["answer"], rtol=1e-4, atol=1e-6)
+    imported = import_onnx(content)
+    assert [str(t) for t in imported.graph.inputs.values()] == ["float32[1, 32, 32, 3]"]
+
+
+def test_what_tf2onnx_cannot_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.keras").write_bytes(b"nothing")
+    with pytest.raises(ModelFileError, match=r"tf2onnx cannot convert it: .+") as caught:
+        load_source(tmp_path / "bad.keras")
+    assert "\n" not in str(caught.value)
