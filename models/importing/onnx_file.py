@@ -203,6 +203,8 @@ def _ordered(
     makers = _makers(source, nodes, given)
     by_flow: dict[str, OnnxNode] = {}
     for output in outputs:
+        if not output:
+            raise ModelFileError(source, "one of its outputs has no name")
         _visit(source, output, makers, given, by_flow)
     as_written = {key: node for node in nodes if (key := _key(node)) in by_flow}
     ready = set(given) | {""}
@@ -218,7 +220,7 @@ def _visit(
 ) -> None:
     """Add what ``output`` needs to ``done``: a depth-first walk, without recursion since files may be deep."""
     being_made: set[str] = set()
-    stack = [(output, False, "the graph's outputs")]
+    stack = [(output, False, "the list of outputs")]
     while stack:
         value, leaving, reader = stack.pop()
         if not value or value in given:

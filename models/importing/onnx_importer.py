@@ -107,7 +107,8 @@ class _Importer:
         try:
             return self._scope.graph({name: self._output(name) for name in self._file.outputs})
         except UnsupportedFormError as error:
-            raise UnsupportedNodesError([error.blame or ("", error.reason)]) from error
+            name, op = error.blame or ("", "output")
+            raise UnsupportedNodesError([(name, f"{op} {error.reason}")]) from error
 
     def _output(self, name: str) -> str:
         value = self._values[name]

@@ -23,7 +23,7 @@ def pass_through(call: Call) -> Value:
     return call.tensor(0) if value is None else value
 
 
-@operator("Cast", "CastLike")
+@operator("Cast")
 def cast(call: Call) -> Value:
     """Between kinds of float: nothing. From uint8 or int8 pixels to float: a Dequantize of scale 1."""
     x = call.settled(0)
