@@ -3,6 +3,7 @@
 ModelError
 ├── ModelFileError           a file that cannot be read as a network: truncated, cyclic, absurd
 ├── UnknownArchitectureError no network of that name is built in
+├── UnknownOutputError       a network that cannot answer with what was asked for
 ├── WeightMismatchError      weights that do not fit a network: missing, unexpected, of another shape
 ├── MissingExtraError        an optional package that is not installed
 ├── PullError                published weights that cannot be fetched or fail their hash
@@ -57,6 +58,22 @@ class UnknownArchitectureError(ModelError):
         self.name = name
         self.known = tuple(known)
         super().__init__(f"no architecture is named '{name}'; there are {', '.join(self.known)}")
+
+
+class UnknownOutputError(ModelError):
+    """A network has no such output.
+
+    Attributes:
+        architecture: the network's name.
+        unknown: what was asked for and is not there.
+        known: every output it has.
+    """
+
+    def __init__(self, architecture: str, unknown: Sequence[str], known: Sequence[str]) -> None:
+        self.architecture = architecture
+        self.unknown = tuple(unknown)
+        self.known = tuple(known)
+        super().__init__(f"{architecture} has no output {', '.join(unknown)}; it has {', '.join(known)}")
 
 
 class WeightMismatchError(ModelError):

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from accelserve.models.errors import WeightMismatchError
+from accelserve.models.errors import UnknownOutputError, WeightMismatchError
 
 OPSET = 17
 IR_VERSION = 8  # what came with opset 17; older readers still take it
@@ -96,11 +96,11 @@ class Blueprint:
         """The same network with only these outputs and what they need.
 
         Raises:
-            KeyError: if it has no such output; the message lists those it has.
+            UnknownOutputError: if it has no such output.
         """
         unknown = [name for name in outputs if name not in self.outputs]
         if unknown:
-            raise KeyError(f"{self.name} has no output {unknown}; it has {', '.join(self.outputs)}")
+            raise UnknownOutputError(self.name, unknown, tuple(self.outputs))
         chosen = {name: self.outputs[name] for name in outputs}
         nodes = _live(self.nodes, {value.name for value in chosen.values()})
         read = {name for node in nodes for name in node.input}

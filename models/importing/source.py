@@ -68,7 +68,7 @@ def load_source(
     Raises:
         ModelFileError: if it is missing, of no known kind, damaged, or ONNX already.
         WeightMismatchError, UnknownArchitectureError, MissingExtraError: as for weights and TensorFlow graphs.
-        KeyError: if the architecture has no such output.
+        UnknownOutputError: if the architecture has no such output.
     """
     if not source.exists():
         raise ModelFileError(str(source), "there is no such file or folder")
@@ -95,7 +95,7 @@ def random_network(name: str, seed: int, *, outputs: Sequence[str] = ()) -> Sour
 
     Raises:
         UnknownArchitectureError: if no architecture has the name.
-        KeyError: if it has no such output.
+        UnknownOutputError: if it has no such output.
     """
     chosen = architecture_named(name)
     blueprint = chosen.blueprint()

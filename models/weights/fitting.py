@@ -36,7 +36,7 @@ def import_weights(
         WeightMismatchError: if weights are missing, unexpected or misshapen.
         UnknownArchitectureError: if no architecture has the name.
         MissingExtraError: if reading needs a package that is not installed.
-        KeyError: if the network has no such output.
+        UnknownOutputError: if the network has no such output.
     """
     if path.suffix in KERAS_SUFFIXES:
         chosen, weights = _fit_keras(path, name)

@@ -17,7 +17,7 @@ from onnx import helper
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
 from accelserve.models.architectures import Blueprint, architecture, random_weights
 from accelserve.models.architectures.ssd300_vgg16 import ANCHORS
-from accelserve.models.errors import WeightMismatchError
+from accelserve.models.errors import UnknownOutputError, WeightMismatchError
 from tests.models.architectures.small import SMALL, small
 
 Images = NDArray[np.float32]
@@ -100,7 +100,7 @@ def test_outputs_can_be_chosen_and_what_they_do_not_need_is_left_out() -> None:
     images = np.zeros((1, 3, 64, 64), np.float32)
     alone = run(chosen.to_onnx({k: weights[k] for k in chosen.parameters}), images)
     np.testing.assert_array_equal(alone["features"], run(blueprint.to_onnx(weights), images)["features"])
-    with pytest.raises(KeyError, match=r"no output \['boxes'\]; it has features, logits, probabilities"):
+    with pytest.raises(UnknownOutputError, match=r"no output boxes; it has features, logits, probabilities"):
         blueprint.select(["boxes"])
 
 
