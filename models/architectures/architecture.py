@@ -14,6 +14,10 @@ from accelserve.models.architectures.network import Network
 Define: TypeAlias = Callable[..., None]
 """Called with a Network, ``classes`` and an architecture's own options; writes layers and outputs."""
 
+KERAS_SUFFIXES = (".h5", ".hdf5")
+KERAS_PREPROCESS = "imagenet-caffe-bgr"
+"""What keras.applications trains the networks with that it shares with torchvision."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedWeights:
@@ -56,6 +60,9 @@ class Architecture:
         pixel_scale: standard deviation of a preprocessed pixel, roughly; random weights start from it.
         published: the weights to pull, or None.
         renames: (pattern, replacement) for names that other publishers of the same network use.
+        detection: name of the preset in ``kernels.postprocess`` that decodes its outputs; None if it detects nothing.
+        labels: name of the list in ``models.labels`` that its published weights, or those of its contract, were trained
+            for; None for none.
         keras_layers: Keras layer name -> prefix of the ``state_dict``, where Keras' network is the same.
     """
 
@@ -69,6 +76,8 @@ class Architecture:
     pixel_scale: float = 1.0
     published: PublishedWeights | None = None
     renames: tuple[tuple[str, str], ...] = ()
+    detection: str | None = None
+    labels: str | None = None
     keras_layers: Mapping[str, str] = field(default_factory=dict)
 
     def blueprint(
@@ -90,7 +99,9 @@ class Architecture:
         return network.blueprint()
 
     def preprocess_for(self, file_name: str) -> PreprocessSpec:
-        """How pictures are prepared for the weights in a file of this name; published ones may differ from the preset."""
+        """How pictures are prepared for the weights in a file of this name; Keras' and published ones may differ."""
+        if self.keras_layers and file_name.endswith(KERAS_SUFFIXES):
+            return preprocess_spec(KERAS_PREPROCESS)
         spec = preprocess_spec(self.preprocess)
         if self.published is None or self.published.url.rsplit("/", 1)[-1] != file_name:
             return spec

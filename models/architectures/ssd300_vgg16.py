@@ -103,5 +103,7 @@ ARCHITECTURES = (
         published=PublishedWeights(
             url="https://download.pytorch.org/models/ssd300_vgg16_coco-b556d3b4.pth", resize=300
         ),
+        detection="ssd300-torch",
+        labels="coco",
     ),
 )

@@ -43,5 +43,7 @@ ARCHITECTURES = (
             name="head.classification_head.module_list.0.weight", rows_per_class=ANCHORS[0]
         ),
         pixel_scale=65.0,
+        detection="ssd-vgg-300",
+        labels="voc",
     ),
 )

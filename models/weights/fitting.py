@@ -8,6 +8,7 @@ import numpy as np
 from onnx import ModelProto
 
 from accelserve.models.architectures import Architecture, Blueprint, architecture, architectures
+from accelserve.models.architectures.architecture import KERAS_SUFFIXES
 from accelserve.models.errors import ModelFileError, WeightMismatchError
 from accelserve.models.weights.keras_file import read_keras_file, to_state_dict
 from accelserve.models.weights.safetensors_file import read_safetensors_file
@@ -15,7 +16,6 @@ from accelserve.models.weights.state_dict import Tensors, find_state_dict
 from accelserve.models.weights.torch_file import read_torch_file
 
 TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
-KERAS_SUFFIXES = (".h5", ".hdf5")
 SAFETENSORS_SUFFIX = ".safetensors"
 WEIGHT_SUFFIXES = (*TORCH_SUFFIXES, *KERAS_SUFFIXES, SAFETENSORS_SUFFIX)
 

@@ -182,6 +182,12 @@ def test_published_weights_bring_the_resize_they_were_evaluated_with() -> None:
     assert resnet.preprocess_for("mine.pth").resize_height == 256
 
 
+def test_keras_weights_bring_keras_preprocessing() -> None:
+    vgg = architecture("vgg16")
+    assert vgg.preprocess_for("vgg16_weights.h5") == preprocess_spec("imagenet-caffe-bgr")
+    assert vgg.preprocess_for("vgg16-397923af.pth") == preprocess_spec("imagenet-torch")
+
+
 def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(UnknownArchitectureError, match=r"there are densenet121, .*vgg19"):
         architecture("lenet")
