@@ -12,10 +12,10 @@ BINS = 8192
 
 
 class Histogram:
-    """Counts over ``[-limit, limit)``, where ``limit`` doubles whenever an element lies outside.
+    """Counts over ``(-limit, limit)``, where ``limit`` is the least power of two beyond every element.
 
-    Doubling merges neighbouring bins in pairs, so counts stay exact, and the result does not depend on how elements
-    are split into calls except through the first limit, which is a power of two.
+    It doubles whenever an element lies outside, which merges neighbouring bins in pairs: counts stay exact, and do not
+    depend on the order of elements or on how they are split into calls.
     """
 
     def __init__(self) -> None:
@@ -32,9 +32,8 @@ class Histogram:
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._grow(max(-low, high))
         scale = np.float32(BINS / 2 / self.limit)
-        places = (array.ravel() * scale + np.float32(BINS // 2)).astype(np.int32)
-        # An element equal to the limit belongs to the last bin; rounding may put one just below it there as well.
-        np.clip(places, 0, BINS - 1, out=places)
+        # The scale is a power of two, so the product and its floor are exact.
+        places = np.floor(array.ravel() * scale).astype(np.int32) + BINS // 2
         self.counts += np.bincount(places, minlength=BINS)
 
     @property
@@ -49,8 +48,9 @@ class Histogram:
 
     def _grow(self, reach: float) -> None:
         if self.limit == 0.0:
-            self.limit = 2.0 ** math.ceil(math.log2(max(reach, 2.0**-60)))
-        while self.limit < reach:
+            # Nothing below 2 ** -60 is told from zero; frexp's mantissa is below 1, so the limit is beyond the reach.
+            self.limit = 2.0 ** max(math.frexp(reach)[1], -60)
+        while self.limit <= reach:
             merged = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.zeros(BINS, np.int64)
             self.counts[BINS // 4 : BINS // 4 + BINS // 2] = merged

@@ -40,25 +40,35 @@ def percentile(histogram: Histogram, percent: float = PERCENTILE) -> Range:
 def mse(histogram: Histogram) -> Range:
     """The least mean squared error of rounding and clipping together, each end searched by itself."""
     low, high = minmax(histogram)
+    error = _SquaredError(histogram)
     for _ in range(2):
-        high = min((high * s for s in _SHRINKS), key=lambda h: _squared_error(histogram, low, h))
-        low = min((low * s for s in _SHRINKS), key=lambda x: _squared_error(histogram, x, high))
+        high = min((high * s for s in _SHRINKS), key=lambda h: error.of(low, h))
+        low = min((low * s for s in _SHRINKS), key=lambda x: error.of(x, high))
     return low, high
 
 
-def _squared_error(histogram: Histogram, low: float, high: float) -> float:
-    step = (high - low) / 255
-    if step == 0.0:
-        return float("inf")
-    used = np.flatnonzero(histogram.counts)
-    centers = histogram.centers[used]
-    clipped = np.clip(centers, low, high)
-    outside = clipped != centers
-    # Inside, rounding to a grid of `step` has the mean squared error step**2 / 12, whatever the grid's offset.
-    errors = np.where(outside, (centers - clipped) ** 2, step**2 / 12)
-    # A pile at exactly zero (what a ReLU cut off) is represented exactly.
-    errors[np.abs(centers) < histogram.width] = 0.0
-    return float(np.dot(errors, histogram.counts[used]))
+class _SquaredError:
+    """Squared error of 8-bit codes over any range, from sums that are made once."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        # A pile at exactly zero (what a ReLU cut off) is represented exactly under every range.
+        used = np.flatnonzero(histogram.counts * (np.abs(histogram.centers) > histogram.width))
+        self._centers = histogram.centers[used]
+        moments = histogram.counts[used] * self._centers ** np.arange(3)[:, None]
+        self._sums = np.concatenate([np.zeros((3, 1)), np.cumsum(moments, axis=1)], axis=1)
+
+    def of(self, low: float, high: float) -> float:
+        """Summed over all elements: those inside are rounded, those outside clipped."""
+        if low == high:
+            return float("inf")
+        first, last = np.searchsorted(self._centers, [low, high])
+        inside = self._sums[0, last] - self._sums[0, first]
+        below, above = self._sums[:, first], self._sums[:, -1] - self._sums[:, last]
+        clipped = sum(
+            tail[2] - 2 * end * tail[1] + end**2 * tail[0] for end, tail in ((low, below), (high, above))
+        )
+        # Rounding to a grid of step s has the mean squared error s**2 / 12, whatever the grid's offset.
+        return float(inside * ((high - low) / 255) ** 2 / 12 + clipped)
 
 
 def entropy(histogram: Histogram) -> Range:
@@ -68,8 +78,10 @@ def entropy(histogram: Histogram) -> Range:
     magnitudes = histogram.counts[half:] + histogram.counts[:half][::-1]
     # The pile at zero is represented exactly under every threshold, and would drown the rest.
     magnitudes[0] = 0
+    if not magnitudes.any():
+        return low, high
     levels = 128 if low < 0.0 < high else 256
-    last = int(np.flatnonzero(magnitudes)[-1]) + 1 if magnitudes.any() else levels
+    last = int(np.flatnonzero(magnitudes)[-1]) + 1
     ends = np.unique(np.linspace(min(levels, last), last, 128).astype(int))
     best = min(ends, key=lambda end: _divergence(magnitudes, int(end), levels))
     threshold = float(best * histogram.width)
