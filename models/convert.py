@@ -10,12 +10,15 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.ir import Graph, Quantize, TensorType
 from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.models.architecture_facts import detection_preset, published_labels
+from accelserve.models.detection import DetectionStage, detection_document, detection_stage
 from accelserve.models.errors import ConversionError
 from accelserve.models.features import with_features
 from accelserve.models.importing import ImportedModel, ImportOptions, export_onnx, import_onnx
@@ -35,6 +38,7 @@ from accelserve.models.repository import (
     TensorSpec,
     check_name,
     publish,
+    tensor_name,
 )
 
 INPUT_ALIAS = "images"
@@ -57,9 +61,10 @@ class ConvertOptions:
         preprocess: how pictures become the network's input; None takes what the file's own metadata says, and without
             that publishes a network that is fed tensors.
         quantize: method and exceptions.
-        labels: names of the classes, in order; empty for none.
+        labels: names of the classes, in order; empty takes the architecture's, if the number of classes is its.
         tags: free text by name.
-        detection: description of the detection stage, for the manifest.
+        detection: what decodes a detector's outputs, as ``detection_document`` gives it; None takes what the
+            architecture says that the file's metadata names.
         input_shapes: shapes that the file leaves open.
     """
 
@@ -119,13 +124,16 @@ def convert_imported(
         progress: told about calibration.
 
     Raises:
-        ConversionError: preprocessing, labels or network do not fit together.
+        ConversionError: preprocessing, labels, detection and network do not fit together.
+        DetectionSpecError: the description of detection breaks a rule.
         CalibrationError: no usable picture, or activations that are not finite.
         RepositoryError: the name is not allowed, or the file system refuses.
     """
     check_name(options.name)
     spec = options.preprocess or _own_preprocessing(imported)
     (kind,) = _checked_input(imported.graph, spec)
+    stage = _detection(imported, spec, options)
+    labels = _labels(imported, stage, options)
     pictures = _pictures(options)
     network = None
     if any(isinstance(node.op, Quantize) for node in imported.graph):
@@ -135,21 +143,31 @@ def convert_imported(
         report = None if progress is None else lambda done: progress(done, total)
         network = quantize(with_features(simplify(imported.graph)), batches, options.quantize, report)
         graph = network.graph
-    _check_labels(graph, options.labels)
     content = export_onnx(graph)
     # Only what can be loaded is published.
     lower(import_onnx(content).graph)
-    manifests: list[Manifest] = []
-
-    def manifest(version: int) -> Manifest:
-        manifests.append(_manifest(version, graph, kind, imported, source_name, spec, options, network))
-        return manifests[-1]
-
+    raw = signatures(graph, kind, takes_pictures=spec is not None)
+    manifest = Manifest(
+        name=options.name,
+        version=1,
+        signatures=raw if stage is None else {**raw, **stage.signatures(raw[SERVING_DEFAULT])},
+        provenance=_provenance(imported, source_name, options, network),
+        files={},
+        preprocess=None if spec is None else spec.to_json(),
+        detection=None if stage is None else stage.to_json(),
+        labels=labels,
+        tags=dict(options.tags),
+    )
     directory = publish(
-        options.repository, manifest, {MODEL_FILE: content}, name=options.name, version=options.version
+        options.repository,
+        lambda version: msgspec.structs.replace(manifest, version=version),
+        {MODEL_FILE: content},
+        name=options.name,
+        version=options.version,
     )
     skipped = tuple(pictures.skipped) if pictures else ()
-    return Converted(directory, manifests[-1], network, network is not None and pictures is None, skipped)
+    published = msgspec.structs.replace(manifest, version=int(directory.name))
+    return Converted(directory, published, network, network is not None and pictures is None, skipped)
 
 
 def _own_preprocessing(imported: ImportedModel) -> PreprocessSpec | None:
@@ -189,43 +207,42 @@ def _batches(
     return pictures.preprocessed(spec), len(pictures.paths)
 
 
-def _check_labels(graph: Graph, labels: tuple[str, ...]) -> None:
-    classes = graph.type_of(next(iter(graph.outputs.values()))).elements
+def _detection(
+    imported: ImportedModel, spec: PreprocessSpec | None, options: ConvertOptions
+) -> DetectionStage | None:
+    document = options.detection
+    if document is None:
+        preset = detection_preset(imported.metadata, imported.graph.outputs)
+        document = None if preset is None else detection_document(preset)
+    return None if document is None else detection_stage(document, imported.graph, spec)
+
+
+def _labels(
+    imported: ImportedModel, stage: DetectionStage | None, options: ConvertOptions
+) -> tuple[str, ...]:
+    first = next(iter(imported.graph.outputs.values()))
+    classes = imported.graph.type_of(first).elements if stage is None else stage.spec.classes
+    labels = options.labels or published_labels(imported.metadata, classes)
     if labels and len(labels) != classes:
-        raise ConversionError(f"{len(labels)} labels for an output of {classes} elements")
+        what = f"an output of {classes} elements" if stage is None else f"a detector of {classes} classes"
+        raise ConversionError(f"{len(labels)} labels for {what}")
+    return labels
 
 
-def _manifest(
-    version: int,
-    graph: Graph,
-    kind: TensorType,
-    imported: ImportedModel,
-    source_name: str,
-    spec: PreprocessSpec | None,
-    options: ConvertOptions,
-    network: Quantized | None,
-) -> Manifest:
+def _provenance(
+    imported: ImportedModel, source_name: str, options: ConvertOptions, network: Quantized | None
+) -> Provenance:
     calibration = None
     if network is not None:
         origin = "" if options.calibrate else ", generated pictures"
         calibration = Calibration(method=f"{options.quantize.method}{origin}", images=network.images)
-    return Manifest(
-        name=options.name,
-        version=version,
-        signatures=signatures(graph, kind, takes_pictures=spec is not None),
-        provenance=Provenance(
-            source=source_name,
-            source_sha256=imported.sha256,
-            tool=f"accelserve {package_version('accelserve')}",
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            opset=OPSET,
-            calibration=calibration,
-        ),
-        files={},
-        preprocess=None if spec is None else spec.to_json(),
-        detection=None if options.detection is None else dict(options.detection),
-        labels=options.labels,
-        tags=dict(options.tags),
+    return Provenance(
+        source=source_name,
+        source_sha256=imported.sha256,
+        tool=f"accelserve {package_version('accelserve')}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        opset=OPSET,
+        calibration=calibration,
     )
 
 
@@ -242,10 +259,10 @@ def signatures(graph: Graph, kind: TensorType, *, takes_pictures: bool) -> dict[
     (name,) = graph.inputs
     shape = (-1,) if takes_pictures else (-1, *kind.shape[1:])
     dtype = "string" if takes_pictures else kind.dtype.value
-    inputs = {INPUT_ALIAS: TensorSpec(name=_tensor_name(name), dtype=dtype, shape=shape)}
+    inputs = {INPUT_ALIAS: TensorSpec(name=tensor_name(name), dtype=dtype, shape=shape)}
     outputs = {
         public: TensorSpec(
-            name=_tensor_name(public),
+            name=tensor_name(public),
             dtype=graph.type_of(value).dtype.value,
             shape=(-1, *graph.type_of(value).shape[1:]),
         )
@@ -260,8 +277,3 @@ def signatures(graph: Graph, kind: TensorType, *, takes_pictures: bool) -> dict[
     if features is not None:
         result[FEATURES] = Signature(inputs=inputs, outputs={FEATURES: features})
     return result
-
-
-def _tensor_name(name: str) -> str:
-    """TensorFlow's full name: ``:0`` is added where there is no output number."""
-    return name if ":" in name else f"{name}:0"

@@ -25,9 +25,10 @@ from accelserve.kernels.preprocess import (
     PreprocessSpec,
     preprocess_float,
 )
+from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import CorruptVersionError, ModelError
 from accelserve.models.importing import import_onnx
-from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, Signature, verify
+from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, Signature, tensor_name, verify
 
 Floats = NDArray[np.float32]
 
@@ -74,6 +75,9 @@ class Servable:
                 executor=executor,
             )
         self._outputs = {tensor_name(output): output for output in program.outputs}
+        self._detection = None
+        if manifest.detection is not None:
+            self._detection = DetectionRunner(DetectionStage.from_json(manifest.detection))
 
     @classmethod
     def load(
@@ -111,10 +115,16 @@ class Servable:
         return servable
 
     def check_signatures(self, directory: Path) -> None:
-        """CorruptVersionError if a signature names an output that the network does not have."""
+        """CorruptVersionError if a signature names an output that neither network nor detection makes."""
+        detection = self._detection
+        made = {*self._outputs, *(detection.names if detection else ())}
+        if detection and (lacking := {*detection.stage.logits, *detection.stage.offsets} - {*self._outputs}):
+            raise CorruptVersionError(
+                directory, f"detection reads {sorted(lacking)}, which the network lacks"
+            )
         for name, signature in self.manifest.signatures.items():
             for alias, spec in signature.outputs.items():
-                if spec.name not in self._outputs:
+                if spec.name not in made:
                     reason = f"signature '{name}' maps '{alias}' to '{spec.name}', which the network lacks"
                     raise CorruptVersionError(directory, reason)
 
@@ -200,7 +210,7 @@ class Servable:
     def respond(
         self, signature: str, results: Mapping[str, Array], wanted: Sequence[str]
     ) -> dict[str, Array]:
-        """What a signature makes of the network's outputs.
+        """What a signature makes of the network's outputs; detections are made here, if any are wanted.
 
         Args:
             signature: name of one of ``signatures``.
@@ -208,7 +218,10 @@ class Servable:
             wanted: aliases, each one of the signature's.
         """
         outputs = self.manifest.signatures[signature].outputs
-        return {alias: results[outputs[alias].name] for alias in wanted}
+        names = {alias: outputs[alias].name for alias in wanted}
+        if self._detection is not None and not self._detection.names.isdisjoint(names.values()):
+            results = {**results, **self._detection.run(results)}
+        return {alias: results[name] for alias, name in names.items()}
 
     def featurize(self, images: Sequence[bytes]) -> Floats:
         """Pooled features of encoded images, float32 [N, 1, 1, C] (or the shape that the network gives them).
@@ -245,11 +258,6 @@ class Servable:
     def close(self) -> None:
         """Give memory and device back. The caller sees to it that no other method runs any more."""
         self._program.close()
-
-
-def tensor_name(output: str) -> str:
-    """TensorFlow's full name of an output: ``:0`` is added where there is no output number."""
-    return output if ":" in output else f"{output}:0"
 
 
 def _identity(kind: TensorType) -> PreprocessSpec:

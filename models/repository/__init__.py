@@ -14,6 +14,7 @@ from accelserve.models.repository.manifest import (
     TensorSpec,
     decode_manifest,
     encode_manifest,
+    tensor_name,
 )
 from accelserve.models.repository.store import (
     check_name,
@@ -50,6 +51,7 @@ __all__ = [
     "publish",
     "read_manifest",
     "retag",
+    "tensor_name",
     "verify",
     "version_directory",
 ]

@@ -95,7 +95,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         signatures: name -> signature; ``serving_default`` is there.
         preprocess: description of ``accelserve.kernels.preprocess.PreprocessSpec``, or None for a network that takes
             tensors only.
-        detection: description of ``accelserve.kernels.postprocess.DetectionSpec``, or None.
+        detection: description of ``accelserve.models.detection.DetectionStage``, or None.
         labels: of the classes, in order; may be empty.
         tags: free text by name.
         numerics: layer name -> algorithm, for layers that do not compute the file's own arithmetic; empty is exact.
@@ -113,6 +113,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tags: dict[str, str] = {}
     numerics: dict[str, str] = {}
     format: int = FORMAT
+
+
+def tensor_name(name: str) -> str:
+    """TensorFlow's full name of a tensor: ``:0`` is added where there is no output number."""
+    return name if ":" in name else f"{name}:0"
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

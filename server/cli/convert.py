@@ -32,6 +32,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--method", help="How activation ranges are picked.")
 @click.option("--keep-float", multiple=True, help="Node that stays float32; repeatable.")
 @click.option("--labels", type=_FILE, help="Names of the classes, one a line.")
+@click.option("--detection", help="Of a detector: preset, or JSON; what its architecture says if not given.")
 @click.option("--tag", "tags", multiple=True, help="KEY=VALUE for the manifest; repeatable.")
 @click.option(
     "--architecture", help="Built-in network that the weights belong to, if the file does not tell."
@@ -50,6 +51,7 @@ def convert(
     method: str | None,
     keep_float: Sequence[str],
     labels: Path | None,
+    detection: str | None,
     tags: Sequence[str],
     architecture: str | None,
     outputs: Sequence[str],
@@ -57,6 +59,7 @@ def convert(
     """Make a quantised servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
     from accelserve.kernels.preprocess import preprocess_spec
     from accelserve.models.convert import ConvertOptions
+    from accelserve.models.detection import detection_document
     from accelserve.models.quantize.quantizer import QuantizeOptions
 
     quantization = QuantizeOptions(keep_float=frozenset(keep_float))
@@ -72,6 +75,7 @@ def convert(
         quantize=quantization,
         labels=tuple(labels.read_text(encoding="utf-8").splitlines()) if labels else (),
         tags=dict(_tag(text) for text in tags),
+        detection=None if detection is None else detection_document(detection),
     )
     _report(_converted(source, options, architecture, outputs), calibrate)
 
