@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 
 from accelserve.kernels.errors import PlanError
 
+BURST_BYTES = 64
+"""The width at which a board's memory controller is asked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfiguration:
@@ -52,6 +55,11 @@ class EngineConfiguration:
         return 2 * self.lane + 4
 
     @property
+    def burst_vectors(self) -> int:
+        """Vectors that one read of external memory brings."""
+        return max(1, BURST_BYTES // self.vec)
+
+    @property
     def macs_per_cycle(self) -> int:
         """Multiply-accumulates of the full array in one cycle."""
         return self.vec * self.lane * self.px
@@ -61,6 +69,7 @@ class EngineConfiguration:
         return {
             **{name.upper(): value for name, value in asdict(self).items()},
             "BLOCK_PARAMETERS": self.block_parameters,
+            "BURST_VECTORS": self.burst_vectors,
         }
 
 

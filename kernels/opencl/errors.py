@@ -5,6 +5,7 @@ OpenClError, a DeviceError     (kernels.errors)
 ├── DeviceHeldError            another model has the device
 ├── BitstreamError             a bitstream that must not be used
 ├── BuildError                 the device's compiler refused the source
+├── CompilerMissingError       there is no compiler for boards here
 ├── DeviceMemoryError          the model does not fit the device's memory
 ├── DeviceHungError            a run did not end in time
 └── DeviceLostError            the device, or its process, is gone
@@ -87,6 +88,23 @@ class BuildError(OpenClError):
     def __init__(self, log: str) -> None:
         self.log = log
         super().__init__(f"the OpenCL compiler refused the engine: {log}")
+
+
+class CompilerMissingError(OpenClError):
+    """There is no compiler for boards on the PATH.
+
+    Attributes:
+        command: what would have been run.
+        folder: where; the source is there.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self.command = tuple(command)
+        self.folder = folder
+        super().__init__(
+            f"there is no '{command[0]}' on the PATH (it comes with the Intel FPGA SDK for OpenCL and a board package); "
+            f"where there is one, run in {folder}: {' '.join(command)}"
+        )
 
 
 class DeviceMemoryError(OpenClError):

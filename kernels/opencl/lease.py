@@ -87,6 +87,18 @@ def acquire(device: OpenClDevice, holder: str, folder: Path, wait_s: float = 0.0
     return Lease(path, descriptor)
 
 
+def lease_holder(device: OpenClDevice, folder: Path) -> str:
+    """Who holds the device now, as a phrase; an empty string if nobody does."""
+    path = lease_path(device, folder)
+    if not path.exists():
+        return ""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return "" if _locked(descriptor) else holder_of(path)
+    finally:
+        os.close(descriptor)
+
+
 def holder_of(path: Path) -> str:
     """Who holds the lock, as a phrase; 'somebody' while they have not written it yet."""
     try:

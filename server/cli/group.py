@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),
         "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
+        "fpga": ("fpga", "Build bitstreams; predict latency on a part."),
         "devices": ("devices", "List the devices that networks can run on here."),
     }
 )

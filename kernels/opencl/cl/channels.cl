@@ -56,6 +56,7 @@ __kernel void read_activations(__global const descriptor_t* restrict program, __
       int highest = min((end - 1) * d->stride_rows - d->pad_top + reach, d->input_rows - 1);
       for (int y = lowest; y <= highest; y++)
         for (int x = 0; x < d->input_columns; x++)
+          #pragma unroll BURST_VECTORS
           for (int c = 0; c < d->pixel_vectors; c++)
             strip[((y - lowest) * d->input_columns + x) * d->pixel_vectors + c] =
                 load_vector(arena + d->source + y * d->source_row_step + x * d->source_step + c * VEC);
@@ -141,7 +142,7 @@ __kernel void write_results(__global const descriptor_t* restrict program, __glo
         int end = strip_end(d, row) * d->columns;
         for (int pixel = row * d->columns; pixel < end; pixel += PX) {
           sums_t sums = read_channel_intel(sum_stream);
-          #pragma unroll
+          // One pixel a cycle: a group of PX takes the PE array as many cycles as it has taps, so there is time.
           for (int p = 0; p < PX; p++)
             if (pixel + p < end)
               store_pixel(d, arena, scales, sums.v + p * LANE, (pixel + p) / d->columns, (pixel + p) % d->columns,

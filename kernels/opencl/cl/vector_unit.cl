@@ -11,6 +11,7 @@ inline void pool_maximum(const descriptor_t* d, __global uchar* arena, int row, 
       if (y < 0 || y >= d->input_rows || x < 0 || x >= d->input_columns) continue;
       __global const uchar* source = arena + d->source + y * d->source_row_step + x * d->source_step;
       #pragma ivdep
+      #pragma unroll VEC
       for (int c = 0; c < d->channels; c++) target[c] = max(target[c], source[c]);
     }
   }
@@ -51,6 +52,7 @@ inline void add_pixel(const descriptor_t* d, __global uchar* arena, int pixel) {
   __global const uchar* first = arena + d->source + pixel * d->source_step;
   __global const uchar* second = arena + d->second + pixel * d->second_step;
   #pragma ivdep
+  #pragma unroll VEC
   for (int c = 0; c < d->channels; c++) {
     float a = centred(first[c], d->input_zero_point) * d->middle_multiplier;
     float b = centred(second[c], d->residual_zero_point) * d->residual_multiplier;
@@ -64,6 +66,7 @@ inline void scale_pixel(const descriptor_t* d, __global const int* parameters, _
   __global const uchar* source = arena + d->source + pixel * d->source_step;
   __global const float* factors = (__global const float*)(parameters + d->parameters);
   #pragma ivdep
+  #pragma unroll VEC
   for (int c = 0; c < d->channels; c++) {
     float product = centred(source[c], d->input_zero_point) * factors[c];
     target[c] = saturated(product + factors[d->channels + c], d->zero_point, d->low, d->high);
@@ -76,6 +79,7 @@ inline void look_up_pixel(const descriptor_t* d, __global const int* parameters,
   __global const uchar* source = arena + d->source + pixel * d->source_step;
   __global const uchar* table = (__global const uchar*)(parameters + d->parameters);
   #pragma ivdep
+  #pragma unroll VEC
   for (int c = 0; c < d->channels; c++) target[c] = table[source[c]];
 }
 
@@ -87,6 +91,7 @@ inline void move(const descriptor_t* d, __global uchar* arena) {
         int from = d->source + i * d->move_source0 + j * d->move_source1 + k * d->move_source2;
         int to = d->target + i * d->move_target0 + j * d->move_target1 + k * d->move_target2;
         #pragma ivdep
+      #pragma unroll VEC
         for (int l = 0; l < d->move_size3; l++)
           for (int b = 0; b < d->element_bytes; b++)
             arena[to + l * d->move_target3 + b] = arena[from + l * d->move_source3 + b];

@@ -1,0 +1,183 @@
+"""``accelserve fpga``: bitstreams and predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from accelserve.kernels.ir import Graph
+    from accelserve.kernels.opencl.configuration import EngineConfiguration
+    from accelserve.kernels.opencl.estimate.model import Estimate
+
+_SIZES = (
+    click.option("--vec", type=int, help="Input channels a cycle."),
+    click.option("--lane", type=int, help="Output channels a cycle."),
+    click.option("--px", type=int, help="Pixels that share a fetch of weights."),
+    click.option("--strip_vectors", type=int, help="Vectors of VEC channels in the on-chip strip."),
+    click.option("--weight_depth", type=int, help="Taps in each on-chip bank of weights."),
+)
+
+
+def _sizes(command: Any) -> Any:
+    for option in reversed(_SIZES):
+        command = option(command)
+    return command
+
+
+@click.group
+def fpga() -> None:
+    """Build bitstreams of the engine, and predict how fast a network runs on a part."""
+
+
+@fpga.command
+@click.option("--board", default="", help="Name of a board in the installed board package.")
+@click.option("--emulator", is_flag=True, help="Compile for the installed emulator instead of a board.")
+@click.option(
+    "--output", required=True, type=Path, help="Folder for source, reports, bitstream and manifest."
+)
+@click.option("--seed", default=1, show_default=True, help="Of place and route.")
+@click.option("--reports_only", is_flag=True, help="Stop after the reports on area and loops.")
+@click.option("--dry_run", is_flag=True, help="Write the source, print the command line, run nothing.")
+@_sizes
+def build(
+    board: str,
+    emulator: bool,
+    output: Path,
+    seed: int,
+    reports_only: bool,
+    dry_run: bool,
+    **sizes: int | None,
+) -> None:
+    """Build a bitstream: the engine with its constants, compiled for one board."""
+    from accelserve.kernels.opencl.aoc import BoardBuild, build_for_board
+    from accelserve.kernels.opencl.configuration import EMULATION, EngineConfiguration
+
+    if bool(board) == emulator:
+        raise click.UsageError("give either --board or --emulator")
+    if emulator:
+        click.echo(_built_for_emulator(_configuration(EMULATION, sizes), output))
+        return
+    job = BoardBuild(
+        board=board,
+        configuration=_configuration(EngineConfiguration(lane=16, px=8), sizes),
+        folder=output,
+        seed=seed,
+        reports_only=reports_only,
+    )
+    if dry_run:
+        job.write_source()
+        click.echo(f"cd {output} && {' '.join(job.command())}")
+        return
+    manifest = build_for_board(job)
+    click.echo(f"{output}: {manifest.file}, for {board}" if manifest else f"{output}: reports only")
+
+
+def _built_for_emulator(configuration: EngineConfiguration, output: Path) -> str:
+    from accelserve.kernels.opencl.discovery import choose, discover
+    from accelserve.kernels.opencl.driver_build import build_with_driver
+    from accelserve.kernels.opencl.source import EnginePath
+
+    manifest = build_with_driver(choose("fpga", discover()), configuration, EnginePath.CHANNELS, output)
+    return f"{output}: {manifest.file}, for {manifest.part}"
+
+
+def _configuration(base: EngineConfiguration, sizes: dict[str, int | None]) -> EngineConfiguration:
+    from dataclasses import replace
+
+    return replace(base, **{name: value for name, value in sizes.items() if value is not None})
+
+
+@fpga.command
+@click.argument("model")
+@click.option(
+    "--part", default="arria10-gx1150", show_default=True, help="A part's name, or a JSON file of one."
+)
+@click.option("--layers", is_flag=True, help="Print every layer.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--roofline", type=Path, help="Write the roofline picture here (.svg or .png).")
+@_sizes
+def estimate(
+    model: str, part: str, layers: bool, as_json: bool, roofline: Path | None, **sizes: int | None
+) -> None:
+    """Predict latency, DSPs and memory of MODEL on a part: a version's folder, an ONNX file, or an architecture.
+
+    Without sizes, the best VEC, LANE and PX for the part are found. Every figure is a prediction.
+    """
+    from accelserve.kernels.opencl.configuration import EngineConfiguration
+    from accelserve.kernels.opencl.estimate import model as predictions
+    from accelserve.kernels.opencl.estimate.parts import find_part
+    from accelserve.kernels.opencl.estimate.workload import workload_of
+
+    workload = workload_of(_graph_of(model))
+    if any(value is not None for value in sizes.values()):
+        chosen = _configuration(EngineConfiguration(), sizes)
+        predicted = predictions.estimate(workload, chosen, find_part(part))
+    else:
+        predicted = predictions.best_configuration(workload, find_part(part))
+    if as_json:
+        click.echo(json.dumps(_document(predicted), indent=2))
+    else:
+        _print_summary(model, predicted, workload.host)
+        if layers:
+            _print_layers(predicted)
+    if roofline is not None:
+        from accelserve.kernels.opencl.estimate.roofline import draw_roofline
+
+        draw_roofline(predicted, roofline)
+
+
+def _graph_of(model: str) -> Graph:
+    """A servable's graph lowered, or a float one simplified."""
+    from accelserve.kernels.compiler.lower import lower
+    from accelserve.models.importing import import_onnx
+    from accelserve.models.importing.source import random_network
+    from accelserve.models.quantize.simplify import simplify
+    from accelserve.models.repository import MODEL_FILE
+
+    path = Path(model)
+    if path.is_dir():
+        path /= MODEL_FILE
+    if path.suffix == ".onnx":
+        return lower(simplify(import_onnx(path).graph)).graph
+    return simplify(import_onnx(random_network(model, 0).model.SerializeToString()).graph)
+
+
+def _document(predicted: Estimate) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "prediction": True,
+        **asdict(predicted),
+        "cycles": predicted.cycles,
+        "ideal_ms": predicted.ideal_ms,
+        "calibrated_ms": predicted.calibrated_ms,
+    }
+
+
+def _print_summary(model: str, predicted: Estimate, host: int) -> None:
+    part, engine, taken = predicted.part, predicted.configuration, predicted.resources
+    strip_bytes = engine.strip_vectors * engine.vec
+    lines = (
+        f"{model} on {part.name}, predicted (no measurement):",
+        f"  engine   VEC {engine.vec}  LANE {engine.lane}  PX {engine.px}  strip {strip_bytes >> 10} KiB",
+        f"  takes    {taken.dsps} of {part.dsps} DSPs, {taken.m20ks} of {part.m20ks} M20Ks",
+        f"  latency  {predicted.ideal_ms:.2f} ms ideal at {part.clock_mhz:.0f} MHz",
+        f"           {predicted.calibrated_ms:.2f} ms at the efficiency that published designs measured",
+        f"  array    {100 * predicted.utilisation:.0f} % busy over {predicted.macs / 1e9:.2f} GMAC",
+    )
+    click.echo("\n".join(lines))
+    if host:
+        click.echo(f"  host     {host} float operators run there and are not counted")
+
+
+def _print_layers(predicted: Estimate) -> None:
+    click.echo(f"{'layer':40} {'operator':14} {'MMAC':>9} {'cycles':>10} {'busy':>5}  bound")
+    for layer in predicted.layers:
+        click.echo(
+            f"{layer.name[-40:]:40} {layer.operator:14} {layer.macs / 1e6:9.2f} {layer.cycles:10d} "
+            f"{100 * layer.utilisation:4.0f}%  {layer.bound}"
+        )
