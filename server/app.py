@@ -6,7 +6,8 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 
 from accelserve.server.config import ModelConfig, ServerConfig
@@ -17,7 +18,7 @@ from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
-from accelserve.server.rest.application import application
+from accelserve.server.rest.application import RestParts, application, monitoring_application
 from accelserve.server.rest.listener import RestListener
 from accelserve.server.rpc.listener import GrpcListener
 from accelserve.server.rpc.service_table import Parts, handlers, methods
@@ -66,7 +67,9 @@ class Server:
             config.grpc, config.limits, handlers(table), config.batching.max_queued_images
         )
 
-        self._rest = RestListener(config.rest) if config.rest.port is not None else None
+        queued = config.batching.max_queued_images
+        self._rest = RestListener(config.rest, queued) if config.rest.port is not None else None
+        self._monitoring = _monitoring_listener(config)
         self._config_watcher = self._watcher()
 
     @property
@@ -78,6 +81,11 @@ class Server:
     def rest_port(self) -> int | None:
         """The HTTP port; None if that door is shut."""
         return None if self._rest is None else self._rest.port
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of the metrics alone; None if that door is shut."""
+        return None if self._monitoring is None else self._monitoring.port
 
     def start(self) -> None:
         """Load the models, then open the ports.
@@ -91,8 +99,10 @@ class Server:
             self.registry.start(self.config.models)
             self._grpc.start()
             if self._rest is not None:
-                self._rest.start(
-                    application(self.registry, self.predictor, self.config.rest, self._rest.pool)
+                self._rest.start(application(self._rest_parts(self._rest.pool)))
+            if self._monitoring is not None:
+                self._monitoring.start(
+                    monitoring_application(self.metrics, self.config.rest, self._monitoring.pool)
                 )
             self.readiness.enter(Phase.RUNNING)
             if self._config_watcher is not None:
@@ -116,9 +126,20 @@ class Server:
         self._grpc.stop(self.config.drain_seconds)
         if self._rest is not None:
             self._rest.stop(self.config.drain_seconds)
+        if self._monitoring is not None:
+            self._monitoring.stop(self.config.drain_seconds)
         self.registry.close(timeout=self.config.drain_seconds)
         self._control.shutdown(wait=True)
         _LOG.info("stopped")
+
+    def _rest_parts(self, pool: Executor) -> RestParts:
+        return RestParts(
+            predictor=self.predictor,
+            readiness=self.readiness,
+            metrics=self.metrics,
+            config=self.config.rest,
+            pool=pool,
+        )
 
     def _watcher(self) -> ModelConfigWatcher | None:
         path = self.config.model_config_file
@@ -129,3 +150,10 @@ class Server:
             self.registry.reload(models, allow_unavailable_labels=self.config.allow_unavailable_labels)
 
         return ModelConfigWatcher(path, self.config.model_config_poll_seconds, apply)
+
+
+def _monitoring_listener(config: ServerConfig) -> RestListener | None:
+    if config.metrics_port is None:
+        return None
+    # One thread scrapes while another is refused nothing: there is no queue to wait in.
+    return RestListener(replace(config.rest, port=config.metrics_port, threads=2), 0)

@@ -126,6 +126,9 @@ class GrpcConfig:
             raise ConfigurationError(f"--port must be in 0..65535, got {self.port}")
 
 
+METRICS_PATH = "/monitoring/prometheus/metrics"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestConfig:
     """The HTTP door.
@@ -133,26 +136,35 @@ class RestConfig:
     Attributes:
         address: host name or IP to listen on.
         port: None keeps the door shut; 0 lets the system choose.
-        threads: requests handled at once.
+        threads: requests handled at once; 0 takes a few more than images may be queued, so that there is always one to
+            refuse the next request on.
         timeout_ms: from a request's arrival to giving it up.
         cors: any page may call.
         max_body_bytes: of one request, decompressed.
         max_gzip_ratio: decompressed to compressed; a photograph in base64 reaches about 1.3.
+        max_connections: at once; requests on those beyond are answered with 503.
+        header_seconds: from a connection, or the answer before, to the end of a request's header.
+        metrics_path: of the page for Prometheus; None for no such page.
     """
 
     address: str = "0.0.0.0"  # noqa: S104 - as for GrpcConfig
     port: int | None = None
-    threads: int = 16
+    threads: int = 0
     timeout_ms: int = 30_000
     cors: bool = False
     max_body_bytes: int = 256 << 20
     max_gzip_ratio: int = 100
+    max_connections: int = 1024
+    header_seconds: float = 10.0
+    metrics_path: str | None = METRICS_PATH
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65535:
             raise ConfigurationError(f"--rest_api_port must be in 0..65535, got {self.port}")
-        if self.threads < 1 or self.timeout_ms < 1:
-            raise ConfigurationError("rest_api_num_threads and rest_api_timeout_in_ms must be at least 1")
+        if self.threads < 0 or self.timeout_ms < 1:
+            raise ConfigurationError(
+                "rest_api_num_threads must be at least 0, rest_api_timeout_in_ms at least 1"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +191,7 @@ class ServerConfig:
         model_config_file: where the models came from, if they did; read again on change.
         model_config_poll_seconds: between looks at that file; 0 looks only when told to.
         allow_unavailable_labels: a reload may label versions that do not serve.
+        metrics_port: another port for the page for Prometheus alone; 0 lets the system choose, None is none.
         drain_seconds: from SIGTERM until requests still in flight are cut off.
         drain_delay_seconds: from SIGTERM, which turns health to NOT_SERVING, until new requests are refused: the time
             that load balancers take to notice.
@@ -194,6 +207,7 @@ class ServerConfig:
     loading: LoadingConfig = field(default_factory=LoadingConfig)
     batching: BatchingConfig = field(default_factory=BatchingConfig)
     limits: RequestLimits = field(default_factory=RequestLimits)
+    metrics_port: int | None = None
     drain_seconds: float = 30.0
     drain_delay_seconds: float = 0.0
 

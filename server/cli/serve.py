@@ -18,6 +18,7 @@ from accelserve.server.cli.serving_flags import (
 )
 from accelserve.server.cli.stop_signals import StoppedWhileStarting, StopSignals
 from accelserve.server.config import (
+    METRICS_PATH,
     BatchingConfig,
     DeviceConfig,
     GrpcConfig,
@@ -29,6 +30,7 @@ from accelserve.server.config import (
 )
 from accelserve.server.config_files.batching import batching_of, batching_of_file
 from accelserve.server.config_files.models import models_of_file
+from accelserve.server.config_files.monitoring import metrics_path_of_file
 from accelserve.server.errors import ConfigurationError
 
 _LOADS_AT_ONCE = 2
@@ -51,6 +53,7 @@ _LOADS_AT_ONCE = 2
     "--drain_seconds", default=30.0, show_default=True, help="From SIGTERM to cutting requests off."
 )
 @click.option("--drain_delay_seconds", default=0.0, help="From SIGTERM to refusing new requests.")
+@click.option("--metrics_port", default=0, help="Metrics on a port of their own as well; 0 is none.")
 @click.option("--log_level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.pass_context
 def serve(context: click.Context, /, log_level: str, **flags: Any) -> int:
@@ -89,9 +92,12 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         rest=RestConfig(
             address=flags["grpc_address"],
             port=flags["rest_api_port"] or None,
-            threads=flags["rest_api_num_threads"] or 4 * (os.cpu_count() or 1),
+            threads=flags["rest_api_num_threads"],
             timeout_ms=flags["rest_api_timeout_in_ms"],
             cors=flags["rest_api_enable_cors_support"],
+            metrics_path=metrics_path_of_file(Path(flags["monitoring_config_file"]))
+            if flags["monitoring_config_file"]
+            else METRICS_PATH,
         ),
         loading=LoadingConfig(
             poll_seconds=flags["file_system_poll_wait_seconds"],
@@ -102,6 +108,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         ),
         batching=_batching(flags),
         limits=RequestLimits(max_images=flags["max_images"], max_pixels=flags["max_pixels"]),
+        metrics_port=flags["metrics_port"] or None,
         drain_seconds=flags["drain_seconds"],
         drain_delay_seconds=flags["drain_delay_seconds"],
     )

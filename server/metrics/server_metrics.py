@@ -74,7 +74,7 @@ class ServerMetrics:
         version: str,
     ) -> None:
         self._served = registry
-        self._device = device
+        self.device = device
         self._page = CollectorRegistry()
         self._add_tensorflow_serving()
         self._add_own(version)
@@ -105,7 +105,7 @@ class ServerMetrics:
     def record_reply(self, reply: PredictReply) -> None:
         """The data plane answered a request, of whatever API."""
         name, stages = reply.servable_id.name, reply.stages
-        self._runtime_latency.labels(name, "Predict", self._device).observe(stages.compute * 1e6)
+        self._runtime_latency.labels(name, "Predict", self.device).observe(stages.compute * 1e6)
         self._queuing_latency.labels(name).observe(stages.queue * 1e6)
         for stage, seconds in (
             ("queue", stages.queue),
@@ -113,9 +113,9 @@ class ServerMetrics:
             ("compute", stages.compute),
             ("postprocess", stages.postprocess),
         ):
-            self._stages[stage].labels(name, self._device).observe(seconds)
-        self._images.labels(name, self._device).inc(reply.images)
-        self._batches.labels(name, self._device).observe(reply.batch_images)
+            self._stages[stage].labels(name, self.device).observe(seconds)
+        self._images.labels(name, self.device).inc(reply.images)
+        self._batches.labels(name, self.device).observe(reply.batch_images)
 
     def page(self) -> str:
         """Everything, for Prometheus."""
@@ -205,7 +205,7 @@ class ServerMetrics:
             registry=page,
         )
         info = Gauge("accelserve_info", "Always 1.", ["version", "device"], registry=page)
-        info.labels(version, self._device).set(1)
+        info.labels(version, self.device).set(1)
 
 
 def _histogram(stage: str, histogram: Histogram, model: str) -> LatencyHistogram | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -10,16 +11,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from accelserve.server.config import RestConfig
-from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.predictor import Predictor
-from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.metrics.server_metrics import ServerMetrics
+from accelserve.server.readiness import Readiness
+from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import error_response
+from accelserve.server.rest.example_routes import ExampleRoutes
+from accelserve.server.rest.inference_routes import InferenceRoutes
 from accelserve.server.rest.model_routes import ModelRoutes
+from accelserve.server.rest.monitoring_route import MonitoringRoute
 from accelserve.server.rest.predict_route import PredictRoute
+from accelserve.server.rest.status_routes import StatusRoutes
 
 _MODEL = "/v1/models/{model:str}"
 # Where a model, one of its versions, or one of its labels is meant; longest first, since a name may hold a colon.
@@ -27,18 +33,59 @@ _MODEL_PATHS = (f"{_MODEL}/versions/{{version:str}}", f"{_MODEL}/labels/{{label:
 _SMALLEST_GZIP_BYTES = 1024
 
 
-def application(
-    registry: ModelRegistry[ImageServable], predictor: Predictor, config: RestConfig, pool: Executor
-) -> Starlette:
-    """The ASGI application."""
-    models = ModelRoutes(registry)
-    predictions = PredictRoute(predictor, config, pool)
-    routes = [
-        Route("/v1/models", models.listed, methods=["GET"]),
-        *(Route(f"{path}:predict", predictions.predict, methods=["POST"]) for path in _MODEL_PATHS),
-        *(Route(f"{path}/metadata", models.metadata, methods=["GET"]) for path in _MODEL_PATHS),
-        *(Route(path, models.status, methods=["GET"]) for path in _MODEL_PATHS),
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestParts:
+    """What the routes work with.
+
+    Attributes:
+        predictor: the data plane, and with it the registry.
+        readiness: of server and models.
+        metrics: where requests are counted.
+        config: of this door.
+        pool: where requests compute.
+    """
+
+    predictor: Predictor
+    readiness: Readiness
+    metrics: ServerMetrics
+    config: RestConfig
+    pool: Executor
+
+
+def application(parts: RestParts) -> Starlette:
+    """The ASGI application: TensorFlow Serving's paths, the Open Inference Protocol's, metrics, the status page."""
+    desk = Desk(parts.config, parts.pool, parts.metrics)
+    models = ModelRoutes(parts.predictor.registry)
+    predictions = PredictRoute(parts.predictor, desk)
+    examples = ExampleRoutes(parts.predictor, desk)
+    return _starlette(
+        [
+            *_monitoring(parts.metrics, parts.config, parts.pool),
+            Route("/v1/models", models.listed, methods=["GET"]),
+            *(Route(f"{path}:predict", predictions.predict, methods=["POST"]) for path in _MODEL_PATHS),
+            *(Route(f"{path}:classify", examples.classify, methods=["POST"]) for path in _MODEL_PATHS),
+            *(Route(f"{path}:regress", examples.regress, methods=["POST"]) for path in _MODEL_PATHS),
+            *(Route(f"{path}/metadata", models.metadata, methods=["GET"]) for path in _MODEL_PATHS),
+            *(Route(path, models.status, methods=["GET"]) for path in _MODEL_PATHS),
+            *InferenceRoutes(parts.predictor, parts.readiness, desk).routes(),
+            *StatusRoutes(parts.predictor, parts.readiness, parts.metrics, desk).routes(),
+        ],
+        parts.config,
+    )
+
+
+def monitoring_application(metrics: ServerMetrics, config: RestConfig, pool: Executor) -> Starlette:
+    """The metrics alone, for a port that only the operator's network reaches."""
+    return _starlette(_monitoring(metrics, config, pool), config)
+
+
+def _monitoring(metrics: ServerMetrics, config: RestConfig, pool: Executor) -> list[BaseRoute]:
+    if config.metrics_path is None:
+        return []
+    return [Route(config.metrics_path, MonitoringRoute(metrics, pool).page, methods=["GET"])]
+
+
+def _starlette(routes: list[BaseRoute], config: RestConfig) -> Starlette:
     middleware = [Middleware(GZipMiddleware, minimum_size=_SMALLEST_GZIP_BYTES)]
     if config.cors:
         middleware.append(

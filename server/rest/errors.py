@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import grpc
-import msgspec
 from starlette.responses import Response
 
+from accelserve.server.rest.numbers import encode
 from accelserve.server.rpc.status import Status, status_of
 
 HTTP_CODES: Mapping[grpc.StatusCode, int] = MappingProxyType(
@@ -36,7 +36,7 @@ HTTP_CODES: Mapping[grpc.StatusCode, int] = MappingProxyType(
 
 def json_response(content: object, code: int = 200) -> Response:
     """A JSON body; numbers of numpy arrays must have been made plain."""
-    return Response(msgspec.json.encode(content), code, media_type="application/json")
+    return Response(encode(content), code, media_type="application/json")
 
 
 def error_response(error: Exception) -> Response:

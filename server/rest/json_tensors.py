@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.rest.numbers import plain
 
 Array = NDArray[np.generic]
+T = TypeVar("T")
 _B64 = "b64"
+_SPECIAL_NUMBER = re.compile(rb"NaN|Infinity")
 
 
 class PredictBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +47,40 @@ class PredictBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_predict(body: bytes) -> PredictBody:
     """The body; InvalidRequestError if it is no JSON or neither format."""
-    try:
-        parsed = msgspec.json.decode(body, type=PredictBody)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"JSON Parse error: {error}") from error
+    parsed = decode_json(body, PredictBody)
     if parsed.by_row == (parsed.inputs is not msgspec.UNSET):
         raise InvalidRequestError(
             "Missing 'inputs' or 'instances' key"
             if not parsed.by_row
             else "Not both of 'inputs' and 'instances'"
         )
+    return parsed
+
+
+def decode_json(body: bytes, kind: type[T]) -> T:
+    """JSON as a struct; NaN, Infinity and -Infinity are numbers, as they are to TensorFlow Serving.
+
+    Raises:
+        InvalidRequestError: no JSON, or not of that form.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        lenient = _lenient(body) if _SPECIAL_NUMBER.search(body) else None
+        if lenient is None:
+            raise InvalidRequestError(f"JSON Parse error: {error or 'nested too deeply'}") from error
+    try:
+        return msgspec.convert(lenient, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(f"JSON Parse error: {error}") from error
+
+
+def _lenient(body: bytes) -> object | None:
+    """The body by Python's own parser, which knows these numbers; None if it is no JSON to it either."""
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
     return parsed
 
 
@@ -71,13 +100,13 @@ def arrays_of(body: PredictBody, known: Collection[str]) -> dict[str, Array]:
 
 def response_body(body: PredictBody, outputs: Mapping[str, Array]) -> dict[str, object]:
     """``predictions`` for the row format, ``outputs`` for the column format."""
-    plain = {name: _plain(name, array) for name, array in outputs.items()}
+    columns = {name: _plain(name, array) for name, array in outputs.items()}
     if not body.by_row:
-        return {"outputs": next(iter(plain.values())) if len(plain) == 1 else plain}
-    if len(plain) == 1:
-        return {"predictions": next(iter(plain.values()))}
-    rows = zip(*plain.values(), strict=True)
-    return {"predictions": [dict(zip(plain, row, strict=True)) for row in rows]}
+        return {"outputs": next(iter(columns.values())) if len(columns) == 1 else columns}
+    if len(columns) == 1:
+        return {"predictions": next(iter(columns.values()))}
+    rows = zip(*columns.values(), strict=True)
+    return {"predictions": [dict(zip(columns, row, strict=True)) for row in rows]}
 
 
 def _columns_of_rows(rows: object, known: Collection[str]) -> dict[str, list[Any]]:
@@ -146,17 +175,26 @@ def _strings(name: str, values: list[Any]) -> Array:
 def _bytes(name: str, index: int, item: object) -> bytes:
     if isinstance(item, str):
         return item.encode()
-    if isinstance(item, dict) and isinstance(item.get(_B64), str):
+    if isinstance(item, dict) and set(item) == {_B64} and isinstance(item[_B64], str):
         try:
-            return base64.b64decode(item[_B64], validate=True)
+            return from_base64(item[_B64])
         except binascii.Error as error:
             raise InvalidRequestError(f"element {index} of input '{name}' is not base64: {error}") from error
     raise InvalidRequestError(f'element {index} of input \'{name}\' must be {{"b64": "..."}}')
 
 
-def _plain(name: str, array: Array) -> list[Any]:
+def from_base64(text: str) -> bytes:
+    """Base64 with or without its padding, as TensorFlow Serving takes it; binascii.Error for anything else."""
+    try:
+        unpadded = text.rstrip("=").encode("ascii")
+    except UnicodeEncodeError as error:
+        raise binascii.Error("only ASCII characters are allowed") from error
+    return base64.b64decode(unpadded + b"=" * (-len(unpadded) % 4), validate=True)
+
+
+def _plain(name: str, array: Array) -> Any:
     if array.dtype != object:
-        return array.tolist()  # type: ignore[no-any-return]  # numpy types a scalar's tolist too
+        return plain(array)
     items: list[bytes] = array.reshape(-1).tolist()
     if name.endswith("_bytes"):
         return [{_B64: base64.b64encode(item).decode()} for item in items]

@@ -11,16 +11,20 @@ from starlette.types import ASGIApp
 
 from accelserve.server.config import RestConfig
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.rest.patience import patient
 
 _BACKLOG = 1024
+_THREADS_TO_REFUSE_ON = 64
+_MOST_THREADS = 1024
 
 
 class RestListener:
     """Listens once started; ``pool`` is where the application's handlers compute."""
 
-    def __init__(self, config: RestConfig) -> None:
+    def __init__(self, config: RestConfig, max_queued_images: int) -> None:
+        threads = config.threads or min(_MOST_THREADS, max_queued_images + _THREADS_TO_REFUSE_ON)
         self._config = config
-        self.pool = ThreadPoolExecutor(config.threads, "rest")
+        self.pool = ThreadPoolExecutor(threads, "rest")
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -34,9 +38,10 @@ class RestListener:
             log_config=None,
             access_log=False,
             lifespan="off",
-            http="h11",
+            http=patient(self._config.header_seconds),
             ws="none",
             server_header=False,
+            limit_concurrency=self._config.max_connections,
             timeout_graceful_shutdown=None,
         )
         self._server = uvicorn.Server(settings)

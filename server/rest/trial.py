@@ -1,0 +1,105 @@
+"""One picture through a model, told in a way that people read: classes, or objects with their boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from accelserve.server.core.registry import ModelChoice
+from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, PredictRequest
+from accelserve.server.dataplane.scores import class_scores, label_of, scores_alias
+from accelserve.server.dataplane.servable import Array, ImageServable
+from accelserve.server.errors import UnsupportedMethodError
+from accelserve.server.rest.numbers import shortest
+from accelserve.server.scheduler.watch import CallWatch
+
+_BOXES, _SCORES, _CLASSES, _COUNT = (
+    "detection_boxes",
+    "detection_scores",
+    "detection_classes",
+    "num_detections",
+)
+_BEST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A class or an object: its label, its score, its box (ymin, xmin, ymax, xmax in 0..1) or None."""
+
+    label: str
+    score: float
+    box: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a model made of a picture, best first.
+
+    Attributes:
+        signature: that was used.
+        found: the best classes, or all objects.
+        seconds: stage -> time.
+    """
+
+    signature: str
+    found: Sequence[Found]
+    seconds: Mapping[str, float]
+
+
+def try_picture(predictor: Predictor, model: ModelChoice, picture: bytes, watch: CallWatch) -> Trial:
+    """Ask the signature that says most: the one that detects, else one that ranks classes.
+
+    Raises:
+        UnsupportedMethodError: the model does neither.
+        Exception: as the data plane raises them.
+    """
+    pictures = np.empty(1, object)
+    pictures[0] = picture
+    with predictor.registry.acquire(model) as handle:
+        servable = handle.servable
+        key, outputs = _most_telling(servable)
+        alias = next(iter(servable.signatures[key].inputs))
+        asked = PredictRequest(model=model, signature=key, inputs={alias: pictures}, outputs=outputs)
+        reply = predictor.predict_on(handle, asked, watch)
+        labels = servable.labels
+    found = _objects(reply.outputs, labels) if len(outputs) > 1 else _classes(reply.outputs, labels)
+    return Trial(signature=key, found=found, seconds=asdict(reply.stages))
+
+
+def _most_telling(servable: ImageServable) -> tuple[str, Sequence[str]]:
+    for key, signature in servable.signatures.items():
+        if {_BOXES, _SCORES, _CLASSES, _COUNT} <= set(signature.outputs):
+            return key, (_BOXES, _SCORES, _CLASSES, _COUNT)
+    # The default comes first: others may rank the same classes less directly.
+    for key in sorted(servable.signatures, key=lambda name: (name != DEFAULT_SIGNATURE, name)):
+        alias = scores_alias(servable.signatures[key])
+        if alias is not None:
+            return key, (alias,)
+    raise UnsupportedMethodError(
+        f"none of the signatures {', '.join(servable.signatures)} ranks classes or detects objects"
+    )
+
+
+def _classes(outputs: Mapping[str, Array], labels: Sequence[str]) -> list[Found]:
+    (alias,) = outputs
+    scores = class_scores(outputs, alias)[0]
+    order = np.argsort(np.negative(scores), kind="stable")[:_BEST]
+    rounded = shortest(np.asarray(scores, np.float32))
+    return [Found(label=_name(labels, int(index)), score=float(rounded[index])) for index in order]
+
+
+def _objects(outputs: Mapping[str, Array], labels: Sequence[str]) -> list[Found]:
+    count = int(np.asarray(outputs[_COUNT]).reshape(-1)[0])
+    boxes, scores, classes = (
+        shortest(np.asarray(outputs[name][0], np.float32)) for name in (_BOXES, _SCORES, _CLASSES)
+    )
+    return [
+        Found(label=_name(labels, int(classes[row])), score=float(scores[row]), box=boxes[row].tolist())
+        for row in range(count)
+    ]
+
+
+def _name(labels: Sequence[str], index: int) -> str:
+    return label_of(labels, index) or f"class {index}"
