@@ -14,7 +14,7 @@ def fold_pad(graph: Graph) -> tuple[Graph, bool]:
     0. The Pad adds zeros, to rows and columns only.
     1. Conv2d: its padding grows.
     2. MaxPool: likewise, if the image is known to have no negative element (a Clip from 0 on made it), since our
-       padding never wins and zeros might have.
+       padding never wins and zeros might have; and if no window would see padding only.
     3. AveragePool that pads nothing, or counts what it pads: its padding grows and counts.
     """
     return rewrite(graph, _rule)
@@ -46,11 +46,18 @@ def _padded(index: GraphIndex, op: Op, pad: Node) -> Op | None:
         case MaxPool():
             maker = index.producers.get(pad.inputs[0])
             positive = maker is not None and isinstance(maker.op, Clip) and maker.op.low >= 0
-            return replace(op, window=_grown(op.window, pad.op)) if positive else None
+            window = _grown(op.window, pad.op)
+            return MaxPool(window) if positive and _always_sees_the_image(window) else None
         case AveragePool() if op.count_padding or not any(op.window.padding):
             return AveragePool(_grown(op.window, pad.op), count_padding=True)
         case _:
             return None
+
+
+def _always_sees_the_image(window: Window) -> bool:
+    extents = [(k - 1) * d + 1 for k, d in zip(window.kernel, window.dilations, strict=True)]
+    # A dilated window may step over the image even so.
+    return window.dilations == (1, 1) and all(p < e for p, e in zip(window.padding, extents * 2, strict=True))
 
 
 def _grown(window: Window, pad: Pad) -> Window:
