@@ -167,6 +167,18 @@ def call6(context: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f
 
 
 @_compiled_only
+def call8(context: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:  # noqa: ARG001
+    """Call ``void function(int64 x 8)``."""
+    return _call(8)
+
+
+@_compiled_only
+def call1(context: Any, function: Any, a: Any) -> Any:  # noqa: ARG001
+    """Call ``void function(int64)``."""
+    return _call(1)
+
+
+@_compiled_only
 def copy_bytes(context: Any, target: Any, source: Any, count: Any) -> Any:  # noqa: ARG001
     """Memcpy."""
 

@@ -8,18 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from accelserve.kernels.compiler.plan import plan
-from accelserve.kernels.cpu import isa, ops
+from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.jit import source_hash
-from accelserve.kernels.cpu.lowering import LOWERINGS, Context, CpuLayoutRules, Step
+from accelserve.kernels.cpu.lowering import Context, CpuLayoutRules, Step
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.ops import LOWERINGS
 from accelserve.kernels.cpu.pack import Packer, digest_of
 from accelserve.kernels.cpu.program import CpuProgram, recipe
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Graph
-
-OPERATORS = tuple(ops.__name__.split("."))
-"""Importing ``ops`` registers every operator's lowering."""
 
 
 class CpuDevice:

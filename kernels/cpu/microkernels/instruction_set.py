@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,7 @@ class InstructionSet:
         vectors: most vectors of output channels of a tile.
         load_activation, dot: the emitters.
         matrix: whether the processor has AMX tiles besides.
+        permitted: asks the system for what it only gives on demand; whether it was given.
     """
 
     name: str
@@ -63,6 +64,7 @@ class InstructionSet:
     dot: DotProduct
     activation_offset: int = 0
     matrix: bool = False
+    permitted: Callable[[], bool] = lambda: True
 
     @property
     def channels(self) -> int:
@@ -77,4 +79,5 @@ class InstructionSet:
             features: LLVM's feature names -> present.
         """
         wanted = self.target.triple.split("-")[0]
-        return (not wanted or wanted == machine) and all(features.get(name, False) for name in self.features)
+        fits = (not wanted or wanted == machine) and all(features.get(name, False) for name in self.features)
+        return fits and self.permitted()

@@ -4,13 +4,13 @@
 
     name     = op "_qu8_qc8w_" result "_" tile "__" instruction-set
     op       = "conv2d" | "dwconv2d"
-    result   = "f32" | "qu8" ["mid"] ["res"]
-    tile     = rows "x" channels "c" group ["u" unroll]
+    result   = "f32" | "qu8" ["wide"] ["mid"] ["res"]
+    tile     = rows "x" channels "c" group ["u" unroll] ["t" tiles]
 
 ``qu8`` is uint8 with a zero point per tensor, ``qc8w`` int8 weights with a scale per output channel. The result is
-float32, or uint8 after an intermediate quantisation (``mid``) and a residual (``res``) if there are such. A tile is
-``rows`` output pixels by ``channels`` output channels, ``group`` input channels a dot product, ``unroll`` dot
-products a turn of the innermost loop.
+float32, or uint8 after an intermediate quantisation (``mid``) and a residual (``res``) if there are such; ``wide`` if
+scaled sums may leave int32. A tile is ``rows`` output pixels by ``channels`` output channels, ``group`` input channels
+a dot product, ``unroll`` dot products a turn of the innermost loop, ``tiles`` matrix tiles that share the rows.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import re
 from dataclasses import dataclass
 
 _GRAMMAR = re.compile(
-    r"(?P<op>conv2d|dwconv2d)_qu8_qc8w_(?P<result>f32|qu8(?:mid)?(?:res)?)"
-    r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?__(?P<isa>[a-z0-9]+)"
+    r"(?P<op>conv2d|dwconv2d)_qu8_qc8w_(?P<result>f32|qu8(?:wide)?(?:mid)?(?:res)?)"
+    r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?(?:t(?P<tiles>\d+))?"
+    r"__(?P<isa>[a-z0-9]+)"
 )
 
 
@@ -31,11 +32,12 @@ class ResultKind:
     quantised: bool
     intermediate: bool = False
     residual: bool = False
+    wide: bool = False
 
     def __str__(self) -> str:
         if not self.quantised:
             return "f32"
-        return "qu8" + "mid" * self.intermediate + "res" * self.residual
+        return "qu8" + "wide" * self.wide + "mid" * self.intermediate + "res" * self.residual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,12 @@ class KernelName:
     group: int
     isa: str
     unroll: int = 1
+    tiles: int = 1
 
     def __str__(self) -> str:
         unroll = f"u{self.unroll}" if self.unroll > 1 else ""
-        tile = f"{self.rows}x{self.channels}c{self.group}{unroll}"
+        tiles = f"t{self.tiles}" if self.tiles > 1 else ""
+        tile = f"{self.rows}x{self.channels}c{self.group}{unroll}{tiles}"
         return f"{self.op}_qu8_qc8w_{self.result}_{tile}__{self.isa}"
 
 
@@ -64,10 +68,11 @@ def parse(name: str) -> KernelName:
     result = match["result"]
     return KernelName(
         op=match["op"],
-        result=ResultKind(result != "f32", "mid" in result, "res" in result),
+        result=ResultKind(result != "f32", "mid" in result, "res" in result, "wide" in result),
         rows=int(match["rows"]),
         channels=int(match["channels"]),
         group=int(match["group"]),
         isa=match["isa"],
         unroll=int(match["unroll"] or 1),
+        tiles=int(match["tiles"] or 1),
     )

@@ -5,5 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+from accelserve.kernels.cpu.lowering import LOWERINGS
+
 for _entry in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_entry.name}")
+
+__all__ = ["LOWERINGS"]

@@ -15,7 +15,8 @@ from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.machine_code import assembly
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind
+from accelserve.kernels.cpu.microkernels.matrix import emit_matrix_conv2d
+from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
@@ -28,6 +29,7 @@ from tests.kernels.devices.random_graphs import integer_graphs
 
 RUNNABLE = [each.name for each in isa.available()]
 MARKS = {
+    "amx": "vpdpbusd",
     "avx512vnni": "vpdpbusd",
     "avxvnni": "{vex}\tvpdpbusd",
     "avx2": "vpmaddwd",
@@ -35,7 +37,7 @@ MARKS = {
     "neondot": "sdot",
 }
 """The instruction that an inner loop is made of."""
-WIDE = {"avx512vnni": "%zmm", "avxvnni": "%ymm", "avx2": "%ymm"}
+WIDE = {"amx": "%zmm", "avx512vnni": "%zmm", "avxvnni": "%ymm", "avx2": "%ymm"}
 
 
 def assert_bit_exact(
@@ -68,6 +70,24 @@ def test_a_kernel_compiles_to_the_instructions_that_name_it(each: InstructionSet
     assert len(loop) >= each.rows * each.vectors * 2
     assert all(WIDE.get(each.name, "") in line for line in loop)
     assert "fma" not in text, "a fused multiply-add rounds once where the definition rounds twice"
+
+
+@pytest.mark.parametrize("channels", [64, 48, 7])
+@pytest.mark.parametrize("tiles", [1, 2])
+def test_a_matrix_kernel_multiplies_tiles(tiles: int, channels: int) -> None:
+    name = KernelName(
+        op="conv2d",
+        result=ResultKind(True, True, True),
+        rows=14 * tiles,
+        channels=channels,
+        group=64,
+        isa="amx",
+        tiles=tiles,
+    )
+    text = assembly(emit_matrix_conv2d(parse(str(name))), INSTRUCTION_SETS["amx"].target)
+    vectors = -(-channels // 16)
+    assert text.count("\ttdpbusd\t") == tiles * vectors
+    assert "fma" not in text
 
 
 def test_the_generic_set_runs_anywhere() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 
-KINDS = [ResultKind(False)] + [ResultKind(True, mid, res) for mid in (False, True) for res in (False, True)]
+KINDS = [ResultKind(False)]
+KINDS += [ResultKind(True, *parts) for parts in itertools.product((False, True), repeat=3)]
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
@@ -23,6 +26,7 @@ def test_a_name_parses_to_what_made_it(isa: InstructionSet, kind: ResultKind, un
         group=isa.group,
         isa=isa.name,
         unroll=unroll,
+        tiles=3 - (unroll > 1),
     )
     assert parse(str(name)) == name
 

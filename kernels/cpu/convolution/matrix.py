@@ -1,0 +1,290 @@
+"""Convolution on matrix tiles (AMX): two tiles of output pixels by 64 channels a call.
+
+Output pixels are counted in *runs* of positions, cut into blocks of two tiles. Where the window moves by one pixel and
+input rows follow each other at a whole number of pixels, the whole image is one run: what lies between two rows is
+computed too and thrown away. Else a run is a row of the result, or two rows if one fits in a tile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
+from accelserve.kernels.cpu.jit import inlined, step
+from accelserve.kernels.cpu.lowering import Address, Field, Step
+from accelserve.kernels.cpu.memory import call1, call8, field
+from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels.matrix import (
+    LANES,
+    MOST_ROWS,
+    STEP_BYTES,
+    SUB_PANEL,
+    emit_matrix_conv2d,
+    emit_tile_configuration,
+    emit_tile_release,
+)
+from accelserve.kernels.cpu.microkernels.names import KernelName, parse
+from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER
+from accelserve.kernels.cpu.pack import PanelLayout, pack_weights
+
+LEAST_PIXELS = 8
+"""Fewer fill too little of a tile."""
+PANELS_FIRST_BYTES = 1 << 19
+"""Weights beyond this do not stay in the second-level cache beside activations; they should be read once."""
+
+
+@inlined
+def run_block(record: int, run: int, block: int, panel: int) -> None:
+    """One call of a microkernel: a block of a run, by a panel counted through all groups."""
+    panels = field(record, f.PANELS)
+    group, inner = panel // panels, panel % panels
+    size, run_size, pitch = field(record, f.BLOCK), field(record, f.RUN), field(record, f.PITCH)
+    first = run * run_size + block * size
+    pixels = min(size, run_size - block * size, field(record, f.POSITIONS) - first)
+    one_tile = pixels <= field(record, f.TILE_POSITIONS)
+    last_panel = inner == panels - 1
+    kernel = field(record, f.KERNEL + (1 if one_tile else 0) + (2 if last_panel else 0))
+    row, column = first // pitch, first % pitch
+    channel = group * field(record, f.GROUP_CHANNELS) + inner * field(record, f.PANEL_CHANNELS)
+    source = field(record, f.INPUT) + row * field(record, f.ROW_STEP) + column * field(record, f.PIXEL_STEP)
+    source += group * field(record, f.GROUP_INPUT_BYTES)
+    weights = field(record, f.WEIGHTS) + group * field(record, f.GROUP_WEIGHT_BYTES)
+    weights += inner * field(record, f.PANEL_BYTES)
+    target = field(record, f.OUTPUT) + row * field(record, f.OUTPUT_ROW)
+    target += column * field(record, f.OUTPUT_PIXEL) + channel * field(record, f.OUTPUT_BYTES)
+    residual = field(record, f.RESIDUAL) + row * field(record, f.RESIDUAL_ROW)
+    residual += column * field(record, f.RESIDUAL_PIXEL) + channel
+    parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
+    call8(kernel, record, source, weights, parameters, target, residual, column, pixels)
+
+
+@step
+def convolve_matrix(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Blocks and panels of one item, and the halo beside rows."""
+    panel_items = field(record, f.PANEL_ITEMS)
+    size, run_size, positions = field(record, f.BLOCK), field(record, f.RUN), field(record, f.POSITIONS)
+    blocks = (run_size + size - 1) // size
+    every = (positions + run_size - 1) // run_size * blocks
+    chunk, panel_chunk = field(record, f.TILE_CHUNK), field(record, f.PANEL_CHUNK)
+    first_block = item // panel_items * chunk
+    last_block = min(first_block + chunk, every)
+    first_panel = item % panel_items * panel_chunk
+    last_panel = min(first_panel + panel_chunk, field(record, f.PANELS) * field(record, f.GROUPS))
+    call1(field(record, f.CONFIGURE), field(record, f.CONFIGURATION))
+    if field(record, f.PANELS_OUTER) != 0:
+        for panel in range(first_panel, last_panel):
+            for block in range(first_block, last_block):
+                if block // blocks * run_size + block % blocks * size < positions:
+                    run_block(record, block // blocks, block % blocks, panel)
+    else:
+        for block in range(first_block, last_block):
+            if block // blocks * run_size + block % blocks * size < positions:
+                for panel in range(first_panel, last_panel):
+                    run_block(record, block // blocks, block % blocks, panel)
+    call1(field(record, f.RELEASE), 0)
+    if first_panel == 0:
+        height = field(record, f.HALO + HEIGHT)
+        fill_halo(record + 8 * f.HALO, first_block * height // every, last_block * height // every)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """How positions are cut.
+
+    Attributes:
+        positions: of the image.
+        run: positions of a run.
+        pitch: positions from one row of the result to the next.
+        rows: positions of a tile.
+        tile_step: bytes from a tile's input to the next one's in a block.
+    """
+
+    positions: int
+    run: int
+    pitch: int
+    rows: int
+    tile_step: int
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of the whole image."""
+        runs = -(-self.positions // self.run)
+        return runs * -(-self.run // self.rows)
+
+    @property
+    def cost(self) -> float:
+        """Of the multiplications, in cycles a step and panel: a tile of fewer rows takes a little less time (measured)."""
+        return self.tiles * (5 + 11 * self.rows / MOST_ROWS)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the whole image."""
+        return -(-self.positions // self.run) * -(-self.run // (2 * self.rows))
+
+
+def runs_of(layer: Layer) -> Runs:
+    """The cheaper of one run and a run a row."""
+    rows, columns = layer.output_size
+    step = layer.source.pixel_pitch * layer.op.window.strides[1]
+    row_step = layer.source.row_pitch * layer.op.window.strides[0]
+    if columns <= MOST_ROWS:
+        by_rows = [Runs(rows * columns, min(2, rows) * columns, columns, columns, row_step)]
+    else:
+        tile = -(-columns // -(-columns // MOST_ROWS))
+        by_rows = [Runs(rows * columns, columns, columns, tile, tile * step)]
+    whole = []
+    if row_step % step == 0 and columns <= row_step // step <= 2 * columns:
+        pitch = row_step // step
+        positions = (rows - 1) * pitch + columns
+        whole = [Runs(positions, positions, pitch, tile, tile * step) for tile in range(8, MOST_ROWS + 1)]
+    return min([*whole, *by_rows], key=lambda runs: (runs.cost, runs.rows))
+
+
+class MatrixConvolution:
+    """Lowers one layer."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer, self.context = layer, layer.context
+        self.runs = runs_of(layer)
+        channels = layer.group_channels
+        self.panels = PanelLayout(channels, min(CHANNELS, channels), LANES)
+        self.steps = -(-layer.segment_bytes // STEP_BYTES)
+
+    @staticmethod
+    def suits(layer: Layer) -> bool:
+        """Whether tiles are filled well enough."""
+        rows, columns = layer.output_size
+        return (
+            rows * columns >= LEAST_PIXELS and min(layer.per_group * layer.r, layer.group_channels) >= LANES
+        )
+
+    def step(self) -> Step:
+        """The layer as a step."""
+        runs, layer = self.runs, self.layer
+        items, chunks = self._split()
+        fields: dict[int, Field] = {
+            **layer.input_fields(),
+            f.SEGMENT_GROUPS: self.steps,
+            **self._weight_fields(),
+            **layer.result_fields(),
+            **chunks,
+            f.POSITIONS: runs.positions,
+            f.BLOCK: 2 * runs.rows,
+            f.TILE_POSITIONS: runs.rows,
+            f.PITCH: runs.pitch,
+            f.COLUMNS: layer.output_size[1],
+            f.TILE_STEP: runs.tile_step,
+            f.RUN: runs.run,
+            f.OUTPUT_JUMP: layer.target.row_pitch - runs.pitch * layer.target.pixel_pitch,
+            f.CONFIGURATION: self._configuration(),
+            f.CONFIGURE: self.context.kernel("tile_configuration", emit_tile_configuration),
+            f.RELEASE: self.context.kernel("tile_release", emit_tile_release),
+        }
+        if layer.residual is not None:
+            fields[f.RESIDUAL_JUMP] = layer.residual.row_pitch - runs.pitch * layer.residual.pixel_pitch
+        return Step(
+            name=layer.node.name,
+            operator=str(self._kernel_name(2, self.panels.full)),
+            function=convolve_matrix,
+            fields=fields,
+            items=items,
+            shape=layer.target.type.shape,
+            macs=layer.macs,
+        )
+
+    def _configuration(self) -> Address:
+        """Palette 1: bytes a row of each register at 16, rows at 48 (Intel SDM, LDTILECFG)."""
+        image = np.zeros(64, np.uint8)
+        image[0] = 1
+        for register in range(8):
+            image[16 + 2 * register] = 64
+            image[48 + register] = self.runs.rows if register < 6 else MOST_ROWS
+        return self.context.pack(image)
+
+    def _kernel_name(self, tiles: int, channels: int) -> KernelName:
+        return KernelName(
+            op="conv2d",
+            result=self.layer.result_kind(),
+            rows=tiles * self.runs.rows,
+            channels=channels,
+            group=STEP_BYTES,
+            isa=self.context.isa.name,
+            tiles=tiles,
+        )
+
+    def _weight_fields(self) -> dict[int, Field]:
+        layer, panels = self.layer, self.panels
+        channel_bytes = layer.segments * self.steps * STEP_BYTES
+        widths = [panels.padded(panel) for panel in range(panels.panels)]
+        group_bytes = sum(widths) * channel_bytes
+        parameter_bytes = 8 * panels.padded(0)
+        fields: dict[int, Field] = {
+            f.WEIGHTS: self.context.pack_later(group_bytes * layer.op.groups, self._packed_weights),
+            f.PANEL_BYTES: widths[0] * channel_bytes,
+            f.GROUP_WEIGHT_BYTES: group_bytes,
+            f.PARAMETERS: self.context.pack_later(
+                parameter_bytes * panels.panels * layer.op.groups, self._packed_parameters
+            ),
+            f.PARAMETER_BYTES: parameter_bytes,
+            f.PANELS: panels.panels,
+            f.GROUP_CHANNELS: panels.channels,
+            f.PANEL_CHANNELS: panels.full,
+        }
+        variants = [(tiles, channels) for channels in (panels.full, panels.last) for tiles in (2, 1)]
+        for position, variant in enumerate(variants):
+            name = str(self._kernel_name(*variant))
+            fields[f.KERNEL + position] = self.context.kernel(
+                name, lambda text: emit_matrix_conv2d(parse(text))
+            )
+        return fields
+
+    def _panel_channels(self) -> list[NDArray[np.int64]]:
+        """Output channels of every panel through all groups, in the order in which the kernel wants them."""
+        result = []
+        for group in range(self.layer.op.groups):
+            for panel in range(self.panels.panels):
+                width = self.panels.full if panel < self.panels.panels - 1 else self.panels.last
+                first = group * self.panels.channels + panel * self.panels.full
+                packed = width == CHANNELS and self.layer.op.epilogue is not None
+                order = np.array(PACKED_ORDER) if packed else np.arange(width)
+                result.append(first + order)
+        return result
+
+    def _packed_weights(self) -> NDArray[np.generic]:
+        layer, unroll = self.layer, STEP_BYTES // self.context.isa.group
+        parts = []
+        for channels in self._panel_channels():
+            layout = PanelLayout(len(channels), min(SUB_PANEL, len(channels)), LANES)
+            chosen = layer.weights[channels]
+            parts.append(pack_weights(chosen, 1, layer.segments, layout, self.context.isa, unroll))
+        return np.concatenate(parts)
+
+    def _packed_parameters(self) -> NDArray[np.int32]:
+        bias, scale = self.layer.bias(), self.layer.scale().view(np.int32)
+        every = self._panel_channels()
+        result = np.zeros((len(every), 2 * self.panels.padded(0)), np.int32)
+        for row, channels in zip(result, every, strict=True):
+            padded = -(-len(channels) // LANES) * LANES
+            row[: len(channels)] = bias[channels]
+            row[padded : padded + len(channels)] = scale[channels]
+        return result
+
+    def _split(self) -> tuple[int, dict[int, Field]]:
+        """Items by blocks while the weights stay near, else by panels, so that each weight is read by one core."""
+        layer = self.layer
+        blocks, panels = self.runs.blocks, self.panels.panels * layer.op.groups
+        wanted = 4 * self.context.threads
+        by_panels = panels > 1 and (layer.weights.nbytes > PANELS_FIRST_BYTES or blocks < wanted)
+        panel_chunk = -(-panels // wanted) if by_panels else panels
+        panel_items = -(-panels // panel_chunk)
+        block_chunk = -(-blocks // max(1, wanted // panel_items))
+        return -(-blocks // block_chunk) * panel_items, {
+            f.TILE_CHUNK: block_chunk,
+            f.PANEL_CHUNK: panel_chunk,
+            f.PANEL_ITEMS: panel_items,
+            f.PANELS_OUTER: int(by_panels),
+        }

@@ -1,0 +1,228 @@
+"""Convolution by the instruction set's dot products: every shape, one tile of pixels by channels a call.
+
+A step's items are chunks of output tiles by chunks of panels. Where input, output and residual lie without gaps and
+the window is one pixel, the whole image counts as one row, so that no tile is cut by a row's end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
+from accelserve.kernels.cpu.jit import inlined, step
+from accelserve.kernels.cpu.lowering import Field, Step
+from accelserve.kernels.cpu.memory import call6, field
+from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
+from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
+from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights
+
+MOST_UNROLLED = 4
+
+
+@inlined
+def run_tile(record: int, row: int, tile: int, panel: int) -> None:
+    """One call of a microkernel: tile ``tile`` of an output row, by a panel counted through all groups."""
+    panels = field(record, f.PANELS)
+    group, inner = panel // panels, panel % panels
+    last_tile = tile == field(record, f.TILES) - 1
+    last_panel = inner == panels - 1
+    kernel = field(record, f.KERNEL + (1 if last_tile else 0) + (2 if last_panel else 0))
+    pixel = tile * field(record, f.TILE_ROWS)
+    channel = group * field(record, f.GROUP_CHANNELS) + inner * field(record, f.PANEL_CHANNELS)
+    source = (
+        field(record, f.INPUT)
+        + row * field(record, f.ROW_STEP)
+        + pixel * field(record, f.PIXEL_STEP)
+        + group * field(record, f.GROUP_INPUT_BYTES)
+    )
+    # A group's last panel may be narrower, but every group takes the same bytes.
+    weights = (
+        field(record, f.WEIGHTS)
+        + group * field(record, f.GROUP_WEIGHT_BYTES)
+        + inner * field(record, f.PANEL_BYTES)
+    )
+    target = (
+        field(record, f.OUTPUT)
+        + row * field(record, f.OUTPUT_ROW)
+        + pixel * field(record, f.OUTPUT_PIXEL)
+        + channel * field(record, f.OUTPUT_BYTES)
+    )
+    residual = (
+        field(record, f.RESIDUAL)
+        + row * field(record, f.RESIDUAL_ROW)
+        + pixel * field(record, f.RESIDUAL_PIXEL)
+        + channel
+    )
+    parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
+    call6(kernel, record, source, weights, parameters, target, residual)
+
+
+@step
+def convolve(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Tiles and panels of one item, and the halo beside the rows that begin in it."""
+    panel_items = field(record, f.PANEL_ITEMS)
+    tile_chunk, panel_chunk = field(record, f.TILE_CHUNK), field(record, f.PANEL_CHUNK)
+    rows, tiles = field(record, f.ROWS), field(record, f.TILES)
+    first_tile = item // panel_items * tile_chunk
+    last_tile = min(first_tile + tile_chunk, rows * tiles)
+    first_panel = item % panel_items * panel_chunk
+    last_panel = min(first_panel + panel_chunk, field(record, f.PANELS) * field(record, f.GROUPS))
+    if field(record, f.PANELS_OUTER) != 0:
+        for panel in range(first_panel, last_panel):
+            for tile in range(first_tile, last_tile):
+                run_tile(record, tile // tiles, tile % tiles, panel)
+    else:
+        for tile in range(first_tile, last_tile):
+            for panel in range(first_panel, last_panel):
+                run_tile(record, tile // tiles, tile % tiles, panel)
+    if first_panel == 0:
+        # A row's halo goes with its first tile; where the image counts as one row, all of it does.
+        height = field(record, f.HALO + HEIGHT) if rows == 1 else rows
+        scale = height // rows
+        first_row, last_row = (first_tile + tiles - 1) // tiles, (last_tile + tiles - 1) // tiles
+        fill_halo(record + 8 * f.HALO, first_row * scale, last_row * scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How the output's pixels are cut.
+
+    Attributes:
+        rows: of the image, or 1 if the whole image counts as one.
+        width: pixels of a row.
+        tile: pixels of a tile.
+        tiles: of a row.
+    """
+
+    rows: int
+    width: int
+    tile: int
+    tiles: int
+
+    @property
+    def last(self) -> int:
+        """Pixels of a row's last tile."""
+        return self.width - self.tile * (self.tiles - 1)
+
+
+def tiling_of(rows: int, width: int, most: int) -> Tiling:
+    """Even tiles of at most ``most`` pixels, the last one perhaps smaller."""
+    tiles = -(-width // most)
+    tile = -(-width // tiles)
+    return Tiling(rows, width, tile, -(-width // tile))
+
+
+class TiledConvolution:
+    """Lowers one layer."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer, self.context, self.isa = layer, layer.context, layer.context.isa
+        channels = layer.group_channels
+        self.panels = PanelLayout(channels, min(self.isa.channels, channels), self.isa.lanes)
+        dots = -(-layer.segment_bytes // self.isa.group)
+        self.unroll = max(u for u in range(1, MOST_UNROLLED + 1) if dots % u == 0)
+        self.dots = dots // self.unroll
+        rows, width = layer.output_size
+        whole = layer.counts_as_one_row()
+        self.tiling = (
+            tiling_of(1, rows * width, self.isa.rows) if whole else tiling_of(rows, width, self.isa.rows)
+        )
+
+    def step(self) -> Step:
+        """The layer as a step."""
+        tiling, layer = self.tiling, self.layer
+        fields: dict[int, Field] = {
+            **layer.input_fields(),
+            **self._weight_fields(),
+            **layer.result_fields(),
+            f.SEGMENT_GROUPS: self.dots,
+        }
+        items, chunks = self._split()
+        fields |= chunks
+        fields |= {f.ROWS: tiling.rows, f.TILES: tiling.tiles, f.TILE_ROWS: tiling.tile}
+        return Step(
+            name=layer.node.name,
+            operator=str(self._kernel_name(tiling.tile, self.panels.full)),
+            function=convolve,
+            fields=fields,
+            items=items,
+            shape=layer.target.type.shape,
+            macs=layer.macs,
+        )
+
+    def _weight_fields(self) -> dict[int, Field]:
+        layer, context, isa, panels = self.layer, self.context, self.isa, self.panels
+        row_bytes = layer.segments * self.dots * self.unroll * isa.group * isa.weight_bits // 8
+        widths = [panels.padded(panel) for panel in range(panels.panels)]
+        group_bytes = sum(widths) * row_bytes
+        weights = context.pack_later(
+            group_bytes * layer.op.groups,
+            lambda: pack_weights(layer.weights, layer.op.groups, layer.segments, panels, isa, self.unroll),
+        )
+        parameter_bytes = 8 * panels.padded(0)
+        parameters = context.pack_later(
+            parameter_bytes * panels.panels * layer.op.groups,
+            lambda: pack_parameters(self._bias(), layer.scale(), layer.op.groups, panels),
+        )
+        return {
+            f.WEIGHTS: weights,
+            f.PANEL_BYTES: widths[0] * row_bytes,
+            f.GROUP_WEIGHT_BYTES: group_bytes,
+            f.PARAMETERS: parameters,
+            f.PARAMETER_BYTES: parameter_bytes,
+            f.PANELS: panels.panels,
+            f.GROUP_CHANNELS: panels.channels,
+            f.PANEL_CHANNELS: panels.full,
+            **self._kernels(),
+        }
+
+    def _bias(self) -> NDArray[np.int32]:
+        sums = self.layer.weights.reshape(self.layer.k, -1).sum(1, dtype=np.int64)
+        return np.asarray((self.layer.bias() - self.isa.activation_offset * sums).astype(np.int32))
+
+    def _kernel_name(self, rows: int, channels: int) -> KernelName:
+        kind = self.layer.result_kind()
+        return KernelName(
+            op="conv2d",
+            result=ResultKind(kind.quantised, kind.intermediate, kind.residual),
+            rows=rows,
+            channels=channels,
+            group=self.isa.group,
+            isa=self.isa.name,
+            unroll=self.unroll,
+        )
+
+    def _kernels(self) -> dict[int, Field]:
+        fields: dict[int, Field] = {}
+        for position, (rows, channels) in enumerate(
+            (rows, channels)
+            for channels in (self.panels.full, self.panels.last)
+            for rows in (self.tiling.tile, self.tiling.last)
+        ):
+            name = self._kernel_name(rows, channels)
+            fields[f.KERNEL + position] = self.context.kernel(
+                str(name), lambda text: emit_conv2d(parse(text), self.isa)
+            )
+        return fields
+
+    def _split(self) -> tuple[int, dict[int, Field]]:
+        """Items by tiles where there are enough rows of them, else by panels, whose weights then are read once."""
+        tiles = self.tiling.rows * self.tiling.tiles
+        panels = self.panels.panels * self.layer.op.groups
+        wanted = 4 * self.context.threads
+        by_panels = tiles < 8 * wanted and panels > 1
+        panel_chunk = -(-panels // wanted) if by_panels else panels
+        panel_items = -(-panels // panel_chunk)
+        tile_chunk = -(-tiles // max(1, wanted // panel_items))
+        items = -(-tiles // tile_chunk) * panel_items
+        return items, {
+            f.TILE_CHUNK: tile_chunk,
+            f.PANEL_CHUNK: panel_chunk,
+            f.PANEL_ITEMS: panel_items,
+            f.PANELS_OUTER: int(by_panels),
+        }

@@ -1,0 +1,107 @@
+"""The epilogue of 64 output channels in four 512-bit vectors: saturating packs do most of the clamping.
+
+Lane ``l`` of vector ``v`` holds channel ``16 * (l // 4) + 4 * v + l % 4`` of the panel (``PACKED_ORDER``), since two
+levels of packing within 128-bit lanes then leave 64 bytes in their natural order. The zero point is added to int16
+and the bounds applied to bytes: saturation first changes nothing, because 0 <= low <= high <= 255.
+
+Sums that may leave int32 once they are scaled (``ResultKind.wide``) are bounded as float32 before they are converted;
+conversion would turn a large positive one into the least integer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llvmlite import ir
+
+from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, Emitter, vector
+from accelserve.kernels.cpu.microkernels.names import ResultKind
+
+LANES = 16
+VECTORS = 4
+CHANNELS = LANES * VECTORS
+PACKED_ORDER = tuple(16 * (lane // 4) + 4 * v + lane % 4 for v in range(VECTORS) for lane in range(LANES))
+"""Position in the four vectors -> channel of the panel."""
+
+_BYTES = vector(I8, CHANNELS)
+_WORDS = vector(I16, CHANNELS // 2)
+_INTS = vector(I32, LANES)
+_FLOATS = vector(F32, LANES)
+
+
+class PackedEpilogue:
+    """Emits rows of one kernel; record fields are loaded once, when it is made."""
+
+    def __init__(
+        self, emitter: Emitter, record: ir.Value, kind: ResultKind, scales: Sequence[ir.Value]
+    ) -> None:
+        self._emitter = emitter
+        self._record = record
+        self._kind = kind
+        self._scales = scales
+        self._zero_point = self._splat(f.ZERO_POINT, I16, CHANNELS // 2)
+        self._low, self._high = self._splat(f.LOW_BYTE, I8, CHANNELS), self._splat(f.HIGH_BYTE, I8, CHANNELS)
+        if kind.wide:
+            self._bounds = self._splat(f.LOW, F32, LANES), self._splat(f.HIGH, F32, LANES)
+        if kind.intermediate:
+            fields = (f.MID_LOW, f.MID_HIGH, f.MID_MULTIPLIER)
+            self._mid_low, self._mid_high, self._mid_multiplier = (self._splat(x, F32, LANES) for x in fields)
+        if kind.residual:
+            self._residual_zero = self._splat(f.RESIDUAL_ZERO, I32, LANES)
+            self._residual_multiplier = self._splat(f.RESIDUAL_MULTIPLIER, F32, LANES)
+
+    def _splat(self, field: int, kind: ir.Type, lanes: int) -> ir.Value:
+        return self._emitter.splat(
+            self._emitter.load(self._emitter.plus(self._record, 8 * field), kind), lanes
+        )
+
+    def _bounded(self, value: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
+        build = self._emitter.builder
+        value = build.select(build.fcmp_ordered(">", value, low), value, low)
+        return build.select(build.fcmp_ordered("<", value, high), value, high)
+
+    def _rounded(self, value: ir.Value) -> ir.Value:
+        return self._emitter.call("llvm.lrint.v16i32.v16f32", _INTS, [value])
+
+    def emit(self, sums: Sequence[ir.Value], output: ir.Value, residual: ir.Value) -> None:
+        """Store 64 bytes for four vectors of int32 sums; ``output`` and ``residual`` are addresses."""
+        e = self._emitter
+        others = self._residual_terms(residual) if self._kind.residual else [None] * VECTORS
+        wholes = [self._whole(*each) for each in zip(sums, self._scales, others, strict=True)]
+        words = []
+        for pair in (wholes[:2], wholes[2:]):
+            packed = e.call("llvm.x86.avx512.packssdw.512", _WORDS, pair)
+            words.append(e.call("llvm.sadd.sat.v32i16", _WORDS, [packed, self._zero_point]))
+        stored = e.call("llvm.x86.avx512.packuswb.512", _BYTES, words)
+        stored = e.call("llvm.umax.v64i8", _BYTES, [stored, self._low])
+        e.store(e.call("llvm.umin.v64i8", _BYTES, [stored, self._high]), output)
+
+    def _whole(self, total: ir.Value, scale: ir.Value, other: ir.Value | None) -> ir.Value:
+        build = self._emitter.builder
+        value = build.fmul(build.sitofp(total, _FLOATS), scale)
+        if self._kind.intermediate:
+            whole = self._rounded(self._bounded(value, self._mid_low, self._mid_high))
+            value = build.fmul(build.sitofp(whole, _FLOATS), self._mid_multiplier)
+        if other is not None:
+            value = build.fadd(value, other)
+        if self._kind.wide:
+            value = self._bounded(value, *self._bounds)
+        return self._rounded(value)
+
+    def _residual_terms(self, address: ir.Value) -> list[ir.Value]:
+        e, build = self._emitter, self._emitter.builder
+        stored = e.load(address, _BYTES)
+        zeros = ir.Constant(_BYTES, [0] * CHANNELS)
+        terms = []
+        for v in range(VECTORS):
+            picks = [
+                index
+                for channel in PACKED_ORDER[LANES * v : LANES * (v + 1)]
+                for index in (channel, 64, 64, 64)
+            ]
+            mask = ir.Constant(vector(I32, CHANNELS), picks)
+            wide = build.bitcast(build.shuffle_vector(stored, zeros, mask), _INTS)
+            centred = build.sitofp(build.sub(wide, self._residual_zero), _FLOATS)
+            terms.append(build.fmul(centred, self._residual_multiplier))
+        return terms
