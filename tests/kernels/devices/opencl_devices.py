@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
 
-def opencl_parameters() -> Iterator[ParameterSet]:
-    """Test parameters: each OpenCL device's number."""
+def opencl_parameters(*, channels: bool = False) -> Iterator[ParameterSet]:
+    """Test parameters: each OpenCL device's number; only of those with channels, if so asked."""
     for device in discover():
+        if channels and not device.channels:
+            continue
         if device.kind is DeviceKind.OTHER:
             yield pytest.param(str(device.index), id="other")
         else:
