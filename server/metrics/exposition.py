@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
+from prometheus_client.utils import floatToGoString
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -51,7 +52,7 @@ def _bound(value: str) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() else repr(value)
+    return str(int(value)) if float(value).is_integer() else str(floatToGoString(value))
 
 
 def _escaped(text: str, *, quotes: bool = False) -> str:

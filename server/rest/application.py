@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from accelserve.server.config import RestConfig
 from accelserve.server.dataplane.predictor import Predictor
@@ -25,6 +25,7 @@ from accelserve.server.rest.inference_routes import InferenceRoutes
 from accelserve.server.rest.model_routes import ModelRoutes
 from accelserve.server.rest.monitoring_route import MonitoringRoute
 from accelserve.server.rest.predict_route import PredictRoute
+from accelserve.server.rest.routing import get, post
 from accelserve.server.rest.status_routes import StatusRoutes
 
 _MODEL = "/v1/models/{model:str}"
@@ -61,12 +62,12 @@ def application(parts: RestParts) -> Starlette:
     return _starlette(
         [
             *_monitoring(parts.metrics, parts.config, parts.pool),
-            Route("/v1/models", models.listed, methods=["GET"]),
-            *(Route(f"{path}:predict", predictions.predict, methods=["POST"]) for path in _MODEL_PATHS),
-            *(Route(f"{path}:classify", examples.classify, methods=["POST"]) for path in _MODEL_PATHS),
-            *(Route(f"{path}:regress", examples.regress, methods=["POST"]) for path in _MODEL_PATHS),
-            *(Route(f"{path}/metadata", models.metadata, methods=["GET"]) for path in _MODEL_PATHS),
-            *(Route(path, models.status, methods=["GET"]) for path in _MODEL_PATHS),
+            get("/v1/models", models.listed),
+            *(post(f"{path}:predict", predictions.predict) for path in _MODEL_PATHS),
+            *(post(f"{path}:classify", examples.classify) for path in _MODEL_PATHS),
+            *(post(f"{path}:regress", examples.regress) for path in _MODEL_PATHS),
+            *(get(f"{path}/metadata", models.metadata) for path in _MODEL_PATHS),
+            *(get(path, models.status) for path in _MODEL_PATHS),
             *InferenceRoutes(parts.predictor, parts.readiness, desk).routes(),
             *StatusRoutes(parts.predictor, parts.readiness, parts.metrics, desk).routes(),
         ],
@@ -82,7 +83,7 @@ def monitoring_application(metrics: ServerMetrics, config: RestConfig, pool: Exe
 def _monitoring(metrics: ServerMetrics, config: RestConfig, pool: Executor) -> list[BaseRoute]:
     if config.metrics_path is None:
         return []
-    return [Route(config.metrics_path, MonitoringRoute(metrics, pool).page, methods=["GET"])]
+    return [get(config.metrics_path, MonitoringRoute(metrics, pool).page)]
 
 
 def _starlette(routes: list[BaseRoute], config: RestConfig) -> Starlette:

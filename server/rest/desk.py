@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -74,7 +75,9 @@ class Desk:
             return work(body, watch)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, begin)
+            # The pool's thread works in the request's context: it says who asks.
+            context = contextvars.copy_context()
+            return await asyncio.get_running_loop().run_in_executor(self.pool, context.run, begin)
         finally:
             leaving.cancel()
 

@@ -12,9 +12,10 @@ from starlette.routing import Route
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.readiness import Readiness
 from accelserve.server.rest.desk import Desk
-from accelserve.server.rest.errors import error_response, json_response
+from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_inference import HEADER_LENGTH, call_of, parse_infer, response_of
 from accelserve.server.rest.json_tensors import decode_json
+from accelserve.server.rest.routing import get, post
 from accelserve.server.rpc.inference.call import infer
 from accelserve.server.rpc.inference.description import (
     EXTENSIONS,
@@ -48,16 +49,16 @@ class InferenceRoutes:
     def routes(self) -> list[Route]:
         """The paths."""
         return [
-            Route("/v2", self.server, methods=["GET"]),
-            Route("/v2/health/live", self.live, methods=["GET"]),
-            Route("/v2/health/ready", self.ready, methods=["GET"]),
-            *(Route(f"{path}/ready", self.model_ready, methods=["GET"]) for path in _MODEL_PATHS),
-            *(Route(f"{path}/infer", self.infer, methods=["POST"]) for path in _MODEL_PATHS),
-            *(Route(f"{path}/config", self.config, methods=["GET"]) for path in _MODEL_PATHS),
-            *(Route(path, self.model, methods=["GET"]) for path in _MODEL_PATHS),
-            Route("/v2/repository/index", self.index, methods=["POST"]),
-            Route("/v2/repository/models/{model:str}/load", self.load, methods=["POST"]),
-            Route("/v2/repository/models/{model:str}/unload", self.unload, methods=["POST"]),
+            get("/v2", self.server),
+            get("/v2/health/live", self.live),
+            get("/v2/health/ready", self.ready),
+            *(get(f"{path}/ready", self.model_ready) for path in _MODEL_PATHS),
+            *(post(f"{path}/infer", self.infer) for path in _MODEL_PATHS),
+            *(get(f"{path}/config", self.config) for path in _MODEL_PATHS),
+            *(get(path, self.model) for path in _MODEL_PATHS),
+            post("/v2/repository/index", self.index),
+            post("/v2/repository/models/{model:str}/load", self.load),
+            post("/v2/repository/models/{model:str}/unload", self.unload),
         ]
 
     async def infer(self, request: Request) -> Response:
@@ -93,10 +94,7 @@ class InferenceRoutes:
 
     async def model(self, request: Request) -> Response:
         """What a model takes and gives."""
-        try:
-            described = describe(self._registry, *_which(request))
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
-            return error_response(error)
+        described = describe(self._registry, *_which(request))
         return json_response(
             {
                 "name": described.name,
@@ -109,10 +107,7 @@ class InferenceRoutes:
 
     async def config(self, request: Request) -> Response:
         """The same in Triton's words."""
-        try:
-            described = describe(self._registry, *_which(request))
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
-            return error_response(error)
+        described = describe(self._registry, *_which(request))
         return json_response(
             {
                 "name": described.name,
@@ -135,18 +130,12 @@ class InferenceRoutes:
 
     async def load(self, request: Request) -> Response:
         """Nothing to do for a model that serves; refused for any other."""
-        try:
-            check_load(self._registry, request.path_params["model"])
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
-            return error_response(error)
+        check_load(self._registry, request.path_params["model"])
         return Response()
 
     async def unload(self, request: Request) -> Response:
         """Refused."""
-        try:
-            refuse_unload(request.path_params["model"])
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
-            return error_response(error)
+        refuse_unload(request.path_params["model"])
         return Response()
 
 

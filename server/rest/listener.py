@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import ParamSpec, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,13 +22,28 @@ _THREADS_TO_REFUSE_ON = 64
 _MOST_THREADS = 1024
 
 
-class RestListener:
-    """Listens once started; ``pool`` is where the application's handlers compute."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
-    def __init__(self, config: RestConfig, max_queued_images: int) -> None:
+
+class ContextPool(ThreadPoolExecutor):
+    """Work is done in the context of whoever handed it in: which request it is for goes along."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """As its base."""
+        return super().submit(copy_context().run, fn, *args, **kwargs)
+
+
+class RestListener:
+    """Listens once started; ``pool`` is where the application's handlers compute; ``tls`` None speaks plain text."""
+
+    def __init__(
+        self, config: RestConfig, max_queued_images: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         threads = config.threads or min(_MOST_THREADS, max_queued_images + _THREADS_TO_REFUSE_ON)
         self._config = config
-        self.pool = ThreadPoolExecutor(threads, "rest")
+        self._tls = tls
+        self.pool = ContextPool(threads, "rest")
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -44,6 +63,8 @@ class RestListener:
             limit_concurrency=self._config.max_connections,
             timeout_graceful_shutdown=None,
         )
+        settings.load()
+        settings.ssl = self._tls
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="rest", daemon=True

@@ -14,7 +14,7 @@ from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.states import StateReport
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rest.errors import error_response, json_response
+from accelserve.server.rest.errors import json_response
 from accelserve.server.rpc.get_model_status import version_status
 from accelserve.server.rpc.tensors import signature_def
 
@@ -42,24 +42,18 @@ class ModelRoutes:
 
     async def status(self, request: Request) -> Response:
         """``{"model_version_status": [...]}``."""
-        try:
-            reports = self._registry.reports(choice_of(request))
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
-            return error_response(error)
+        reports = self._registry.reports(choice_of(request))
         return json_response({"model_version_status": [_status(report) for report in reports]})
 
     async def metadata(self, request: Request) -> Response:
         """``{"model_spec": ..., "metadata": {"signature_def": ...}}``."""
-        try:
-            with self._registry.acquire(choice_of(request)) as handle:
-                signatures = serving.SignatureDefMap(
-                    signature_def={
-                        key: signature_def(signature) for key, signature in handle.servable.signatures.items()
-                    }
-                )
-                version = handle.servable_id
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
-            return error_response(error)
+        with self._registry.acquire(choice_of(request)) as handle:
+            signatures = serving.SignatureDefMap(
+                signature_def={
+                    key: signature_def(signature) for key, signature in handle.servable.signatures.items()
+                }
+            )
+            version = handle.servable_id
         spec = {"name": version.name, "signature_name": "", "version": str(version.version)}
         described = MessageToDict(
             signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

@@ -15,11 +15,12 @@ from accelserve.server.config import ModelConfig
 from accelserve.server.core.registry import ModelChoice
 from accelserve.server.core.states import StateReport, VersionState
 from accelserve.server.dataplane.predictor import Predictor
-from accelserve.server.errors import ServableNotFoundError
+from accelserve.server.errors import PermissionDeniedError, ServableNotFoundError
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Readiness
 from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
+from accelserve.server.rest.routing import get, post
 from accelserve.server.rest.trial import try_picture
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -51,10 +52,10 @@ class StatusRoutes:
     def routes(self) -> list[Route]:
         """The paths."""
         return [
-            Route("/", self.page, methods=["GET"]),
-            Route("/status/models", self.models, methods=["GET"]),
-            Route("/status/try/{model:str}", self.trial, methods=["POST"]),
-            Route("/status/{name:str}", self.page, methods=["GET"]),
+            get("/", self.page),
+            get("/status/models", self.models),
+            post("/status/try/{model:str}", self.trial),
+            get("/status/{name:str}", self.page),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -111,7 +112,10 @@ class StatusRoutes:
             try:
                 with self._registry.acquire(choice) as handle:
                     description, memory_bytes = handle.servable.description, handle.servable.memory_bytes
-            except ServableNotFoundError:  # it went while we looked
+            except (
+                ServableNotFoundError,
+                PermissionDeniedError,
+            ):  # it went while we looked, or is not the caller's
                 pass
         return {
             "version": report.servable_id.version,
