@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelserve.kernels.ir import AveragePool, Clip, Conv2d, Dense, Graph, Node, Reshape, Softmax
+from accelserve.kernels.ir import (
+    AveragePool,
+    ChannelAffine,
+    Clip,
+    Conv2d,
+    Dense,
+    Graph,
+    Node,
+    Reshape,
+    Softmax,
+)
 from accelserve.models.repository import FEATURES
+
+# What may follow the last weighted layer; an affine is its bias, where the file keeps it apart.
+_AFTER_WEIGHTS = (Softmax, Clip, Reshape, ChannelAffine)
 
 
 def with_features(graph: Graph) -> Graph:
     """The graph with an output ``features`` [1, 1, 1, C]; itself if it has one, or if no features are found.
 
-    1. The first output is followed back through Softmax, Clip and Reshape to the last Dense, or to a convolution that
+    1. The first output is followed back through Softmax, Clip, Reshape and a bias to the last Dense, or to a convolution that
        reads a single pixel: its operand is the features.
     2. A network that ends in a global average pool is all features.
     """
@@ -33,7 +46,7 @@ def with_features(graph: Graph) -> Graph:
 def _features(graph: Graph) -> str | None:
     makers = graph.producers()
     value = next(iter(graph.outputs.values()))
-    while (node := makers.get(value)) is not None and isinstance(node.op, Softmax | Clip | Reshape):
+    while (node := makers.get(value)) is not None and isinstance(node.op, _AFTER_WEIGHTS):
         value = node.inputs[0]
     if node is None:
         return None
