@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, count
 from typing import TypeAlias
 
 import numpy as np
@@ -48,6 +49,18 @@ class GraphIndex:
     def constant(self, value: str) -> Array | None:
         """The array of a constant, or None."""
         return self.graph.constants.get(value)
+
+    def unused(self, name: str) -> str:
+        """``name``, or with the least number behind it that makes it a name no value of the graph has.
+
+        Files and quantisers call their constants as they like; a new one must not take the place of another.
+        """
+        numbered = (f"{name}_{number}" for number in count(2))
+        return next(each for each in chain((name,), numbered) if each not in self._values)
+
+    @cached_property
+    def _values(self) -> frozenset[str]:
+        return frozenset((*self.graph.inputs, *self.graph.constants, *(node.output for node in self.graph)))
 
     def used_once(self, value: str) -> bool:
         """Whether exactly one node reads the value and it is no output of the graph."""

@@ -26,7 +26,7 @@ def _unsigned(index: GraphIndex, node: Node) -> Replacement | None:
     zero_point = index.constant(node.inputs[2])
     if zero_point is None or zero_point.dtype != np.int8 or zero_point.size != 1:
         return None
-    name = f"{node.name}/uint8_zero_point"
+    name = index.unused(f"{node.name}/uint8_zero_point")
     moved = (zero_point.astype(np.int16).reshape(()) + 128).astype(np.uint8)
     inputs = (node.inputs[0], node.inputs[1], name)
     return Replacement((Node(node.name, node.op, inputs, node.output),), {name: np.asarray(moved)})

@@ -149,9 +149,9 @@ def _integer_layer(
     first_scale = layer.intermediate or (tail.params if tail else None)
     window, groups, weights = _as_convolution(layer)
     constants: dict[str, Array] = {
-        f"{name}/weights": weights,
-        f"{name}/bias": integer_bias(layer.integers, layer.source[1]),
-        f"{name}/scale": multipliers(
+        index.unused(f"{name}/weights"): weights,
+        index.unused(f"{name}/bias"): integer_bias(layer.integers, layer.source[1]),
+        index.unused(f"{name}/scale"): multipliers(
             layer.integers, layer.source[1], first_scale.scale if first_scale else 1.0
         ),
     }

@@ -51,5 +51,5 @@ def _table(index: GraphIndex, node: Node) -> Replacement | None:
     for link in reversed(chain):
         parameters = [index.graph.constants[name] for name in link.inputs[1:]]
         table = EVALUATORS[type(link.op)](link.op, [table, *parameters])
-    name = f"{node.name}/table"
+    name = index.unused(f"{node.name}/table")
     return Replacement((Node(node.name, QLookup(), (source[0], name), node.output),), {name: table})

@@ -65,8 +65,8 @@ def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacem
     name = f"{source.name}/{node.output}"
     scale = tail.params.scale
     constants = {
-        f"{name}/mul": (mul.astype(np.float64) * x[1].scale / scale).astype(np.float32),
-        f"{name}/add": (add.astype(np.float64) / scale).astype(np.float32),
+        index.unused(f"{name}/mul"): (mul.astype(np.float64) * x[1].scale / scale).astype(np.float32),
+        index.unused(f"{name}/add"): (add.astype(np.float64) / scale).astype(np.float32),
     }
     op = QChannelAffine(x[1].zero_point, tail.params.zero_point, tail.low, tail.high)
     return Replacement((Node(name, op, (x[0], *constants), node.output),), constants)
@@ -79,7 +79,7 @@ def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacemen
     window = source.op.window
     cells = window.kernel[0] * window.kernel[1]
     divisors = np.full(cells + 1, cells) if source.op.count_padding else np.maximum(np.arange(cells + 1), 1)
-    name = f"{source.name}/multiplier"
+    name = index.unused(f"{source.name}/multiplier")
     multiplier = (x[1].scale / (tail.params.scale * divisors)).astype(np.float32)
     op = QAveragePool(window, x[1].zero_point, tail.params.zero_point)
     return Replacement((Node(source.name, op, (x[0], name), node.output),), {name: multiplier})
