@@ -6,7 +6,7 @@ import base64
 import gzip
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,24 +20,6 @@ from PIL import Image
 from accelserve.server.config import BatchingConfig, RequestLimits, RestConfig
 from accelserve.server.core.policy import Everything
 from accelserve.server.core.servable import ServableId
-
-Serve = Callable[..., SimpleNamespace]
-OPEN = RestConfig(address="127.0.0.1", port=0)
-
-
-@pytest.fixture
-def rest(serve: Serve) -> Iterator[Callable[..., tuple[SimpleNamespace, httpx.Client]]]:
-    clients: list[httpx.Client] = []
-
-    def start(**settings: Any) -> tuple[SimpleNamespace, httpx.Client]:
-        server = serve(**{"rest": OPEN, **settings})
-        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.server.rest_port}", timeout=20))
-        return server, clients[-1]
-
-    yield start
-    for client in clients:
-        client.close()
-
 
 Rest = Callable[..., tuple[SimpleNamespace, httpx.Client]]
 
