@@ -10,7 +10,8 @@ from accelserve.server.config import RestConfig
 from accelserve.server.errors import InvalidRequestError
 
 _CHUNK_BYTES = 1 << 20
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+# zlib's number for each format: gzip, and what HTTP calls deflate, which is zlib's own.
+_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
 async def read_body(request: Request, limits: RestConfig) -> bytes:
@@ -28,15 +29,16 @@ async def read_body(request: Request, limits: RestConfig) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding in ("identity", ""):
         return body
-    if encoding == "gzip":
-        return gunzip(body, limits)
-    raise InvalidRequestError(f"content-encoding '{encoding}' is not supported; send gzip or none")
+    if encoding in _WINDOWS:
+        return decompress(body, encoding, limits)
+    known = ", ".join(_WINDOWS)
+    raise InvalidRequestError(f"content-encoding '{encoding}' is not supported; send {known}, or none")
 
 
-def gunzip(body: bytes, limits: RestConfig) -> bytes:
+def decompress(body: bytes, encoding: str, limits: RestConfig) -> bytes:
     """Decompress step by step, and stop as soon as a limit is passed; InvalidRequestError as for ``read_body``."""
     allowed = min(limits.max_body_bytes, len(body) * limits.max_gzip_ratio)
-    decompressor = zlib.decompressobj(_GZIP_WINDOW)
+    decompressor = zlib.decompressobj(_WINDOWS[encoding])
     parts: list[bytes] = []
     size, pending = 0, body
     try:
@@ -46,11 +48,11 @@ def gunzip(body: bytes, limits: RestConfig) -> bytes:
             size += len(part)
             if size > allowed:
                 raise InvalidRequestError(
-                    f"the gzip body of {len(body)} bytes holds more than {allowed} bytes; send it uncompressed"
+                    f"the {encoding} body of {len(body)} bytes holds more than {allowed} bytes; send it uncompressed"
                 )
             parts.append(part)
     except zlib.error as error:
-        raise InvalidRequestError(f"the gzip body is broken: {error}") from error
+        raise InvalidRequestError(f"the {encoding} body is broken: {error}") from error
     if not decompressor.eof:
-        raise InvalidRequestError("the gzip body is cut short")
+        raise InvalidRequestError(f"the {encoding} body is cut short")
     return b"".join(parts)

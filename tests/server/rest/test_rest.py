@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +157,15 @@ def test_compressed_requests_and_answers(rest: Rest) -> None:
     response = client.post("/v1/models/colour:predict", content=gzip.compress(raw), headers=headers)
     assert len(response.json()["predictions"]) == 200
     assert response.headers["content-encoding"] == "gzip"
+
+
+def test_deflated_requests(rest: Rest) -> None:
+    _, client = rest()
+    raw = httpx.Request("POST", "http://x", json={"inputs": DIM}).content
+    response = client.post(
+        "/v1/models/colour:predict", content=zlib.compress(raw), headers={"content-encoding": "deflate"}
+    )
+    assert response.json()["outputs"]["brightest"] == [[1, 2, 3]]
 
 
 def test_a_gzip_bomb_is_refused(rest: Rest) -> None:
