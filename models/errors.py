@@ -9,6 +9,7 @@ ModelError
 ├── PullError                published weights that cannot be fetched or fail their hash
 ├── CalibrationError         nothing to calibrate on, or images that cannot be used
 ├── ConversionError          a network that cannot be made into a servable
+├── TrainingError            pictures, or a network, from which no head can be trained
 └── RepositoryError
     ├── ModelNameError       a name or a version number that the repository does not allow
     ├── ModelNotFoundError   no such model, or no such version of it
@@ -144,6 +145,14 @@ class CalibrationError(ModelError):
 
 class ConversionError(ModelError):
     """A network was read but cannot be made into a servable."""
+
+
+class EvaluationError(ModelError):
+    """Pictures, truth, original and servable do not fit together."""
+
+
+class TrainingError(ModelError):
+    """Pictures or a network from which no head can be trained."""
 
 
 class RepositoryError(ModelError):

@@ -19,11 +19,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
         "convert": ("convert", "Make a quantised servable of a trained network."),
+        "train-head": ("train_head", "Train a classifier of your own classes on a network's features."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),
         "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
         "fpga": ("fpga", "Build bitstreams; predict latency on a part."),
+        "keys": ("keys", "Make, list and replace the keys that open a server."),
+        "healthcheck": ("healthcheck", "Ask a server how it is; the exit code tells."),
         "devices": ("devices", "List the devices that networks can run on here."),
     }
 )

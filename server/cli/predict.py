@@ -96,6 +96,12 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--output", help="The output to print; all if not given.")
 @click.option("--labels", type=_PICTURE, help="Names of the classes, one a line; the server's if not given.")
 @click.option("--top", default=5, show_default=True, help="Results a picture.")
+@click.option(
+    "--draw",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the pictures with boxes and names; asks for the signature 'detection'.",
+)
+@click.option("--min-score", default=0.5, show_default=True, help="Of a detection that is shown.")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds a picture.")
 @click.option("--token", default="", envvar="ACCELSERVE_TOKEN", help="Key to send. Also ACCELSERVE_TOKEN.")
 @click.option("--tls", is_flag=True, help="Encrypt.")
@@ -105,15 +111,40 @@ def predict(
     output: str | None,
     labels: Path | None,
     top: int,
+    draw: Path | None,
+    min_score: float,
     timeout: float,
     **target: Any,
 ) -> None:
     """Send pictures to a server and print what it sees, with the milliseconds each took."""
+    if draw is not None and not target["signature"]:
+        target["signature"] = "detection"
     where = _Target(**target)
     names = labels.read_text(encoding="utf-8").splitlines() if labels else where.labels(timeout)
     with where.client(timeout) as client:
         answers = [_ask(client, picture, input_name, output) for picture in pictures]
-    _print(answers, names, top)
+    _print([_rows(answer, names, top, min_score) for answer in answers])
+    if draw is not None:
+        _draw(answers, names, min_score, draw)
+
+
+def _draw(answers: Sequence[_Answer], names: Sequence[str], min_score: float, folder: Path) -> None:
+    from accelserve.server.cli.detections import (
+        are_detections,
+        detections_of,
+        draw_detections,
+        file_names,
+        picture_size,
+    )
+
+    if not are_detections(answers[0].outputs):
+        given = ", ".join(answers[0].outputs)
+        raise click.UsageError(f"--draw needs detections and the model answered with {given}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for answer, name in zip(answers, file_names([answer.picture for answer in answers]), strict=True):
+        found = detections_of(answer.outputs, names, picture_size(answer.picture), min_score)
+        draw_detections(answer.picture, found, folder / name)
+    click.echo(f"{len(answers)} pictures in {folder}")
 
 
 def _ask(client: PredictionClient, picture: Path, input_name: str, output: str | None) -> _Answer:
@@ -125,9 +156,36 @@ def _ask(client: PredictionClient, picture: Path, input_name: str, output: str |
     return _Answer(picture, outputs, milliseconds)
 
 
-def _print(answers: Sequence[_Answer], names: Sequence[str], top: int) -> None:
+_Row = tuple[str, str, str, str, str]
+
+
+def _rows(answer: _Answer, names: Sequence[str], top: int, min_score: float) -> list[_Row]:
+    """The table's lines for one picture; what repeats the line above is left empty."""
+    from accelserve.server.cli.detections import are_detections, detections_of, picture_size
+
+    results: list[tuple[str, str, str]]
+    if are_detections(answer.outputs):
+        found = detections_of(answer.outputs, names, picture_size(answer.picture), min_score)
+        results = [("detections", str(each), f"{each.score:.4f}") for each in found[:top]]
+        results = results or [("detections", f"none of {min_score:g} or more", "")]
+    else:
+        results = [
+            (output, result, score)
+            for output, array in answer.outputs.items()
+            for result, score in results_of(array, names, top)
+        ]
+    rows = []
+    for row, (output, result, score) in enumerate(results):
+        repeated = row > 0 and output == results[row - 1][0]
+        first = (answer.picture.name, f"{answer.milliseconds:.1f}") if row == 0 else ("", "")
+        rows.append((first[0], "" if repeated else output, result, score, first[1]))
+    return rows
+
+
+def _print(rows_of_pictures: Sequence[Sequence[_Row]]) -> None:
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -135,22 +193,9 @@ def _print(answers: Sequence[_Answer], names: Sequence[str], top: int) -> None:
         table.add_column(heading, overflow="fold")
     table.add_column("score", justify="right")
     table.add_column("ms", justify="right")
-    for answer in answers:
-        results = [
-            (output, result, score)
-            for output, array in answer.outputs.items()
-            for result, score in results_of(array, names, top)
-        ]
-        for row, (output, result, score) in enumerate(results):
-            first = row == 0
-            repeated = not first and output == results[row - 1][0]
-            table.add_row(
-                answer.picture.name if first else "",
-                "" if repeated else output,
-                result,
-                score,
-                f"{answer.milliseconds:.1f}" if first else "",
-            )
+    for rows in rows_of_pictures:
+        for row in rows:
+            table.add_row(*map(escape, row))
     Console().print(table)
 
 

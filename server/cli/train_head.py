@@ -1,0 +1,122 @@
+"""``accelserve train-head``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from accelserve.models.heads.training import HeadOptions, TrainedHead
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_MOST_CLASSES_SHOWN = 20
+
+
+@click.command("train-head")
+@click.argument("model", type=_FOLDER)
+@click.argument("pictures", type=_FOLDER)
+@click.option("--name", required=True, help="What requests will call the new model.")
+@click.option(
+    "--repository",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of models; MODEL's own if not given.",
+)
+@click.option(
+    "--test-share", default=0.2, show_default=True, help="Of each class, held out for the accuracy."
+)
+@click.option("--seed", default=0, show_default=True, help="Of what is held out and of the folds.")
+@click.option(
+    "--layer",
+    type=click.Choice(["float32", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Arithmetic of the new layer.",
+)
+@click.option("--device", default="auto", show_default=True, help="Where features are computed.")
+def train_head(
+    model: Path,
+    pictures: Path,
+    name: str,
+    repository: Path | None,
+    test_share: float,
+    seed: int,
+    layer: str,
+    device: str,
+) -> None:
+    """Train a classifier of your own classes on a published network's features, and publish it.
+
+    MODEL is the folder of a model with a 'features' signature, or of one of its versions. PICTURES holds one folder of
+    pictures for each class; the folders' names become the labels.
+    """
+    from accelserve.models.featurizing import latest_version
+    from accelserve.models.heads.training import HeadOptions
+
+    base = latest_version(model)
+    options = HeadOptions(
+        name=name,
+        repository=repository or base.resolve().parent.parent,
+        test_share=test_share,
+        seed=seed,
+        layer="int8" if layer == "int8" else "float32",
+    )
+    _report(_trained(base, pictures, options, device), options)
+
+
+def _trained(base: Path, pictures: Path, options: HeadOptions, device: str) -> TrainedHead:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from accelserve.kernels.devices.discovery import open_device
+    from accelserve.models.heads.training import train_head as train
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        return train(base, pictures, options, device=open_device(device), progress=show)
+
+
+def _report(trained: TrainedHead, options: HeadOptions) -> None:
+    for path, reason in trained.skipped:
+        click.echo(f"skipped {path}: {reason}", err=True)
+    fit = trained.fit
+    chosen = f"C {fit.inverse_strength:g}"
+    if fit.folds:
+        chosen += f" of {fit.folds}-fold cross-validation, accuracy there {fit.validation_accuracy:.1%}"
+    else:
+        chosen += ", as it is: cross-validation needs two pictures of every class to train on"
+    click.echo(f"trained on {trained.trained} pictures of {len(trained.classes)} classes; {chosen}")
+    if trained.tested:
+        _print_accuracy(trained, options)
+    click.echo(f"published {trained.directory}: labels {', '.join(trained.classes)}")
+
+
+def _print_accuracy(trained: TrainedHead, options: HeadOptions) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if len(trained.classes) <= _MOST_CLASSES_SHOWN:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="held-out pictures", title_justify="left")
+        table.add_column("is \\ taken for")
+        for name in trained.classes:
+            table.add_column(escape(name), justify="right")
+        for name, row in zip(trained.classes, trained.confusion.tolist(), strict=True):
+            table.add_row(escape(name), *map(str, row))
+        Console().print(table)
+    other = next(layer for layer in trained.accuracy if layer != options.layer)
+    click.echo(
+        f"accuracy on {trained.tested} held-out pictures: {trained.accuracy[options.layer]:.1%} "
+        f"({trained.accuracy[other]:.1%} with --layer {other})"
+    )
