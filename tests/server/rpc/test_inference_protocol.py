@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 from accelserve.protos import inference
 from accelserve.protos.services import InferenceService, UnaryMethod
+from accelserve.server.core.policy import Everything
 from accelserve.server.rpc.inference.pictures import bitmap
 
 Serve = Callable[..., SimpleNamespace]
@@ -322,3 +324,14 @@ def test_the_configuration_says_what_is_loaded(serve: Serve) -> None:
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert "explicit model load / unload is not allowed" in str(caught.value.details())
     assert ask(server, InferenceService.MODEL_READY, name="colour").ready
+
+
+def test_version_0_is_the_latest_unless_there_is_one(serve: Serve, publish: Callable[..., object]) -> None:
+    # OpenVINO's clients write 0 where they mean the latest.
+    server = serve(models={"colour": {3: "1.0"}})
+    request = raw_request("BYTES", [1], prefixed(DIM), model_version="0")
+    assert infer(server, request).model_version == "3"
+    publish(server.folder / "colour", 0)
+    (model,) = server.server.registry.models()
+    server.server.registry.reload([replace(model, policy=Everything())])
+    assert infer(server, request).model_version == "0"
