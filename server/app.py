@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from accelserve.server.config import ModelConfig, ServerConfig
@@ -16,14 +15,13 @@ from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.doors import Answers, Doors
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
-from accelserve.server.rest.application import RestParts, application, monitoring_application
-from accelserve.server.rest.listener import RestListener
-from accelserve.server.rpc.listener import GrpcListener
-from accelserve.server.rpc.service_table import Parts, handlers, methods
+from accelserve.server.rpc.service_table import Parts, methods
 from accelserve.server.rpc.streams import MAX_STREAMS, OpenStreams
 from accelserve.server.scheduler.scheduler import DeviceScheduler
+from accelserve.server.security import Security
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,32 +61,40 @@ class Server:
                 allow_unavailable_labels=config.allow_unavailable_labels,
             )
         )
-        self._grpc = GrpcListener(
-            config.grpc, config.limits, handlers(table), config.batching.max_queued_images
+        self._doors = Doors(
+            config,
+            Security(config.security),
+            Answers(
+                methods=table,
+                predictor=self.predictor,
+                readiness=self.readiness,
+                metrics=self.metrics,
+            ),
+            self._control,
+            _CONTROL_THREADS,
         )
-
-        queued = config.batching.max_queued_images
-        self._rest = RestListener(config.rest, queued) if config.rest.port is not None else None
-        self._monitoring = _monitoring_listener(config)
         self._config_watcher = self._watcher()
 
     @property
     def port(self) -> int:
         """The gRPC port; 0 before ``start``."""
-        return self._grpc.port
+        return self._doors.port
 
     @property
     def rest_port(self) -> int | None:
         """The HTTP port; None if that door is shut."""
-        return None if self._rest is None else self._rest.port
+        return self._doors.rest_port
 
     @property
     def metrics_port(self) -> int | None:
         """The port of the metrics alone; None if that door is shut."""
-        return None if self._monitoring is None else self._monitoring.port
+        return self._doors.metrics_port
 
-    def start(self) -> None:
-        """Load the models, then open the ports.
+    def start(self, opened: Callable[[], None] = lambda: None) -> None:
+        """Load the models, then open the ports; the other way round if so configured.
+
+        Args:
+            opened: called once the ports are open.
 
         Raises:
             LoadError: a model has no version that loads.
@@ -96,18 +102,17 @@ class Server:
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
         try:
+            if self.config.start_before_ready:
+                self._open(opened)
             self.registry.start(self.config.models)
-            self._grpc.start()
-            if self._rest is not None:
-                self._rest.start(application(self._rest_parts(self._rest.pool)))
-            if self._monitoring is not None:
-                self._monitoring.start(
-                    monitoring_application(self.metrics, self.config.rest, self._monitoring.pool)
-                )
+            if not self.config.start_before_ready:
+                self._open(opened)
             self.readiness.enter(Phase.RUNNING)
             if self._config_watcher is not None:
                 self._config_watcher.start()
         except BaseException:
+            self._streams.close()
+            self._doors.close(time.monotonic())
             self.registry.close(timeout=0)
             raise
 
@@ -122,24 +127,17 @@ class Server:
             self._config_watcher.stop()
         self.readiness.enter(Phase.DRAINING)
         time.sleep(self.config.drain_delay_seconds)
+        deadline = time.monotonic() + self.config.drain_seconds
+        self._doors.refuse_new()
         self._streams.close()
-        self._grpc.stop(self.config.drain_seconds)
-        if self._rest is not None:
-            self._rest.stop(self.config.drain_seconds)
-        if self._monitoring is not None:
-            self._monitoring.stop(self.config.drain_seconds)
-        self.registry.close(timeout=self.config.drain_seconds)
+        self._doors.close(deadline)
+        self.registry.close(timeout=max(0.0, deadline - time.monotonic()))
         self._control.shutdown(wait=True)
         _LOG.info("stopped")
 
-    def _rest_parts(self, pool: Executor) -> RestParts:
-        return RestParts(
-            predictor=self.predictor,
-            readiness=self.readiness,
-            metrics=self.metrics,
-            config=self.config.rest,
-            pool=pool,
-        )
+    def _open(self, opened: Callable[[], None]) -> None:
+        self._doors.open()
+        opened()
 
     def _watcher(self) -> ModelConfigWatcher | None:
         path = self.config.model_config_file
@@ -150,10 +148,3 @@ class Server:
             self.registry.reload(models, allow_unavailable_labels=self.config.allow_unavailable_labels)
 
         return ModelConfigWatcher(path, self.config.model_config_poll_seconds, apply)
-
-
-def _monitoring_listener(config: ServerConfig) -> RestListener | None:
-    if config.metrics_port is None:
-        return None
-    # One thread scrapes while another is refused nothing: there is no queue to wait in.
-    return RestListener(replace(config.rest, port=config.metrics_port, threads=2), 0)

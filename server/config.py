@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from accelserve.server.core.policy import Latest, VersionPolicy
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.tls.files import TlsFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class LoadingConfig:
         unload_threads: unloads at once.
         max_retries: tries after the first failure of a version.
         retry_seconds: from a failure to the next try.
+        warm_up: run a version once, and replay its warm-up requests, before it is available.
+        warm_up_iterations: how often each of those requests is replayed.
     """
 
     poll_seconds: float = 1.0
@@ -49,6 +52,8 @@ class LoadingConfig:
     unload_threads: int = 1
     max_retries: int = 5
     retry_seconds: float = 60.0
+    warm_up: bool = True
+    warm_up_iterations: int = 1
 
     def __post_init__(self) -> None:
         if self.poll_seconds < 0 or self.retry_seconds < 0 or self.max_retries < 0:
@@ -58,6 +63,8 @@ class LoadingConfig:
             )
         if self.load_threads < 1 or self.unload_threads < 1:
             raise ConfigurationError("loading needs at least one thread")
+        if self.warm_up_iterations < 1:
+            raise ConfigurationError("num_request_iterations_for_warmup must not be negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +77,9 @@ class BatchingConfig:
             then form only from what queued up while the device was busy.
         max_queued_images: images of one model that may wait or compute at once.
         max_queue_delay_ms: estimated time in the queue above which a request is refused at once.
-        explicit: the numbers come from TensorFlow Serving's batching parameters, so refusals use its words.
+        explicit: the numbers come from TensorFlow Serving's batching parameters, so refusals use its words, and a
+            request larger than a batch is refused.
+        per_model: a version may bring parameters of its own, in ``batching_params.pbtxt``.
     """
 
     max_batch_images: int = 8
@@ -78,6 +87,7 @@ class BatchingConfig:
     max_queued_images: int = 256
     max_queue_delay_ms: int = 5000
     explicit: bool = False
+    per_model: bool = False
 
     def __post_init__(self) -> None:
         if self.max_batch_images < 1 or self.max_queued_images < 1:
@@ -94,11 +104,42 @@ class RequestLimits:
         max_message_bytes: of one gRPC message, either way.
         max_images: in one request.
         max_pixels: in one picture, decoded; checked from its header, before any memory is taken.
+        max_streams: calls at once on one gRPC connection; further ones wait in the client.
+        receive_seconds: from a call's start to its whole message; a caller that takes longer is cut off.
+        late_seconds: the same while half of the threads wait for messages.
     """
 
     max_message_bytes: int = 2**31 - 1
     max_images: int = 1024
     max_pixels: int = 64_000_000
+    max_streams: int = 1024
+    receive_seconds: float = 60.0
+    late_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if min(self.max_message_bytes, self.max_images, self.max_pixels, self.max_streams) < 1:
+            raise ConfigurationError(
+                "max_message_bytes, max_images, max_pixels, max_streams must be at least 1"
+            )
+        if self.receive_seconds <= 0 or self.late_seconds <= 0:
+            raise ConfigurationError("receive_timeout_seconds must be more than 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityConfig:
+    """Who may come in, and over what.
+
+    Attributes:
+        keys_file: of ``accelserve keys``; None lets everybody in.
+        tls: key, certificate, authorities; None speaks plain text.
+        rest_tls: the HTTP doors use it too.
+        poll_seconds: between looks whether these files changed.
+    """
+
+    keys_file: Path | None = None
+    tls: TlsFiles | None = None
+    rest_tls: bool = True
+    poll_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +236,10 @@ class ServerConfig:
         drain_seconds: from SIGTERM until requests still in flight are cut off.
         drain_delay_seconds: from SIGTERM, which turns health to NOT_SERVING, until new requests are refused: the time
             that load balancers take to notice.
+        start_before_ready: open the ports first, then load; health tells when the models are there.
+        log_requests: one line in the log for every gRPC and HTTP request.
+        otel_endpoint: host:port of an OpenTelemetry collector; empty sends no traces.
+        security: keys and TLS.
     """
 
     models: tuple[ModelConfig, ...]
@@ -210,6 +255,10 @@ class ServerConfig:
     metrics_port: int | None = None
     drain_seconds: float = 30.0
     drain_delay_seconds: float = 0.0
+    start_before_ready: bool = False
+    log_requests: bool = False
+    otel_endpoint: str = ""
+    security: SecurityConfig = field(default_factory=SecurityConfig)
 
     def __post_init__(self) -> None:
         if not self.models and self.model_config_file is None:

@@ -21,8 +21,9 @@ _LOG = logging.getLogger(__name__)
 class ServableLoader:
     """Loads onto one device, and warms up what it loaded, so that the first request is as fast as the rest."""
 
-    def __init__(self, device: DeviceConfig, limits: RequestLimits) -> None:
+    def __init__(self, device: DeviceConfig, limits: RequestLimits, *, warm_up: bool = True) -> None:
         """Open the device; DeviceError if there is none of that name."""
+        self._warm_up = warm_up
         self._device = open_device(device.name)
         self._options = LoadOptions(threads=device.threads, cache=device.cache)
         self._limits = ImageLimits(max_pixels=limits.max_pixels)
@@ -37,7 +38,8 @@ class ServableLoader:
             limits=self._limits,
             executor=self._decoders,
         )
-        servable.warm_up()
+        if self._warm_up:
+            servable.warm_up()
         _LOG.info(
             "%s: %s, %.1f MB, signatures %s",
             servable_id,

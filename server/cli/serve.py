@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.server.cli.first_process import as_first_process
 from accelserve.server.cli.logging_setup import log_to_stderr
+from accelserve.server.cli.own_flags import own_flags
 from accelserve.server.cli.serving_flags import (
     channel_arguments,
     inert_flags_given,
@@ -26,39 +29,29 @@ from accelserve.server.config import (
     ModelConfig,
     RequestLimits,
     RestConfig,
+    SecurityConfig,
     ServerConfig,
 )
 from accelserve.server.config_files.batching import batching_of, batching_of_file
 from accelserve.server.config_files.models import models_of_file
 from accelserve.server.config_files.monitoring import metrics_path_of_file
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.tls.files import TlsFiles
 
 _LOADS_AT_ONCE = 2
 
 
 @click.command
 @tensorflow_serving_flags
-@click.option("--device", default="cpu", show_default=True, help="cpu, cpu:generic, fpga:0, reference, ...")
-@click.option("--threads", default=0, help="Cores that one image may use; 0 takes all.")
-@click.option(
-    "--cache_dir", type=Path, help="Kept between starts: packed weights, compiled code. 'none' keeps nothing."
-)
-@click.option("--grpc_address", default="0.0.0.0", show_default=True, help="Where to listen.")  # noqa: S104 - see GrpcConfig
-@click.option("--max_batch_images", default=8, show_default=True, help="Images per call of the device.")
-@click.option("--max_queued_images", default=256, show_default=True, help="Per model, before refusing.")
-@click.option("--max_queue_delay_ms", default=5000, show_default=True, help="Estimated, before refusing.")
-@click.option("--max_images", default=1024, show_default=True, help="In one request.")
-@click.option("--max_pixels", default=64_000_000, show_default=True, help="In one picture.")
-@click.option(
-    "--drain_seconds", default=30.0, show_default=True, help="From SIGTERM to cutting requests off."
-)
-@click.option("--drain_delay_seconds", default=0.0, help="From SIGTERM to refusing new requests.")
-@click.option("--metrics_port", default=0, help="Metrics on a port of their own as well; 0 is none.")
+@own_flags
 @click.option("--log_level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--log_format", default="text", type=click.Choice(["text", "json"]), help="One line a record.")
+@click.version_option(package_name="accelserve", message="%(package)s %(version)s")
 @click.pass_context
-def serve(context: click.Context, /, log_level: str, **flags: Any) -> int:
+def serve(context: click.Context, /, log_level: str, log_format: str, **flags: Any) -> int:
     """Answer TensorFlow Serving's protocol until SIGTERM, then finish what is in flight and exit 0."""
-    log_to_stderr(log_level)
+    as_first_process()
+    log_to_stderr(log_level, as_json=log_format == "json")
     stop = StopSignals()
     if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
         flags["model_name"] = None
@@ -105,12 +98,24 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
             unload_threads=flags["num_unload_threads"] or 1,
             max_retries=flags["max_num_load_retries"],
             retry_seconds=flags["load_retry_interval_micros"] / 1e6,
+            warm_up=flags["enable_model_warmup"],
+            warm_up_iterations=flags["num_request_iterations_for_warmup"] or 1,
         ),
         batching=_batching(flags),
-        limits=RequestLimits(max_images=flags["max_images"], max_pixels=flags["max_pixels"]),
+        limits=RequestLimits(
+            max_message_bytes=flags["max_message_bytes"],
+            max_images=flags["max_images"],
+            max_pixels=flags["max_pixels"],
+            max_streams=flags["max_concurrent_streams"],
+            receive_seconds=flags["receive_timeout_seconds"],
+        ),
         metrics_port=flags["metrics_port"] or None,
         drain_seconds=flags["drain_seconds"],
         drain_delay_seconds=flags["drain_delay_seconds"],
+        start_before_ready=flags["start_before_ready"],
+        log_requests=flags["log_requests"],
+        otel_endpoint=flags["otel_endpoint"],
+        security=_security(flags),
     )
 
 
@@ -121,16 +126,38 @@ def _models(flags: dict[str, Any], config_file: Path | None) -> tuple[ModelConfi
     return (ModelConfig(name=name, base_path=Path(base_path)),) if base_path else ()
 
 
+def _security(flags: dict[str, Any]) -> SecurityConfig:
+    text, pem = flags["ssl_config_file"], ("tls_key", "tls_certificate", "tls_client_ca")
+    files: TlsFiles | None = None
+    if text or any(flags[name] for name in pem):
+        key, certificate, authorities = (Path(flags[name]) if flags[name] else None for name in pem)
+        files = TlsFiles(
+            ssl_config=Path(text) if text else None,
+            key=key,
+            certificate=certificate,
+            authorities=authorities,
+        )
+    # TensorFlow Serving's file is about gRPC only, and probes of its HTTP port speak plain text.
+    rest_tls = flags["rest_tls"] if flags["rest_tls"] is not None else not text
+    return SecurityConfig(
+        keys_file=Path(flags["auth_keys_file"]) if flags["auth_keys_file"] else None,
+        tls=files,
+        rest_tls=rest_tls,
+    )
+
+
 def _batching(flags: dict[str, Any]) -> BatchingConfig:
     if flags["batching_parameters_file"] and not flags["enable_batching"]:
         raise ConfigurationError("--batching_parameters_file needs --enable_batching")
     if flags["enable_batching"]:
         path = flags["batching_parameters_file"]
-        return batching_of_file(Path(path)) if path else batching_of(serving.BatchingParameters())
+        explicit = batching_of_file(Path(path)) if path else batching_of(serving.BatchingParameters())
+        return replace(explicit, per_model=flags["enable_per_model_batching_parameters"])
     return BatchingConfig(
         max_batch_images=flags["max_batch_images"],
         max_queued_images=flags["max_queued_images"],
         max_queue_delay_ms=flags["max_queue_delay_ms"],
+        per_model=flags["enable_per_model_batching_parameters"],
     )
 
 

@@ -24,16 +24,19 @@ def serve_until_stopped(config: ServerConfig, stop: StopSignals, warnings: Seque
     for warning in warnings:
         _LOG.warning(warning)
     try:
-        server = Server(config, ServableLoader(config.device, config.limits))
-        server.start()
+        server = Server(config, ServableLoader(config.device, config.limits, warm_up=config.loading.warm_up))
+        server.start(opened=lambda: _say_where(config, server))
         stop.starting = False
     except (ServerError, KernelError) as error:
         _LOG.error("Failed to start server. Error: %s", error)
         return 1
-    _LOG.info("Running gRPC ModelServer at %s:%d ...", config.grpc.address, server.port)
-    if server.rest_port is not None:
-        _LOG.info("Exporting HTTP/REST API at:%s:%d ...", config.rest.address, server.rest_port)
     while stop.wait():
         server.reload()
     server.stop()
     return 0
+
+
+def _say_where(config: ServerConfig, server: Server) -> None:
+    _LOG.info("Running gRPC ModelServer at %s:%d ...", config.grpc.address, server.port)
+    if server.rest_port is not None:
+        _LOG.info("Exporting HTTP/REST API at:%s:%d ...", config.rest.address, server.rest_port)

@@ -50,8 +50,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag("num_unload_threads", int, 0, "Unloads at once; 0 chooses."),
     Flag("max_num_load_retries", int, 5, "Tries after a version's first failure."),
     Flag("load_retry_interval_micros", int, 60_000_000, "From a failure to the next try."),
+    Flag("enable_model_warmup", bool, True, "Run a version before it answers: once, and its recorded requests."),
+    Flag("num_request_iterations_for_warmup", int, 0, "How often each recorded request is replayed; 0 is once."),
+    Flag("ssl_config_file", str, "", "Text-format SSLConfig: TLS for gRPC; for HTTP with --rest_tls."),
     Flag("enable_batching", bool, False, "Form batches as the parameters file says, not adaptively."),
     Flag("batching_parameters_file", str, "", "Text-format BatchingParameters."),
+    Flag("enable_per_model_batching_parameters", bool, False, "Versions may bring batching_params.pbtxt."),
     Flag("enable_serialization_as_tensor_content", bool, False, "Answer tensor_content, not typed fields."),
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
+from accelserve.server.core.access import CURRENT_CALL
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.manager import Manager
 from accelserve.server.core.servable import Loader, S, ServableId
@@ -90,14 +91,25 @@ class ModelRegistry(Generic[S]):
         return self._manager.acquire(name, self.resolve_version(name, choice))
 
     def resolve_name(self, choice: ModelChoice) -> str:
-        """The model's name: as given, or the only one served, or the one called ``default``.
+        """The model's name: as given, or by the call's envelope, or the only one served, or the one called ``default``.
 
         Raises:
             InvalidRequestError: none is given and none is the default.
+            PermissionDeniedError: the caller may not use it.
         """
+        call = CURRENT_CALL.get()
+        if call is None:
+            return self._named(choice, "")
+        name = self._named(choice, call.routed_model)
+        call.check_model(name)
+        return name
+
+    def _named(self, choice: ModelChoice, routed: str) -> str:
         if choice.name:
             return choice.name
         models = self._models
+        if routed in models:
+            return routed
         if len(models) == 1:
             return next(iter(models))
         if "default" in models:
@@ -113,11 +125,15 @@ class ModelRegistry(Generic[S]):
             InvalidRequestError: an unknown label.
         """
         if choice.label is None:
-            return choice.version
+            return None if self._means_latest(name, choice.version) else choice.version
         version = self._labels.get(name, {}).get(choice.label)
         if version is None:
             raise InvalidRequestError(f"Unrecognized servable version label: {choice.label}")
         return version
+
+    def _means_latest(self, name: str, version: int | None) -> bool:
+        """OpenVINO's clients write 0 for the latest version; a version 0 that is there is meant itself."""
+        return version == 0 and all(report.servable_id.version != 0 for report in self.board.of(name))
 
     def reports(self, choice: ModelChoice) -> list[StateReport]:
         """States of a model's versions, highest first, or of one version.

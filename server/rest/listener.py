@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import uvicorn
@@ -31,15 +32,13 @@ class ContextPool(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """As its base."""
-        return super().submit(copy_context().run, fn, *args, **kwargs)
+        return super().submit(partial(copy_context().run, fn, *args, **kwargs))
 
 
 class RestListener:
     """Listens once started; ``pool`` is where the application's handlers compute; ``tls`` None speaks plain text."""
 
-    def __init__(
-        self, config: RestConfig, max_queued_images: int, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, config: RestConfig, max_queued_images: int, tls: ssl.SSLContext | None = None) -> None:
         threads = config.threads or min(_MOST_THREADS, max_queued_images + _THREADS_TO_REFUSE_ON)
         self._config = config
         self._tls = tls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -71,8 +71,7 @@ def guarded(
             return response
         if observe is not None:
             observe(request, status, time.perf_counter() - begin)
-        _abort(context, status)
-        raise AssertionError  # abort raises
+        abort(context, status)
 
     behaviour = handle if pool is None else on_pool(pool, handle)
     return BoundMethod(path=method.path, handler=grpc.unary_unary_rpc_method_handler(behaviour))
@@ -96,7 +95,9 @@ def _parse(method: UnaryMethod[RequestT, ResponseT], raw: bytes) -> RequestT:
         ) from error
 
 
-def _abort(context: grpc.ServicerContext, status: Status) -> None:
+def abort(context: grpc.ServicerContext, status: Status) -> NoReturn:
+    """End a call with a status, and keep the trailing metadata that are set already."""
     if status.trailing_metadata:
-        context.set_trailing_metadata(status.trailing_metadata)
+        context.set_trailing_metadata((*(context.trailing_metadata() or ()), *status.trailing_metadata))
     context.abort(status.code, status.message)
+    raise AssertionError  # abort raises

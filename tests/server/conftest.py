@@ -229,6 +229,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
             limits: RequestLimits | None = None,
             rest: RestConfig | None = None,
             network: type[ColourNetwork] = ColourNetwork,
+            server_settings: Mapping[str, object] | None = None,
             **grpc_settings: object,
         ) -> SimpleNamespace:
             wanted = models or {"colour": {1: "1.0"}}
@@ -245,7 +246,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
                 drain_seconds=20,
             )
             loader = ColourLoader(network)
-            server = Server(config, loader)
+            server = Server(dataclasses.replace(config, **(server_settings or {})), loader)  # type: ignore[arg-type]
             server.start()
             stack.callback(server.stop)
             channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{server.port}"))
