@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import httpx
 import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from uvicorn.server import ServerState
 
 from accelserve.server.config import RestConfig
+from accelserve.server.rest.patience import patient
 
 Serve = Callable[..., SimpleNamespace]
 QUICK = RestConfig(address="127.0.0.1", port=0, header_seconds=0.3, timeout_ms=300)
@@ -71,3 +76,23 @@ def test_the_server_answers_others_meanwhile(serve: Serve) -> None:
     assert response.status_code == 200
     for connection in slow:
         connection.close()
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    async def accepted() -> list[int]:
+        config = uvicorn.Config(PlainTextResponse("x"), lifespan="off", log_config=None)
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = await loop.create_server(lambda: patient(10)(config, state, {}), sock=listening)
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\nx")
+        sockets = [connection.transport.get_extra_info("socket") for connection in state.connections]
+        options = [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in sockets]
+        writer.close()
+        server.close()
+        await server.wait_closed()
+        return options
+
+    assert asyncio.run(accepted()) == [1]
