@@ -92,7 +92,7 @@ def _configuration(base: EngineConfiguration, sizes: dict[str, int | None]) -> E
 
 
 @fpga.command
-@click.argument("model")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--part", default="arria10-gx1150", show_default=True, help="A part's name, or a JSON file of one."
 )
@@ -101,33 +101,43 @@ def _configuration(base: EngineConfiguration, sizes: dict[str, int | None]) -> E
 @click.option("--roofline", type=Path, help="Write the roofline picture here (.svg or .png).")
 @_sizes
 def estimate(
-    model: str, part: str, layers: bool, as_json: bool, roofline: Path | None, **sizes: int | None
+    models: tuple[str, ...],
+    part: str,
+    layers: bool,
+    as_json: bool,
+    roofline: Path | None,
+    **sizes: int | None,
 ) -> None:
     """Predict latency, DSPs and memory of MODEL on a part: a version's folder, an ONNX file, or an architecture.
 
-    Without sizes, the best VEC, LANE and PX for the part are found. Every figure is a prediction.
+    Without sizes, the VEC, LANE and PX are found with which the part is fastest over all of the models together.
+    Every figure is a prediction.
     """
     from accelserve.kernels.opencl.configuration import EngineConfiguration
     from accelserve.kernels.opencl.estimate import model as predictions
     from accelserve.kernels.opencl.estimate.parts import find_part
     from accelserve.kernels.opencl.estimate.workload import workload_of
 
-    workload = workload_of(_graph_of(model))
+    if roofline is not None and len(models) > 1:
+        raise click.UsageError("--roofline draws one model")
+    chip = find_part(part)
+    workloads = {model: workload_of(_graph_of(model)) for model in models}
     if any(value is not None for value in sizes.values()):
         chosen = _configuration(EngineConfiguration(), sizes)
-        predicted = predictions.estimate(workload, chosen, find_part(part))
     else:
-        predicted = predictions.best_configuration(workload, find_part(part))
+        chosen = predictions.best_configuration(tuple(workloads.values()), chip)
+    predicted = {model: predictions.estimate(work, chosen, chip) for model, work in workloads.items()}
     if as_json:
-        click.echo(json.dumps(_document(predicted), indent=2))
-    else:
-        _print_summary(model, predicted, workload.host)
+        click.echo(json.dumps({model: _document(each) for model, each in predicted.items()}, indent=2))
+        return
+    for model, each in predicted.items():
+        _print_summary(model, each, workloads[model].host)
         if layers:
-            _print_layers(predicted)
-    if roofline is not None:
-        from accelserve.kernels.opencl.estimate.roofline import draw_roofline
+            _print_layers(each)
+        if roofline is not None:
+            from accelserve.kernels.opencl.estimate.roofline import draw_roofline
 
-        draw_roofline(predicted, roofline)
+            draw_roofline(each, roofline)
 
 
 def _graph_of(model: str) -> Graph:

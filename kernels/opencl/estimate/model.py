@@ -12,7 +12,7 @@ One layer, as ``cl/channels.cl`` runs it::
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from accelserve.kernels.errors import PlanError
@@ -27,6 +27,8 @@ LAUNCH_SECONDS = 100e-6
 PUBLISHED_EFFICIENCY = 0.7
 """Measured speed over ideal speed of published designs of this kind: Xilinx DPU B4096 0.68 to 0.72, PipeCNN 0.73."""
 USABLE_SHARE = 0.9
+MOST_PIXELS = 8
+"""Readers of the strip buffer beyond this are hard to route; a judgement, since no compiler has been asked."""
 M20K_WORDS, M20K_BITS = 512, 40
 _STRIP_BYTES = (1 << 18, 1 << 19, 1 << 20, 1 << 21, 1 << 22)
 
@@ -149,30 +151,32 @@ def fits(configuration: EngineConfiguration, part: Part) -> bool:
     return taken.dsps <= USABLE_SHARE * part.dsps and taken.m20ks <= USABLE_SHARE * part.m20ks
 
 
-def best_configuration(workload: Workload, part: Part) -> Estimate:
-    """The fastest configuration that fits the part.
+def best_configuration(workloads: Sequence[Workload], part: Part) -> EngineConfiguration:
+    """The configuration that fits the part and runs all of these networks in the fewest cycles together.
 
     Raises:
         PlanError: none fits.
     """
-    found: list[Estimate] = []
+    found: list[tuple[int, int, int, EngineConfiguration]] = []
     for configuration in _candidates(part):
         try:
-            found.append(estimate(workload, configuration, part))
+            cycles = sum(estimate(workload, configuration, part).cycles for workload in workloads)
         except PlanError:
             continue  # a strip too small for some layer
+        taken = resources(configuration, part)
+        found.append((cycles, taken.dsps, taken.m20ks, configuration))
     if not found:
         raise PlanError(f"no configuration of the engine fits {part.name} and runs this network")
-    return min(found, key=lambda each: (each.cycles, each.resources.dsps, each.resources.m20ks))
+    return min(found, key=lambda each: each[:3])[3]
 
 
 def _candidates(part: Part) -> Iterator[EngineConfiguration]:
-    """Every VEC and LANE with as many pixels as fit, and every strip buffer that fits beside them."""
+    """Every VEC, LANE, PX and strip buffer that fit the part together."""
     for vec in (8, 16, 32, 64):
         for lane in (8, 16, 32, 64, 128):
             for strip_bytes in _STRIP_BYTES:
                 first = EngineConfiguration(vec=vec, lane=lane, strip_vectors=strip_bytes // vec)
-                most = int(part.dsps * part.macs_per_dsp // (vec * lane))
+                most = min(MOST_PIXELS, int(part.dsps * part.macs_per_dsp // (vec * lane)))
                 for px in range(1, most + 1):
                     candidate = replace(first, px=px)
                     if fits(candidate, part):

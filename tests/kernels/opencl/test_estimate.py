@@ -15,7 +15,7 @@ from accelserve.kernels.ir import Window
 from accelserve.kernels.opencl.compile import compile_segment
 from accelserve.kernels.opencl.configuration import EngineConfiguration
 from accelserve.kernels.opencl.estimate.model import (
-    USABLE_SHARE,
+    MOST_PIXELS,
     Estimate,
     best_configuration,
     estimate,
@@ -119,27 +119,34 @@ def test_resources_by_hand() -> None:
     assert taken.m20ks == weights + strip + 103 * 2 + 13 + 103
 
 
-@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
-def test_the_best_configuration_fits_its_part_and_beats_its_neighbours(part) -> None:  # type: ignore[no-untyped-def]
-    work = Workload(
-        (
-            convolution(),
-            convolution(channels=64, outputs=64, rows=56, columns=56, input_rows=56, input_columns=56),
-        ),
-        0,
+@pytest.mark.parametrize("name", PARTS)
+def test_the_best_configuration_fits_its_part_and_beats_its_neighbours(name: str) -> None:
+    part = PARTS[name]
+    large = {"rows": 56, "columns": 56, "input_rows": 56, "input_columns": 56}
+    work = Workload((convolution(), convolution(channels=64, outputs=64, **large)), 0)
+    best = best_configuration([work], part)
+    assert fits(best, part)
+    cycles = estimate(work, best, part).cycles
+    for px in range(1, MOST_PIXELS + 1):
+        other = replace(best, px=px)
+        assert not fits(other, part) or estimate(work, other, part).cycles >= cycles
+
+
+def test_one_configuration_serves_several_networks() -> None:
+    small, large = Workload((convolution(outputs=16),), 0), Workload((convolution(channels=1024),), 0)
+    both = best_configuration([small, large], ARRIA)
+    alone = best_configuration([small], ARRIA)
+    assert sum(estimate(w, both, ARRIA).cycles for w in (small, large)) <= sum(
+        estimate(w, alone, ARRIA).cycles for w in (small, large)
     )
-    best = best_configuration(work, part)
-    assert fits(best.configuration, part)
-    assert best.resources.dsps <= USABLE_SHARE * part.dsps
-    for px in range(1, 20):
-        other = replace(best.configuration, px=px)
-        if fits(other, part):
-            assert estimate(work, other, part).cycles >= best.cycles
 
 
 def test_a_larger_part_is_never_slower() -> None:
     work = Workload((convolution(),), 0)
-    arria, stratix = (best_configuration(work, PARTS[name]) for name in ("arria10-gx1150", "stratix10-2800"))
+    arria, stratix = (
+        estimate(work, best_configuration([work], PARTS[name]), PARTS[name])
+        for name in ("arria10-gx1150", "stratix10-2800")
+    )
     assert stratix.ideal_ms < arria.ideal_ms < arria.calibrated_ms
 
 
@@ -157,7 +164,7 @@ def test_a_part_may_come_from_a_file(tmp_path: Path) -> None:
 def test_a_part_too_small_is_refused_in_words() -> None:
     tiny = replace(ARRIA, name="tiny", dsps=20, m20ks=10)
     with pytest.raises(PlanError, match="no configuration of the engine fits tiny"):
-        best_configuration(Workload((convolution(),), 0), tiny)
+        best_configuration([Workload((convolution(),), 0)], tiny)
 
 
 def test_the_roofline_is_drawn(tmp_path: Path) -> None:
