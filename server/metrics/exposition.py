@@ -52,7 +52,13 @@ def _bound(value: str) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else str(floatToGoString(value))
+    return str(int(value)) if float(value).is_integer() else _go(value)
+
+
+def _go(value: float) -> str:
+    """A number as Go, and so Prometheus, spells it: ``0.5``, ``+Inf``, ``NaN``."""
+    spelled: str = floatToGoString(value)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
+    return spelled
 
 
 def _escaped(text: str, *, quotes: bool = False) -> str:

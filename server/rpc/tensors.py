@@ -15,13 +15,10 @@ from accelserve.server.errors import InvalidRequestError
 
 
 def model_choice(spec: serving.ModelSpec, *, present: bool) -> ModelChoice:
-    """What a ModelSpec says; ``present`` tells an empty one from none at all.
-
-    OpenVINO's clients ask for version 0 when they mean the latest; no repository numbers a version 0.
-    """
+    """What a ModelSpec says; ``present`` tells an empty one from none at all."""
     return ModelChoice(
         name=spec.name if present else None,
-        version=spec.version.value or None if spec.HasField("version") else None,
+        version=spec.version.value if spec.HasField("version") else None,
         label=spec.version_label if spec.HasField("version_label") else None,
     )
 

@@ -43,8 +43,26 @@ def run_program(program: str, *arguments: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_address() -> Iterator[str]:
-    """HOST:PORT of a running `accelserve serve`, in the environment of the server.
+def server_address(server_addresses: tuple[str, str]) -> str:
+    """HOST:PORT of the gRPC door of a running server."""
+    return server_addresses[0]
+
+
+@pytest.fixture(scope="session")
+def http_address(server_addresses: tuple[str, str]) -> str:
+    """HOST:PORT of the HTTP door of a running server."""
+    return server_addresses[1]
+
+
+@pytest.fixture(scope="session")
+def served_model() -> str:
+    """Name of the model that the running server serves."""
+    return Path(os.environ.get(MODEL_VARIABLE, "")).name
+
+
+@pytest.fixture(scope="session")
+def server_addresses() -> Iterator[tuple[str, str]]:
+    """HOST:PORT of gRPC and of HTTP of a running `accelserve serve`, in the environment of the server.
 
     Takes the server's Python from ACCELSERVE_SERVER_PYTHON (or its own) and the servable's directory from
     ACCELSERVE_INTEROP_MODEL_BASE_PATH; the model is served under that directory's name.
@@ -53,14 +71,15 @@ def server_address() -> Iterator[str]:
     if base_path is None:
         pytest.skip(f"{MODEL_VARIABLE} names no servable")
     python = os.environ.get(SERVER_PYTHON_VARIABLE, sys.executable)
-    address = f"127.0.0.1:{_free_port()}"
+    address, http_address = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
     arguments = ["--model_base_path", base_path, "--model_name", Path(base_path).name]
-    port = address.rpartition(":")[2]
-    command = [python, "-m", "accelserve.server.cli", "serve", *arguments, "--port", port]
+    port, http_port = address.rpartition(":")[2], http_address.rpartition(":")[2]
+    arguments += ["--port", port, "--rest_api_port", http_port]
+    command = [python, "-m", "accelserve.server.cli", "serve", *arguments]
     with subprocess.Popen(command) as process:
         try:
             _wait_until_ready(address, process)
-            yield address
+            yield address, http_address
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

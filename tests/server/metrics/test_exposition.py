@@ -67,7 +67,7 @@ def test_requests_are_counted_by_model_and_status(served: SimpleNamespace, jpeg:
 
 def test_latencies_have_tensorflow_servings_buckets(served: SimpleNamespace, jpeg: bytes) -> None:
     predict(served, jpeg)
-    body = {"examples": []}
+    body: dict[str, list[object]] = {"examples": []}
     httpx.post(f"http://127.0.0.1:{served.server.rest_port}/v1/models/colour:classify", json=body)
     text = page(served)
     latency = ":tensorflow:serving:request_latency"
