@@ -10,18 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from accelserve.server.config import ModelConfig, ServerConfig
+from accelserve.server.config_files.model_batching import BatchingLoader
 from accelserve.server.config_files.watcher import ModelConfigWatcher
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
-from accelserve.server.dataplane.predictor import Predictor
+from accelserve.server.dataplane.predictor import Predictor, PredictReply
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.doors import Answers, Doors
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
 from accelserve.server.rpc.service_table import Parts, methods
 from accelserve.server.rpc.streams import MAX_STREAMS, OpenStreams
+from accelserve.server.scheduler.parameters import BatchingTable
 from accelserve.server.scheduler.scheduler import DeviceScheduler
 from accelserve.server.security import Security
+from accelserve.server.tracing import tracing_to
+from accelserve.server.warm_up.loader import WarmingLoader
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,12 +42,14 @@ class Server:
 
     def __init__(self, config: ServerConfig, loader: Loader[ImageServable]) -> None:
         self.config = config
-        self.registry = ModelRegistry(loader, config.loading)
-        scheduler = DeviceScheduler(config.batching)
+        batching = BatchingTable(config.batching)
+        self.registry = ModelRegistry(_prepared(loader, config, batching), config.loading)
+        scheduler = DeviceScheduler(config.batching, batching)
         self.metrics = ServerMetrics(
             self.registry, scheduler.gate.waiting_images, config.device.name, version("accelserve")
         )
-        self.predictor = Predictor(self.registry, scheduler, config.limits, self.metrics.record_reply)
+        self._tracing = tracing_to(config.otel_endpoint) if config.otel_endpoint else None
+        self.predictor = Predictor(self.registry, scheduler, config.limits, self._record)
         self.readiness = Readiness(
             self.registry.board, lambda: [model.name for model in self.registry.models()]
         )
@@ -133,7 +139,14 @@ class Server:
         self._doors.close(deadline)
         self.registry.close(timeout=max(0.0, deadline - time.monotonic()))
         self._control.shutdown(wait=True)
+        if self._tracing is not None:
+            self._tracing.close()
         _LOG.info("stopped")
+
+    def _record(self, reply: PredictReply) -> None:
+        self.metrics.record_reply(reply)
+        if self._tracing is not None:
+            self._tracing.record(reply)
 
     def _open(self, opened: Callable[[], None]) -> None:
         self._doors.open()
@@ -148,3 +161,14 @@ class Server:
             self.registry.reload(models, allow_unavailable_labels=self.config.allow_unavailable_labels)
 
         return ModelConfigWatcher(path, self.config.model_config_poll_seconds, apply)
+
+
+def _prepared(
+    loader: Loader[ImageServable], config: ServerConfig, table: BatchingTable
+) -> Loader[ImageServable]:
+    """A loader behind which a version is warm, and its batching parameters apply."""
+    if config.loading.warm_up:
+        loader = WarmingLoader(loader, config.loading.warm_up_iterations, config.batching.max_batch_images)
+    if config.batching.per_model:
+        loader = BatchingLoader(loader, table)
+    return loader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,9 +40,7 @@ def add(name: str, path: Path, models: tuple[str, ...], admin: bool, key_from_st
     from accelserve.server.auth.keys_file import EVERY_MODEL, SLOTS, Owner, change_keys, new_key, with_key
 
     made: dict[Slot, str] = (
-        {"primary": click.get_text_stream("stdin").readline().strip()}
-        if key_from_stdin
-        else {slot: new_key() for slot in SLOTS}
+        {"primary": sys.stdin.readline().strip()} if key_from_stdin else {slot: new_key() for slot in SLOTS}
     )
 
     def change(file: KeysFile) -> KeysFile:

@@ -143,18 +143,22 @@ class Predictor:
         if not isinstance(images, EncodedImages):
             return servable.quantize(images.tensor)
         with self.decoding.slot(watch):
-            decoded = servable.decode(images.images)
-        rows: list[Array] = []
-        for index, row in enumerate(decoded):
-            if isinstance(row, ImageError):
-                raise row.with_element(index)
-            rows.append(row)
-        return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
+            return decoded_pixels(servable, images.images)
 
     def _compute(
         self, handle: ServableHandle[ImageServable], pixels: Array, watch: CallWatch
     ) -> ComputeReport:
         return self.scheduler.compute(handle.servable_id, handle.servable.run, pixels, watch)
+
+
+def decoded_pixels(servable: ImageServable, images: Sequence[bytes]) -> Array:
+    """Encoded pictures as one batch for ``run``; ImageError for the first that cannot be used, naming its element."""
+    rows: list[Array] = []
+    for index, row in enumerate(servable.decode(images)):
+        if isinstance(row, ImageError):
+            raise row.with_element(index)
+        rows.append(row)
+    return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
 
 
 def signature_of(servable: ImageServable, asked: str) -> tuple[str, Signature]:

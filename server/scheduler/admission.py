@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from accelserve.server.config import BatchingConfig
-from accelserve.server.errors import QueueFullError, TooManyRequestsError
+from accelserve.server.errors import InvalidRequestError, QueueFullError, TooManyRequestsError
+from accelserve.server.scheduler.parameters import BatchingTable
 
 # Weight of the newest batch in the moving average: about the last ten batches count.
 _NEWEST = 0.2
@@ -29,8 +29,8 @@ class _Load:
 class AdmissionGate:
     """Counts what one device has been asked for and has not answered. Thread-safe."""
 
-    def __init__(self, config: BatchingConfig) -> None:
-        self._config = config
+    def __init__(self, table: BatchingTable) -> None:
+        self._table = table
         self._lock = threading.Lock()
         self._loads: dict[str, _Load] = {}
 
@@ -43,6 +43,7 @@ class AdmissionGate:
             images: in the request.
 
         Raises:
+            InvalidRequestError: more images than an explicitly configured batch.
             QueueFullError: the explicitly configured queue is full.
             TooManyRequestsError: too many images, or too much time, is ahead.
         """
@@ -71,21 +72,26 @@ class AdmissionGate:
             return 0 if load is None else load.images
 
     def _refuse_overload(self, model: str, load: _Load, images: int) -> None:
+        config = self._table.of(model)
+        if config.explicit and images > config.max_batch_images:
+            raise InvalidRequestError(
+                f"Task size {images} is larger than maximum input batch size {config.max_batch_images}"
+            )
         if load.images == 0:
             return
         wait_ms = round(1000 * sum(other.images * other.seconds_per_image for other in self._loads.values()))
         retry_ms = max(1, wait_ms // 2)
-        if load.images + images > self._config.max_queued_images:
-            if self._config.explicit:
+        if load.images + images > config.max_queued_images:
+            if config.explicit:
                 raise QueueFullError(retry_ms)
             raise TooManyRequestsError(
                 f"model {model} is overloaded: {load.images} images are queued, {images} more would exceed "
-                f"{self._config.max_queued_images}; retry in {retry_ms} ms",
+                f"{config.max_queued_images}; retry in {retry_ms} ms",
                 retry_ms,
             )
-        if wait_ms > self._config.max_queue_delay_ms:
+        if wait_ms > config.max_queue_delay_ms:
             raise TooManyRequestsError(
                 f"model {model} is overloaded: the queue is {wait_ms} ms long and may be "
-                f"{self._config.max_queue_delay_ms} ms; retry in {retry_ms} ms",
+                f"{config.max_queue_delay_ms} ms; retry in {retry_ms} ms",
                 retry_ms,
             )

@@ -20,6 +20,7 @@ from accelserve.server.config import BatchingConfig
 from accelserve.server.core.servable import ServableId
 from accelserve.server.scheduler.admission import AdmissionGate
 from accelserve.server.scheduler.job import Array, ComputeReport, Job, Results, Slice
+from accelserve.server.scheduler.parameters import BatchingTable
 from accelserve.server.scheduler.watch import CallWatch
 
 Run = Callable[[Array], Results]
@@ -55,9 +56,10 @@ class _Batch:
 class DeviceScheduler:
     """One per device. ``compute`` may be called from any thread and blocks it."""
 
-    def __init__(self, config: BatchingConfig) -> None:
-        self._config = config
-        self.gate = AdmissionGate(config)
+    def __init__(self, config: BatchingConfig, table: BatchingTable | None = None) -> None:
+        """Batches as ``config`` says, or as ``table`` says for each model."""
+        self._table = table or BatchingTable(config)
+        self.gate = AdmissionGate(self._table)
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._busy = False
@@ -157,8 +159,9 @@ class DeviceScheduler:
 
     def _await_company(self, lane: _Lane) -> None:
         """Where a batch timeout is configured, let the batch fill until the oldest request has waited that long."""
-        timeout = self._config.batch_timeout_us / 1e6
-        while lane.jobs and lane.images < self._config.max_batch_images:
+        config = self._table.of(lane.servable_id.name)
+        timeout = config.batch_timeout_us / 1e6
+        while lane.jobs and lane.images < config.max_batch_images:
             left = lane.jobs[0].submitted + timeout - time.perf_counter()
             if left <= 0:
                 return
@@ -166,7 +169,7 @@ class DeviceScheduler:
 
     def _fill(self, lane: _Lane) -> list[Slice]:
         slices: list[Slice] = []
-        room = self._config.max_batch_images
+        room = self._table.of(lane.servable_id.name).max_batch_images
         while lane.jobs and room > 0:
             job = lane.jobs.popleft()
             verdict = job.watch.verdict()
