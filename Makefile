@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop lint format types bench bench-kernels protos clean setup
+.PHONY: demo test test-interop test-browser lint format types bench bench-kernels protos clean setup
 
 $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -54,6 +54,10 @@ INTEROP_MODEL := .cache/interop/models/open-nsfw
 test-interop: setup .venv-interop/ready
 	test -d $(INTEROP_MODEL) || $(BIN)/python -m examples.open_nsfw .cache/interop
 	ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) ACCELSERVE_INTEROP_MODEL_BASE_PATH=$(abspath $(INTEROP_MODEL)) .venv-interop/bin/python -m pytest tests/interop
+
+test-browser: setup
+	command -v chromedriver >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
+	$(BIN)/python -m pytest -m browser tests/server/rest/browser
 
 protos: setup
 	$(BIN)/python -m accelserve.protos.compile
