@@ -1,6 +1,6 @@
 """Every device that can run here, for tests that hold them all to the reference.
 
-Kinds come from the entry points. The OpenCL kind stands for every OpenCL device found and every layout of the engine
+Kinds come from the entry points. The CPU stands for every instruction set that it has. The OpenCL kind stands for every OpenCL device found and every layout of the engine
 that the device can take, with two sets of constants, since constants are where an engine hides its mistakes.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from accelserve.kernels.cpu import isa
 from accelserve.kernels.devices.base import Device
 from accelserve.kernels.devices.discovery import device_kinds, open_device
 from accelserve.kernels.opencl.configuration import EngineConfiguration
@@ -50,8 +51,10 @@ def emulator_installed() -> bool:
 def device_parameters() -> Iterator[ParameterSet]:
     """Test parameters: names for ``device_of``, marked ``fpga`` where they need an accelerator device."""
     for kind in device_kinds():
-        if kind not in {"auto", "fpga", "reference"}:
+        if kind not in {"auto", "cpu", "fpga", "reference"}:
             yield pytest.param(kind)
+    for instruction_set in isa.available():
+        yield pytest.param(f"cpu:{instruction_set.name}")
     for device in discover():
         marks = () if device.kind is DeviceKind.OTHER else (pytest.mark.fpga,)
         for path in EnginePath:

@@ -11,8 +11,9 @@ import pytest
 from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array
+from tests.kernels.devices.case_registry import CASES
 from tests.kernels.devices.comparison import assert_same
-from tests.kernels.devices.conformance_cases import CASES, joined_cases
+from tests.kernels.devices.conformance_cases import joined_cases
 
 GRAPH, FEEDS, OUTPUTS = joined_cases()
 Results = Mapping[str, Array]
