@@ -78,19 +78,21 @@ class GrpcListener:
 
 
 def _options(config: GrpcConfig, limits: RequestLimits) -> list[tuple[str, int | str]]:
-    return [
-        ("grpc.max_receive_message_length", limits.max_message_bytes),
-        ("grpc.max_send_message_length", limits.max_message_bytes),
+    defaults: dict[str, int | str] = {
+        "grpc.max_receive_message_length": limits.max_message_bytes,
+        "grpc.max_send_message_length": limits.max_message_bytes,
         # Another server on the same port would take half of the requests without a word.
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_concurrent_streams", limits.max_streams),
+        "grpc.so_reuseport": 0,
+        "grpc.max_concurrent_streams": limits.max_streams,
         # A peer that vanished is noticed, and what it asked for is dropped.
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        "grpc.keepalive_time_ms": _KEEPALIVE_MS,
+        "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
+        "grpc.http2.ping_timeout_ms": _KEEPALIVE_TIMEOUT_MS,  # of the pings that measure bandwidth, likewise
         # Clients that look after their own connections are welcome to: gRPC would otherwise hang up on them.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", _CLIENT_PING_MS),
-        ("grpc.keepalive_permit_without_calls", 1),
+        "grpc.http2.min_recv_ping_interval_without_data_ms": _CLIENT_PING_MS,
+        "grpc.keepalive_permit_without_calls": 1,
         # A connection that says nothing, or never finishes TLS, goes away.
-        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
-        *config.channel_arguments,
-    ]
+        "grpc.server_handshake_timeout_ms": _HANDSHAKE_MS,
+    }
+    # Of a setting that stands twice, gRPC takes the first.
+    return list({**defaults, **dict(config.channel_arguments)}.items())
