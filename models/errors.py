@@ -9,6 +9,7 @@ ModelError
 ├── PullError                published weights that cannot be fetched or fail their hash
 ├── CalibrationError         nothing to calibrate on, or images that cannot be used
 ├── ConversionError          a network that cannot be made into a servable
+├── EvaluationError          pictures, truth, original and servable that do not fit together
 ├── TrainingError            pictures, or a network, from which no head can be trained
 └── RepositoryError
     ├── ModelNameError       a name or a version number that the repository does not allow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,25 @@ Progress = Callable[[int], None]
 """Called with the number of images seen so far."""
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the float network's values are like.
+
+    Attributes:
+        histograms: value -> distribution of all its elements.
+        means: value -> mean of every channel (the last axis), float64 [C].
+        images: how many were seen.
+    """
+
+    histograms: Mapping[str, Histogram]
+    means: Mapping[str, NDArray[np.float64]]
+    images: int
+
+
 def observe(
     graph: Graph, values: Iterable[str], batches: Iterable[Floats], progress: Progress | None = None
-) -> tuple[dict[str, Histogram], int]:
-    """Histograms of some values over all images.
+) -> Observed:
+    """Distributions and means of some values over all images.
 
     Args:
         graph: float, with one input.
@@ -30,16 +46,13 @@ def observe(
         batches: float32 [N, ...] in the input's shape, N 1 or more.
         progress: called after every image.
 
-    Returns:
-        Value -> histogram, and the number of images.
-
     Raises:
         CalibrationError: no image at all, a wrong shape, or an activation that is not finite.
     """
     (name, kind), *others = graph.inputs.items()
     if others:
         raise CalibrationError(f"calibration feeds one input; this network has {len(others) + 1}")
-    histograms = {value: Histogram() for value in values}
+    observers = {value: _Observer() for value in values}
     count = 0
     for batch in batches:
         if batch.shape[1:] != kind.shape[1:]:
@@ -47,20 +60,34 @@ def observe(
                 f"images of shape {list(batch.shape[1:])} for an input of {list(kind.shape[1:])}"
             )
         for image in batch.astype(np.float32, copy=False):
-            _observe_one(graph, {name: image[None]}, histograms)
+            _observe_one(graph, {name: image[None]}, observers)
             count += 1
             if progress is not None:
                 progress(count)
     if not count:
         raise CalibrationError("there is no image to calibrate on")
-    return histograms, count
+    histograms = {value: observer.histogram for value, observer in observers.items()}
+    return Observed(histograms, {value: o.sums / count for value, o in observers.items()}, count)
 
 
-def _observe_one(graph: Graph, feeds: Mapping[str, Array], histograms: Mapping[str, Histogram]) -> None:
+class _Observer:
+    """Histogram of a value, and the sum of its channels' means, one an image."""
+
+    def __init__(self) -> None:
+        self.histogram = Histogram()
+        self.sums: NDArray[np.float64] = np.zeros(())
+
+    def add(self, array: Floats) -> None:
+        """One image's value; ValueError if an element is not finite."""
+        self.histogram.add(array)
+        self.sums = self.sums + array.reshape(-1, array.shape[-1]).mean(axis=0, dtype=np.float64)
+
+
+def _observe_one(graph: Graph, feeds: Mapping[str, Array], observers: Mapping[str, _Observer]) -> None:
     def note(value: str, array: Array) -> None:
-        if value in histograms:
+        if value in observers:
             try:
-                histograms[value].add(np.asarray(array, np.float32))
+                observers[value].add(np.asarray(array, np.float32))
             except ValueError as error:
                 raise CalibrationError(
                     f"'{value}' is not finite on a calibration image; the network or its preprocessing is wrong"

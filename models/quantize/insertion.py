@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from accelserve.kernels.ir import Array, Dequantize, Graph, Node, Quantize, QuantParams
+from accelserve.kernels.ir import Array, Conv2d, Dequantize, Graph, Node, Quantize, QuantParams
+from accelserve.models.quantize.bias_correction import corrected_bias
 from accelserve.models.quantize.placement import Placement
 from accelserve.models.quantize.weights import quantize_weights
 
 
-def insert(graph: Graph, placement: Placement, params: Mapping[str, QuantParams]) -> Graph:
+def insert(
+    graph: Graph,
+    placement: Placement,
+    params: Mapping[str, QuantParams],
+    means: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Graph:
     """The quantised graph.
 
     Every quantised value is followed by Quantize and Dequantize, and whoever read it reads the latter; public outputs
@@ -21,12 +28,20 @@ def insert(graph: Graph, placement: Placement, params: Mapping[str, QuantParams]
         graph: float, simplified.
         placement: what is quantised.
         params: quantised value -> parameters.
+        means: quantised value -> mean of every channel; biases are corrected by them if they are given.
     """
-    return _Inserter(graph, placement, params).graph()
+    return _Inserter(graph, placement, params, means or {}).graph()
 
 
 class _Inserter:
-    def __init__(self, graph: Graph, placement: Placement, params: Mapping[str, QuantParams]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        placement: Placement,
+        params: Mapping[str, QuantParams],
+        means: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        self._means = means
         self._graph = graph
         self._placement = placement
         self._params = params
@@ -64,14 +79,21 @@ class _Inserter:
         """Names of the layer's dequantised weights and, if it has one, bias."""
         arrays = [np.asarray(self._graph.constants[value], np.float32) for value in node.inputs[1:]]
         bias = arrays[1] if len(arrays) == 2 else None
-        integers = quantize_weights(arrays[0], bias, self._params[node.inputs[0]].scale)
+        scale = self._params[node.inputs[0]].scale
+        integers = quantize_weights(arrays[0], bias, scale)
+        means = self._means.get(node.inputs[0])
+        if means is not None:
+            before = np.zeros(len(arrays[0]), np.float32) if bias is None else bias
+            groups = node.op.groups if isinstance(node.op, Conv2d) else 1
+            bias = corrected_bias(arrays[0], integers.reals(), before, means, groups)
+            integers = quantize_weights(arrays[0], bias, scale)
         made = [self._stored(node, 1, integers.weights, integers.scale)]
         if bias is not None:
             made.append(self._stored(node, 2, integers.bias, integers.bias_scale))
         return made
 
     def _stored(self, node: Node, position: int, codes: Array, scale: Array) -> str:
-        name = node.inputs[position]
+        name = node.inputs[position] if position < len(node.inputs) else f"{node.name}/bias"
         # Another layer may have stored the same constant in other units.
         if f"{name}/scale" in self._taken:
             name = f"{node.name}/{'weight' if position == 1 else 'bias'}"

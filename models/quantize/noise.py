@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.devices.reference import evaluate
-from accelserve.kernels.ir import Array, Graph, Node
+from accelserve.kernels.ir import Array, Dequantize, Graph, Node, Quantize
 from accelserve.models.errors import CalibrationError
-from accelserve.models.quantize.insertion import dequantized_name
-from accelserve.models.quantize.quantizer import Quantized
+from accelserve.models.quantize.comparison import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +32,23 @@ class LayerNoise:
     cosine: float
 
 
-@dataclass(slots=True)
-class _Sums:
-    signal: float = 0.0
-    noise: float = 0.0
-    product: float = 0.0
-    quantized: float = 0.0
+def measure_noise(
+    float_graph: Graph, graph: Graph, batches: Iterable[NDArray[np.float32]]
+) -> list[LayerNoise]:
+    """Noise at every quantised value that both graphs have, and at the outputs, in graph order.
 
-    def add(self, expected: NDArray[np.float64], found: NDArray[np.float64]) -> None:
-        self.signal += float(np.vdot(expected, expected))
-        self.noise += float(np.vdot(found - expected, found - expected))
-        self.product += float(np.vdot(expected, found))
-        self.quantized += float(np.vdot(found, found))
-
-    def layer(self, name: str, operator: str) -> LayerNoise:
-        tiny = float(np.finfo(np.float64).tiny)
-        ratio = self.signal / self.noise if self.noise > 0 else math.inf
-        cosine = self.product / math.sqrt(max(self.signal * self.quantized, tiny))
-        sqnr = math.inf if math.isinf(ratio) else 10 * math.log10(max(ratio, tiny))
-        return LayerNoise(name, operator, sqnr, cosine)
-
-
-def measure_noise(quantized: Quantized, batches: Iterable[NDArray[np.float32]]) -> list[LayerNoise]:
-    """Noise at every quantised value and at the outputs, in graph order.
+    Values are matched by name: what Quantize reads in the quantised graph, and its result through Dequantize.
 
     Args:
-        quantized: what ``quantize`` gave.
+        float_graph: what was quantised, rewritten as it was for that (``simplify``).
+        graph: with Quantize and Dequantize nodes, from our quantiser or another.
         batches: preprocessed images, float32 [N, H, W, C]; best others than those of calibration.
 
     Raises:
         CalibrationError: there is no image.
     """
-    float_graph, graph = quantized.simplified, quantized.graph
     pairs = _compared(float_graph, graph)
-    sums = {value: _Sums() for value in pairs}
+    sums = {value: Comparison() for value in pairs}
     (name,) = graph.inputs
     seen = 0
     for batch in batches:
@@ -83,32 +64,35 @@ def measure_noise(quantized: Quantized, batches: Iterable[NDArray[np.float32]]) 
     return [_layer(sums[value], makers.get(value), value) for value in pairs]
 
 
-def _layer(sums: _Sums, maker: Node | None, value: str) -> LayerNoise:
+def _layer(sums: Comparison, maker: Node | None, value: str) -> LayerNoise:
     if maker is None:
-        return sums.layer(value, "input")
-    return sums.layer(maker.name, maker.op.label)
+        return LayerNoise(value, "input", sums.sqnr_db, sums.cosine)
+    return LayerNoise(maker.name, maker.op.label, sums.sqnr_db, sums.cosine)
 
 
 def _compared(float_graph: Graph, graph: Graph) -> dict[str, str]:
     """Value of the float graph -> what stands for it in the quantised graph."""
-    made = {node.output for node in graph}
-    values = [*float_graph.inputs, *(node.output for node in float_graph)]
-    pairs = {value: dequantized_name(value) for value in values if dequantized_name(value) in made}
+    makers = graph.producers()
+    stands_for: dict[str, str] = {}
+    for node in graph:
+        before = makers.get(node.inputs[0]) if isinstance(node.op, Dequantize) else None
+        if before is not None and isinstance(before.op, Quantize):
+            stands_for.setdefault(before.inputs[0], node.output)
     for public, value in float_graph.outputs.items():
-        pairs.setdefault(value, graph.outputs[public])
-    return pairs
+        if public in graph.outputs:
+            stands_for.setdefault(value, graph.outputs[public])
+    values = [*float_graph.inputs, *(node.output for node in float_graph)]
+    return {value: stands_for[value] for value in values if value in stands_for}
 
 
-def _values(
-    graph: Graph, name: str, image: NDArray[np.float32], wanted: set[str]
-) -> dict[str, NDArray[np.float64]]:
-    kept: dict[str, NDArray[np.float64]] = {}
+def _values(graph: Graph, name: str, image: NDArray[np.float32], wanted: set[str]) -> dict[str, Array]:
+    kept: dict[str, Array] = {}
 
     def watch(node: Node, result: Array) -> None:
         if node.output in wanted:
-            kept[node.output] = result.astype(np.float64)
+            kept[node.output] = result
 
     if name in wanted:
-        kept[name] = image[None].astype(np.float64)
+        kept[name] = image[None]
     evaluate(graph, {name: image[None]}, watch)
     return kept

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.ir import Graph
+from accelserve.kernels.ir import Conv2d, Dense, Graph
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.calibration import Progress, observe, parameters
 from accelserve.models.quantize.insertion import insert
@@ -23,13 +23,16 @@ class QuantizeOptions:
 
     Attributes:
         method: how ranges are picked: a key of ``METHODS``.
-        keep_float: names of nodes that stay float32; the first or last convolution, say.
+        keep_float: names of nodes that stay float32; ``first`` and ``last`` stand for the first and last convolution or
+            dense layer.
         float_outputs: whether the last layer's result stays float32.
+        correct_biases: whether biases take back what rounding the weights shifts the layers' means by.
     """
 
     method: str = "percentile"
     keep_float: frozenset[str] = frozenset()
     float_outputs: bool = True
+    correct_biases: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -70,10 +73,19 @@ def quantize(
     """
     options = options or QuantizeOptions()
     simplified = simplify(graph)
-    unknown = options.keep_float - {node.name for node in simplified}
-    if unknown:
+    keep = _nodes_to_keep(simplified, options.keep_float)
+    placement = place(simplified, keep_float=keep, float_outputs=options.float_outputs)
+    observed = observe(simplified, placement.group_of, batches, progress)
+    params = parameters(placement, observed.histograms, options.method)
+    means = observed.means if options.correct_biases else None
+    return Quantized(simplified, insert(simplified, placement, params, means), observed.images)
+
+
+def _nodes_to_keep(graph: Graph, wanted: frozenset[str]) -> frozenset[str]:
+    names = {node.name for node in graph}
+    layers = [node.name for node in graph if isinstance(node.op, Conv2d | Dense)]
+    ends = {"first": layers[0], "last": layers[-1]} if layers else {}
+    keep = {name if name in names else ends.get(name, name) for name in wanted}
+    if unknown := keep - names:
         raise CalibrationError(f"no node to keep in float32 is named {', '.join(sorted(unknown))}")
-    placement = place(simplified, keep_float=options.keep_float, float_outputs=options.float_outputs)
-    histograms, images = observe(simplified, placement.group_of, batches, progress)
-    params = parameters(placement, histograms, options.method)
-    return Quantized(simplified, insert(simplified, placement, params), images)
+    return frozenset(keep)

@@ -27,6 +27,10 @@ class QuantizedWeights:
     bias: NDArray[np.int32]
     bias_scale: NDArray[np.float32]
 
+    def reals(self) -> NDArray[np.float64]:
+        """What the integer weights stand for."""
+        return self.weights * self.scale.astype(np.float64).reshape(-1, *(1,) * (self.weights.ndim - 1))
+
 
 def quantize_weights(
     weights: NDArray[np.float32], bias: NDArray[np.float32] | None, input_scale: float

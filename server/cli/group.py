@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
         "convert": ("convert", "Make a quantised servable of a trained network."),
         "train-head": ("train_head", "Train a classifier of your own classes on a network's features."),
+        "evaluate": ("evaluate", "Compare a model with the truth and with its float32 original."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),

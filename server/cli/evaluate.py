@@ -1,0 +1,180 @@
+"""``accelserve evaluate``."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from accelserve.kernels.ir import Graph
+    from accelserve.models.evaluate import EvaluateOptions, Evaluation
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command
+@click.argument("model", type=_FOLDER)
+@click.option("--images", required=True, type=_FOLDER, help="Pictures, in subfolders too.")
+@click.option("--labels", type=_FILE, help="What is in them: CSV 'picture,class', or JSON with boxes.")
+@click.option("--float", "original", type=click.Path(exists=True, path_type=Path), help="Float32 original.")
+@click.option("--architecture", help="Of the original's weights, if the file does not tell.")
+@click.option("--output", "outputs", multiple=True, help="Of the original's architecture; repeatable.")
+@click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
+@click.option("--threads", default=0, help="0 takes every core.")
+@click.option("--limit", default=1000, show_default=True, help="Most pictures to use, evenly spread.")
+@click.option("--layer-pictures", default=4, show_default=True, help="Pictures for the noise of every layer.")
+@click.option("--worst", default=10, show_default=True, help="Layers to list.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw layers and features: .png, .svg."
+)
+def evaluate(
+    model: Path,
+    images: Path,
+    labels: Path | None,
+    original: Path | None,
+    architecture: str | None,
+    outputs: tuple[str, ...],
+    device: str,
+    threads: int,
+    limit: int,
+    layer_pictures: int,
+    worst: int,
+    as_json: bool,
+    figure: Path | None,
+) -> None:
+    """Say what a published model is worth: MODEL is REPOSITORY/NAME, or REPOSITORY/NAME/VERSION.
+
+    Against the truth with --labels (or pictures in folders named after the model's labels), against the float32 network
+    that it was made of with --float.
+    """
+    from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.devices.discovery import open_device
+    from accelserve.models.evaluate import EvaluateOptions, read_truth, save_figure
+    from accelserve.models.repository import read_manifest
+
+    directory = _version(model)
+    options = EvaluateOptions(
+        device=open_device(device),
+        load=LoadOptions(threads=threads),
+        original=None if original is None else _original(original, architecture, outputs),
+        truth=None if labels is None else read_truth(labels, read_manifest(directory).labels),
+        limit=limit,
+        layer_pictures=layer_pictures,
+    )
+    evaluation = _evaluated(directory, images, options)
+    if figure is not None:
+        save_figure(evaluation, figure)
+    if as_json:
+        click.echo(json.dumps(evaluation.to_json(), indent=2))
+    else:
+        _print(evaluation, worst)
+
+
+def _version(model: Path) -> Path:
+    from accelserve.models.repository import version_directory
+
+    path = model.resolve()
+    return path if path.name.isdecimal() else version_directory(path.parent, path.name)
+
+
+def _original(source: Path, architecture: str | None, outputs: tuple[str, ...]) -> Graph:
+    from accelserve.models.importing import import_onnx
+
+    if source.suffix == ".onnx" and not architecture:
+        return import_onnx(source).graph
+    from accelserve.models.importing.source import load_source
+
+    network = load_source(source, architecture=architecture, outputs=outputs)
+    return import_onnx(network.model.SerializeToString()).graph
+
+
+def _evaluated(directory: Path, images: Path, options: EvaluateOptions) -> Evaluation:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from accelserve.models.evaluate import evaluate_servable
+
+    with Progress(
+        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("evaluating", total=None)
+        return evaluate_servable(
+            directory, images, options, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def _print(evaluation: Evaluation, worst: int) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    for picture, reason in evaluation.skipped:
+        click.echo(f"skipped {picture}: {reason}", err=True)
+    console = Console()
+    console.print(
+        f"{evaluation.model}, version {evaluation.version}, on {evaluation.device}, {evaluation.pictures} pictures",
+        highlight=False,
+    )
+    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    summary.add_column("measure")
+    for heading in ("int8", "float32"):
+        summary.add_column(heading, justify="right")
+    for row in summary_rows(evaluation):
+        summary.add_row(*row)
+    if summary.row_count:
+        console.print(summary)
+    if not evaluation.layers or worst < 1:
+        return
+    layers = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    layers.add_column("layer, worst first", overflow="fold")
+    layers.add_column("operator")
+    layers.add_column("signal/noise", justify="right")
+    layers.add_column("cosine", justify="right")
+    for layer in evaluation.worst_layers()[:worst]:
+        layers.add_row(layer.name, layer.operator, _decibels(layer.sqnr_db), f"{layer.cosine:.5f}")
+    console.print(layers)
+
+
+def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """(measure, of the servable, of the original) as text."""
+    rows: list[tuple[str, str, str]] = []
+    if (accuracy := evaluation.accuracy) is not None:
+        rows.append((f"top-1 of {accuracy.pictures}", _share(accuracy.top1), _share(accuracy.float_top1)))
+        if accuracy.top5 is not None:
+            rows.append((f"top-5 of {accuracy.pictures}", _share(accuracy.top5), _share(accuracy.float_top5)))
+    if (found := evaluation.detection) is not None:
+        rows.append((f"mAP at 0.5 of {found.pictures}", _share(found.map50), _share(found.float_map50)))
+        rows.append(("mAP at 0.5 to 0.95", _share(found.map50_95), _share(found.float_map50_95)))
+    if (agreement := evaluation.agreement) is None:
+        return rows
+    if agreement.top1 is not None:
+        rows.append(("same top-1 as float32", _share(agreement.top1), ""))
+    if agreement.top5 is not None:
+        rows.append(("float32's top-1 in top-5", _share(agreement.top5), ""))
+    if agreement.largest_difference is not None:
+        rows.append(("largest difference of a score", f"{agreement.largest_difference:.4f}", ""))
+    if agreement.mean_feature_cosine is not None:
+        rows.append(("features: mean cosine", f"{agreement.mean_feature_cosine:.5f}", ""))
+        rows.append(("features: least cosine", f"{min(agreement.feature_cosines):.5f}", ""))
+    if agreement.detection_map50 is not None:
+        rows.append(("mAP at 0.5 with float32's boxes as truth", _share(agreement.detection_map50), ""))
+    rows += [
+        (f"signal/noise of {name}", _decibels(value), "") for name, value in agreement.outputs_sqnr_db.items()
+    ]
+    return rows
+
+
+def _share(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "none found" if math.isnan(value) else f"{100 * value:.2f} %"
+
+
+def _decibels(value: float) -> str:
+    return "exact" if math.isinf(value) else f"{value:.1f} dB"
