@@ -15,7 +15,7 @@ class Scope:
     """Collects nodes and constants; every name it gives is unique."""
 
     def __init__(self, inputs: Mapping[str, TensorType], reserved: frozenset[str] = frozenset()) -> None:
-        """``reserved`` names are those of the file's values: only that value itself may take one."""
+        """Numbered names that are made up here keep clear of ``reserved``, the names of the file's values."""
         self._inputs = dict(inputs)
         self._nodes: list[Node] = []
         self._constants: dict[str, Array] = {}
