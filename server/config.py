@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from accelserve.server.core.policy import Latest, VersionPolicy
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.remote.location import is_remote, local_path
 from accelserve.server.tls.files import TlsFiles
 
 
@@ -21,12 +23,15 @@ class ModelConfig:
         base_path: folder whose numeric children are versions.
         policy: which of those versions are wanted.
         labels: label -> version, for example ``stable`` -> 42.
+        origin: URI of a remote base path, ``s3://bucket/models/resnet50``; ``base_path`` is then set by whoever keeps
+            it locally. Empty for a folder.
     """
 
     name: str
     base_path: Path
     policy: VersionPolicy = field(default_factory=Latest)
     labels: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -45,6 +50,8 @@ class LoadingConfig:
         retry_seconds: from a failure to the next try.
         warm_up: run a version once, and replay its warm-up requests, before it is available.
         warm_up_iterations: how often each of those requests is replayed.
+        remote_cache: folder for versions of remote base paths; None refuses such base paths.
+        remote_poll_seconds: between looks at those; 0 looks once.
     """
 
     poll_seconds: float = 1.0
@@ -54,12 +61,14 @@ class LoadingConfig:
     retry_seconds: float = 60.0
     warm_up: bool = True
     warm_up_iterations: int = 1
+    remote_cache: Path | None = None
+    remote_poll_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.poll_seconds < 0 or self.retry_seconds < 0 or self.max_retries < 0:
+        if min(self.poll_seconds, self.remote_poll_seconds, self.retry_seconds, self.max_retries) < 0:
             raise ConfigurationError(
-                "file_system_poll_wait_seconds, max_num_load_retries and load_retry_interval_micros "
-                "must not be negative"
+                "file_system_poll_wait_seconds, remote_poll_wait_seconds, max_num_load_retries and "
+                "load_retry_interval_micros must not be negative"
             )
         if self.load_threads < 1 or self.unload_threads < 1:
             raise ConfigurationError("loading needs at least one thread")
@@ -264,6 +273,13 @@ class ServerConfig:
         if not self.models and self.model_config_file is None:
             raise ConfigurationError("nothing to serve: set --model_base_path, or --model_config_file")
         refuse_duplicates(self.models)
+
+
+def model_at(name: str, base_path: str, **rest: Any) -> ModelConfig:
+    """A model whose base path may be a folder, a ``file://`` URI or a remote URI; the rest as ``ModelConfig``."""
+    if is_remote(base_path):
+        return ModelConfig(name=name, base_path=Path(), origin=base_path, **rest)
+    return ModelConfig(name=name, base_path=local_path(base_path), **rest)
 
 
 def refuse_duplicates(models: Sequence[ModelConfig]) -> None:

@@ -31,6 +31,7 @@ from accelserve.server.config import (
     RestConfig,
     SecurityConfig,
     ServerConfig,
+    model_at,
 )
 from accelserve.server.config_files.batching import batching_of, batching_of_file
 from accelserve.server.config_files.models import models_of_file
@@ -68,12 +69,13 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
 def server_config(flags: dict[str, Any]) -> ServerConfig:
     """The flags as a validated configuration; ConfigurationError if they make no sense."""
     config_file = Path(flags["model_config_file"]) if flags["model_config_file"] else None
+    cache = _cache(flags["cache_dir"])
     return ServerConfig(
         models=_models(flags, config_file),
         model_config_file=config_file,
         model_config_poll_seconds=flags["model_config_file_poll_wait_seconds"],
         allow_unavailable_labels=flags["allow_version_labels_for_unavailable_models"],
-        device=DeviceConfig(name=flags["device"], threads=flags["threads"], cache=_cache(flags["cache_dir"])),
+        device=DeviceConfig(name=flags["device"], threads=flags["threads"], cache=cache),
         grpc=GrpcConfig(
             address=flags["grpc_address"],
             port=flags["port"],
@@ -98,6 +100,8 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
             unload_threads=flags["num_unload_threads"] or 1,
             max_retries=flags["max_num_load_retries"],
             retry_seconds=flags["load_retry_interval_micros"] / 1e6,
+            remote_cache=None if cache is None else cache / "remote",
+            remote_poll_seconds=flags["remote_poll_wait_seconds"],
             warm_up=flags["enable_model_warmup"],
             warm_up_iterations=flags["num_request_iterations_for_warmup"] or 1,
         ),
@@ -123,7 +127,7 @@ def _models(flags: dict[str, Any], config_file: Path | None) -> tuple[ModelConfi
     if config_file is not None:
         return models_of_file(config_file)
     name, base_path = model_from_environment(flags["model_name"], flags["model_base_path"])
-    return (ModelConfig(name=name, base_path=Path(base_path)),) if base_path else ()
+    return (model_at(name, base_path),) if base_path else ()
 
 
 def _security(flags: dict[str, Any]) -> SecurityConfig:

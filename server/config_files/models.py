@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.server.config import ModelConfig, refuse_duplicates
+from accelserve.server.config import ModelConfig, model_at, refuse_duplicates
 from accelserve.server.config_files.text_format_file import read_text_format
 from accelserve.server.core.policy import Everything, Latest, Specific, VersionPolicy
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.remote.location import is_remote, local_path
 
 _Policy = serving.FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
@@ -36,13 +37,13 @@ def models_of(config: serving.ModelServerConfig) -> tuple[ModelConfig, ...]:
 
 
 def _model(entry: serving.ModelConfig) -> ModelConfig:
-    if not Path(entry.base_path).is_absolute():
+    if not is_remote(entry.base_path) and not local_path(entry.base_path).is_absolute():
         raise ConfigurationError(
             f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
         )
-    return ModelConfig(
-        name=entry.name,
-        base_path=Path(entry.base_path),
+    return model_at(
+        entry.name,
+        entry.base_path,
         policy=_policy(entry.model_version_policy),
         labels=dict(entry.version_labels),
     )

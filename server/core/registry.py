@@ -15,11 +15,13 @@ from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import FileSystemSource
 from accelserve.server.core.states import StateBoard, StateReport
 from accelserve.server.errors import (
+    ConfigurationError,
     InvalidRequestError,
     LabelUnavailableError,
     LoadError,
     ServableNotFoundError,
 )
+from accelserve.server.remote.mirror import RemoteMirror
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,11 @@ class ModelRegistry(Generic[S]):
         self.board = StateBoard()
         self._manager = Manager(loader, self.board, loading)
         self._source = FileSystemSource(self._manager.aspire, loading.poll_seconds)
+        self._mirror = (
+            RemoteMirror(loading.remote_cache, loading.remote_poll_seconds, self._source.look)
+            if loading.remote_cache is not None
+            else None
+        )
         self._reloading = threading.Lock()
         self._models: Mapping[str, ModelConfig] = {}
         self._labels: Mapping[str, Mapping[str, int]] = {}
@@ -58,6 +65,8 @@ class ModelRegistry(Generic[S]):
         self._replace(models)
         self._labels = {model.name: model.labels for model in models}
         self._source.start()
+        if self._mirror is not None:
+            self._mirror.start()
         reasons = [reason for model in models for reason in self._missing(model.name)]
         if reasons:
             raise LoadError("; ".join(reasons))
@@ -168,16 +177,28 @@ class ModelRegistry(Generic[S]):
 
     def close(self, timeout: float | None = None) -> None:
         """Stop polling and unload everything, waiting at most ``timeout`` seconds for the last handle."""
+        if self._mirror is not None:
+            self._mirror.stop()
         self._source.stop()
         self._manager.close(timeout)
 
     def _replace(self, models: Sequence[ModelConfig]) -> None:
-        self._models = {model.name: model for model in models}
-        self._source.watch(models)
+        located = self._located(models)
+        self._models = {model.name: model for model in located}
+        self._source.watch(located)
         names = set(self._models)
         self.board.wait_until(
             lambda: all(report.settled for report in self.board.all() if report.servable_id.name in names)
         )
+
+    def _located(self, models: Sequence[ModelConfig]) -> Sequence[ModelConfig]:
+        """The models with base paths here; ConfigurationError for a remote one if there is nowhere to keep it."""
+        if self._mirror is not None:
+            return self._mirror.watch(models)
+        for model in models:
+            if model.origin:
+                raise ConfigurationError(f"{model.origin} needs a folder to be kept in; set --cache_dir")
+        return models
 
     def _missing(self, name: str) -> list[str]:
         """Why a model has no available version, as at most one sentence."""
@@ -185,6 +206,8 @@ class ModelRegistry(Generic[S]):
             return []
         errors = [str(report.error) for report in self.board.of(name) if report.error is not None]
         complaint = self._source.complaint(name)
+        if self._mirror is not None:
+            complaint = self._mirror.complaint(name) or complaint
         return ["; ".join(errors) or complaint or f"no version of model {name} could be loaded"]
 
     def _check_labels(self, models: Sequence[ModelConfig]) -> None:

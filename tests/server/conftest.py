@@ -183,6 +183,11 @@ class ColourLoader:
 
 
 @pytest.fixture
+def colour_loader() -> type[ColourLoader]:
+    return ColourLoader
+
+
+@pytest.fixture
 def colour_network() -> type[ColourNetwork]:
     return ColourNetwork
 
