@@ -175,8 +175,8 @@ def ties_of_a_sum(rng: np.random.Generator) -> tuple[Array, Array, Array, float]
         term = np.float32(residual) * multiplier
         scale = np.float32((np.float64(target) + 0.5 - np.float64(term)) / accumulator)
         rounded = np.float32(accumulator) * scale + term
-        exact = np.float64(accumulator) * np.float64(scale) + np.float64(term)
-        if rounded == np.float32(target + 0.5) and exact != target + 0.5:
+        fused = np.float32(np.float64(accumulator) * np.float64(scale) + np.float64(term))
+        if rounded == np.float32(target + 0.5) and np.rint(fused) != np.rint(rounded):
             found.append((int(accumulator), scale, int(residual)))
     accumulators, scales, residuals = (np.array(column) for column in zip(*found, strict=True))
     return accumulators, scales, residuals.astype(np.uint8), float(multiplier)

@@ -39,14 +39,18 @@ def affine_ties_tell_fused_multiply_add(g: IntegerGraphBuilder) -> list[str]:
 
 
 def ties_of_an_affine(rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """float32 factors and summands and uint8 values, whose rounded product plus summand is n + 1/2, but not exactly."""
+    """float32 factors and summands and uint8 values: the rounded product plus the summand is n + 1/2, the exact one not.
+
+    Results are much smaller than products, so that float32 can tell the two.
+    """
     found: list[tuple[np.float32, np.float32, int]] = []
     while len(found) < 64:
-        value, mul = rng.integers(1, 256), np.float32(rng.uniform(0.2, 0.9))
+        value, mul = rng.integers(100, 256), np.float32(rng.uniform(0.5, 0.9))
+        tie = np.float32(rng.integers(1, 8) + 0.5)
         product = np.float32(value) * mul
-        add = np.float32(np.floor(product) + 3.5 - product)
-        exact = np.float64(value) * np.float64(mul) + np.float64(add)
-        if product + add == np.floor(product) + np.float32(3.5) and exact != np.floor(product) + 3.5:
+        add = tie - product
+        fused = np.float32(np.float64(value) * np.float64(mul) + np.float64(add))
+        if product + add == tie and np.rint(fused) != np.rint(tie):
             found.append((mul, add, int(value)))
     mul_column, add_column, values = zip(*found, strict=True)
     return np.array(mul_column, np.float32), np.array(add_column, np.float32), np.array(values, np.uint8)
