@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from tests.kernels.devices.opencl_devices import opencl_parameters
 
 from accelserve.kernels.opencl.discovery import discover
-from accelserve.kernels.opencl.errors import CompilerMissingError
 from accelserve.kernels.opencl.manifest import read_bitstream
 from accelserve.models.importing.source import random_network
 from accelserve.server.cli.devices import devices
@@ -68,13 +67,9 @@ def test_build_without_the_compiler_is_one_sentence(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(["fpga", "build", "--board", "a10gx", "--output", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert (
-        said
-        == f"accelserve: {CompilerMissingError(('aoc',), tmp_path)}".replace(
-            f"{tmp_path}: aoc", f"{tmp_path}: aoc -v -report -board=a10gx -seed=1 engine.cl -o engine.aocx"
-        )
-        + "\n"
-    )
+    assert said.startswith("accelserve: there is no 'aoc' on the PATH")
+    assert said.endswith("aoc -v -report -board=a10gx -seed=1 engine.cl -o engine.aocx\n")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", list(opencl_parameters(channels=True)))
