@@ -1,0 +1,1 @@
+"""What computes: graphs, their compilation, the devices that run them, and the stages around them."""
