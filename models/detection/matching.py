@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from accelserve.kernels.ir import Graph
+from accelserve.kernels.ir import DType, Graph
 from accelserve.kernels.postprocess import DETECTION_PRESETS, DetectionSpec, DetectionSpecError
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.detection.stage import COORDINATES, DetectionStage, tensor_list
@@ -78,6 +78,9 @@ def detection_stage(
         spec=DetectionSpec.from_json({**fields, "classes": classes}), logits=logits, offsets=offsets
     )
     _check_tensors(stage, sizes)
+    kinds = {tensor_name(name): graph.type_of(value).dtype for name, value in graph.outputs.items()}
+    if other := [name for name in (*logits, *offsets) if kinds[name] is not DType.F32]:
+        raise ConversionError(f"detection reads float32 tensors, but '{other[0]}' is {kinds[other[0]].value}")
     if taken := sizes.keys() & {spec.name for spec in stage.outputs().values()}:
         raise ConversionError(f"the network has outputs {sorted(taken)} of its own; leave --detection out")
     _check_picture(stage.spec, graph, preprocess)

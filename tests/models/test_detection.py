@@ -119,6 +119,14 @@ def test_an_output_called_like_a_detection_is_refused() -> None:
         stage(sizes)
 
 
+def test_integer_outputs_are_refused() -> None:
+    graph = answering({"b": 4 * SPEC.anchors, "a": 7 * SPEC.anchors})
+    codes = {name: array.astype(np.uint8) for name, array in graph.constants.items()}
+    integers = Graph(graph.inputs, (), codes, graph.outputs)
+    with pytest.raises(ConversionError, match="detection reads float32 tensors, but 'a:0' is uint8"):
+        detection_stage(detection_document("ssd-vgg-300"), integers, PRESETS["ssd-caffe"])
+
+
 def test_a_manifest_keeps_the_whole_stage() -> None:
     found = stage(grids(9))
     assert DetectionStage.from_json(json.loads(json.dumps(found.to_json()))) == found

@@ -61,7 +61,8 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_device_gives_the_same_bytes_for_paths_bytes_and_loaded_models(version: Path) -> None:
     pictures = PHOTOGRAPHS * 9  # more than are run at once
     features = models.featurize(version, pictures, device="reference")
-    assert (features.shape, features.dtype) == ((18, 1, 1, 8), np.float32)
+    assert features.shape == (18, 1, 1, 8)
+    assert features.dtype == np.float32
     assert len(np.unique(features, axis=0)) == 2
     encoded = [picture.read_bytes() for picture in pictures]
     np.testing.assert_array_equal(models.featurize(str(version.parent), encoded, device="cpu"), features)
@@ -85,4 +86,4 @@ def test_a_bad_picture_is_named_by_its_place_among_all(version: Path) -> None:
 def test_the_rooms_public_names() -> None:
     assert models.__all__ == ["featurize"]
     with pytest.raises(AttributeError, match="has no attribute 'featurise'"):
-        _ = models.featurise  # type: ignore[attr-defined]  # that is the point
+        _ = models.featurise
