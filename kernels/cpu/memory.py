@@ -167,9 +167,23 @@ def call6(context: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f
 
 
 @_compiled_only
-def call8(context: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:  # noqa: ARG001
-    """Call ``void function(int64 x 8)``."""
-    return _call(8)
+def call11(
+    context: Any,  # noqa: ARG001
+    function: Any,  # noqa: ARG001
+    a: Any,  # noqa: ARG001
+    b: Any,  # noqa: ARG001
+    c: Any,  # noqa: ARG001
+    d: Any,  # noqa: ARG001
+    e: Any,  # noqa: ARG001
+    f: Any,  # noqa: ARG001
+    g: Any,  # noqa: ARG001
+    h: Any,  # noqa: ARG001
+    i: Any,  # noqa: ARG001
+    j: Any,  # noqa: ARG001
+    k: Any,  # noqa: ARG001
+) -> Any:
+    """Call ``void function(int64 x 11)``."""
+    return _call(11)
 
 
 @_compiled_only

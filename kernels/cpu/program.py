@@ -15,6 +15,7 @@ from accelserve.kernels.cpu import team
 from accelserve.kernels.cpu.arena import Memory
 from accelserve.kernels.cpu.lowering import RECORD_FIELDS, Address, Context, Step
 from accelserve.kernels.cpu.ops.movement import SOURCE, TARGET, copy_step, dense_strides, strides_of
+from accelserve.kernels.cpu.peak import measured_peak
 from accelserve.kernels.devices.base import StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.errors import DeviceError
@@ -209,6 +210,11 @@ class CpuProgram:
             StepProfile(each.name, each.operator, each.shape, each.macs, float(elapsed))
             for each, elapsed in zip(steps, seconds, strict=True)
         ]
+
+    def peak_macs_per_second(self) -> float:
+        """What this program's instruction set can multiply at most on its workers; measured now, in some 30 ms."""
+        with self._in_use():
+            return measured_peak(self._context.isa, self._team, self._context.cache)
 
     def close(self) -> None:
         """Join the workers and give the memory back."""

@@ -16,13 +16,14 @@ from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Field, Step
-from accelserve.kernels.cpu.memory import call1, call8, field
+from accelserve.kernels.cpu.memory import call1, call11, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.matrix import (
     LANES,
     MOST_ROWS,
     STEP_BYTES,
     SUB_PANEL,
+    SUMS_BYTES,
     emit_matrix_conv2d,
     emit_tile_configuration,
     emit_tile_release,
@@ -30,7 +31,9 @@ from accelserve.kernels.cpu.microkernels.matrix import (
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
 from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER
 from accelserve.kernels.cpu.pack import PanelLayout, pack_weights
+from accelserve.kernels.cpu.tile_registers import tile_configuration
 
+WORKER_BYTES = 2 * SUMS_BYTES
 LEAST_PIXELS = 8
 """Fewer fill too little of a tile."""
 PANELS_FIRST_BYTES = 1 << 19
@@ -38,57 +41,52 @@ PANELS_FIRST_BYTES = 1 << 19
 
 
 @inlined
-def run_block(record: int, run: int, block: int, panel: int) -> None:
-    """One call of a microkernel: a block of a run, by a panel counted through all groups."""
-    panels = field(record, f.PANELS)
-    group, inner = panel // panels, panel % panels
-    size, run_size, pitch = field(record, f.BLOCK), field(record, f.RUN), field(record, f.PITCH)
-    first = run * run_size + block * size
-    pixels = min(size, run_size - block * size, field(record, f.POSITIONS) - first)
-    one_tile = pixels <= field(record, f.TILE_POSITIONS)
-    last_panel = inner == panels - 1
-    kernel = field(record, f.KERNEL + (1 if one_tile else 0) + (2 if last_panel else 0))
-    row, column = first // pitch, first % pitch
-    channel = group * field(record, f.GROUP_CHANNELS) + inner * field(record, f.PANEL_CHANNELS)
-    source = field(record, f.INPUT) + row * field(record, f.ROW_STEP) + column * field(record, f.PIXEL_STEP)
-    source += group * field(record, f.GROUP_INPUT_BYTES)
-    weights = field(record, f.WEIGHTS) + group * field(record, f.GROUP_WEIGHT_BYTES)
-    weights += inner * field(record, f.PANEL_BYTES)
-    target = field(record, f.OUTPUT) + row * field(record, f.OUTPUT_ROW)
-    target += column * field(record, f.OUTPUT_PIXEL) + channel * field(record, f.OUTPUT_BYTES)
-    residual = field(record, f.RESIDUAL) + row * field(record, f.RESIDUAL_ROW)
-    residual += column * field(record, f.RESIDUAL_PIXEL) + channel
-    parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
-    call8(kernel, record, source, weights, parameters, target, residual, column, pixels)
+def run_panels(
+    record: int, sums: int, first: int, last: int, group: int, panel: int, end: int, which: int
+) -> None:
+    """All blocks of a range by panels of one group that share a kernel."""
+    channels = group * field(record, f.GROUP_CHANNELS)
+    call11(
+        field(record, f.KERNEL_MATRIX + which),
+        record,
+        sums,
+        first,
+        last,
+        panel,
+        end,
+        field(record, f.INPUT) + group * field(record, f.GROUP_INPUT_BYTES),
+        field(record, f.WEIGHTS) + group * field(record, f.GROUP_WEIGHT_BYTES),
+        field(record, f.PARAMETERS) + group * field(record, f.PANELS) * field(record, f.PARAMETER_BYTES),
+        field(record, f.OUTPUT) + channels * field(record, f.OUTPUT_BYTES),
+        field(record, f.RESIDUAL) + channels,
+    )
 
 
 @step
-def convolve_matrix(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Blocks and panels of one item, and the halo beside rows."""
-    panel_items = field(record, f.PANEL_ITEMS)
-    size, run_size, positions = field(record, f.BLOCK), field(record, f.RUN), field(record, f.POSITIONS)
-    blocks = (run_size + size - 1) // size
-    every = (positions + run_size - 1) // run_size * blocks
-    chunk, panel_chunk = field(record, f.TILE_CHUNK), field(record, f.PANEL_CHUNK)
-    first_block = item // panel_items * chunk
-    last_block = min(first_block + chunk, every)
+def convolve_matrix(record: int, item: int, thread: int) -> None:
+    """Blocks and panels of one item, and the halo beside a share of the rows."""
+    panel_items, chunk = field(record, f.PANEL_ITEMS), field(record, f.TILE_CHUNK)
+    blocks, panels, panel_chunk = (
+        field(record, f.BLOCK_COUNT),
+        field(record, f.PANELS),
+        field(record, f.PANEL_CHUNK),
+    )
+    first = item // panel_items * chunk
+    last = min(first + chunk, blocks)
     first_panel = item % panel_items * panel_chunk
-    last_panel = min(first_panel + panel_chunk, field(record, f.PANELS) * field(record, f.GROUPS))
+    last_panel = min(first_panel + panel_chunk, panels * field(record, f.GROUPS))
+    sums = field(record, f.SUMS) + thread * WORKER_BYTES
     call1(field(record, f.CONFIGURE), field(record, f.CONFIGURATION))
-    if field(record, f.PANELS_OUTER) != 0:
-        for panel in range(first_panel, last_panel):
-            for block in range(first_block, last_block):
-                if block // blocks * run_size + block % blocks * size < positions:
-                    run_block(record, block // blocks, block % blocks, panel)
-    else:
-        for block in range(first_block, last_block):
-            if block // blocks * run_size + block % blocks * size < positions:
-                for panel in range(first_panel, last_panel):
-                    run_block(record, block // blocks, block % blocks, panel)
+    for group in range(first_panel // panels, (last_panel + panels - 1) // panels):
+        begin, end = max(0, first_panel - group * panels), min(panels, last_panel - group * panels)
+        if begin < min(end, panels - 1):
+            run_panels(record, sums, first, last, group, begin, min(end, panels - 1), 0)
+        if end == panels:
+            run_panels(record, sums, first, last, group, panels - 1, panels, 1)
     call1(field(record, f.RELEASE), 0)
     if first_panel == 0:
         height = field(record, f.HALO + HEIGHT)
-        fill_halo(record + 8 * f.HALO, first_block * height // every, last_block * height // every)
+        fill_halo(record + 8 * f.HALO, first * height // blocks, last * height // blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +118,20 @@ class Runs:
         """Of the multiplications, in cycles a step and panel: a tile of fewer rows takes a little less time (measured)."""
         return self.tiles * (5 + 11 * self.rows / MOST_ROWS)
 
+    def starts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First position of every block, and its number of positions."""
+        firsts, counts = [], []
+        for run in range(0, self.positions, self.run):
+            end = min(run + self.run, self.positions)
+            for first in range(run, end, 2 * self.rows):
+                firsts.append(first)
+                counts.append(min(2 * self.rows, end - first))
+        return np.array(firsts, np.int64), np.array(counts, np.int64)
+
     @property
     def blocks(self) -> int:
         """Blocks of the whole image."""
-        return -(-self.positions // self.run) * -(-self.run // (2 * self.rows))
+        return len(self.starts()[0])
 
 
 def runs_of(layer: Layer) -> Runs:
@@ -172,15 +180,15 @@ class MatrixConvolution:
             **self._weight_fields(),
             **layer.result_fields(),
             **chunks,
-            f.POSITIONS: runs.positions,
-            f.BLOCK: 2 * runs.rows,
-            f.TILE_POSITIONS: runs.rows,
+            f.BLOCKS: self.context.pack(self._blocks()),
+            f.BLOCK_COUNT: runs.blocks,
             f.PITCH: runs.pitch,
             f.COLUMNS: layer.output_size[1],
             f.TILE_STEP: runs.tile_step,
-            f.RUN: runs.run,
             f.OUTPUT_JUMP: layer.target.row_pitch - runs.pitch * layer.target.pixel_pitch,
             f.CONFIGURATION: self._configuration(),
+            f.SUMS: self.context.scratch(WORKER_BYTES),
+            f.ROWS_A_STEP: self._rows_a_step(),
             f.CONFIGURE: self.context.kernel("tile_configuration", emit_tile_configuration),
             f.RELEASE: self.context.kernel("tile_release", emit_tile_release),
         }
@@ -188,7 +196,7 @@ class MatrixConvolution:
             fields[f.RESIDUAL_JUMP] = layer.residual.row_pitch - runs.pitch * layer.residual.pixel_pitch
         return Step(
             name=layer.node.name,
-            operator=str(self._kernel_name(2, self.panels.full)),
+            operator=str(self._kernel_name(self.panels.full)),
             function=convolve_matrix,
             fields=fields,
             items=items,
@@ -196,24 +204,30 @@ class MatrixConvolution:
             macs=layer.macs,
         )
 
-    def _configuration(self) -> Address:
-        """Palette 1: bytes a row of each register at 16, rows at 48 (Intel SDM, LDTILECFG)."""
-        image = np.zeros(64, np.uint8)
-        image[0] = 1
-        for register in range(8):
-            image[16 + 2 * register] = 64
-            image[48 + register] = self.runs.rows if register < 6 else MOST_ROWS
-        return self.context.pack(image)
+    def _rows_a_step(self) -> int:
+        """Rows of the unit before that every step finishes.
 
-    def _kernel_name(self, tiles: int, channels: int) -> KernelName:
+        All of them spread evenly, for a short epilogue. A long one is better left to the end but for a row a step:
+        processors give vectors fewer ports while tiles multiply (both measured).
+        """
+        kind = self.layer.result_kind()
+        if kind.intermediate or kind.residual:
+            return 1
+        steps = -(-self.panels.full // SUB_PANEL) * self.layer.segments * self.steps
+        return int(-(-2 * self.runs.rows // steps))
+
+    def _configuration(self) -> Address:
+        return self.context.pack(tile_configuration(self.runs.rows))
+
+    def _kernel_name(self, channels: int) -> KernelName:
         return KernelName(
             op="conv2d",
             result=self.layer.result_kind(),
-            rows=tiles * self.runs.rows,
+            rows=2 * self.runs.rows,
             channels=channels,
             group=STEP_BYTES,
             isa=self.context.isa.name,
-            tiles=tiles,
+            tiles=2,
         )
 
     def _weight_fields(self) -> dict[int, Field]:
@@ -234,13 +248,24 @@ class MatrixConvolution:
             f.GROUP_CHANNELS: panels.channels,
             f.PANEL_CHANNELS: panels.full,
         }
-        variants = [(tiles, channels) for channels in (panels.full, panels.last) for tiles in (2, 1)]
-        for position, variant in enumerate(variants):
-            name = str(self._kernel_name(*variant))
-            fields[f.KERNEL + position] = self.context.kernel(
+        for position, channels in enumerate((panels.full, panels.last)):
+            name = str(self._kernel_name(channels))
+            fields[f.KERNEL_MATRIX + position] = self.context.kernel(
                 name, lambda text: emit_matrix_conv2d(parse(text))
             )
         return fields
+
+    def _blocks(self) -> NDArray[np.int64]:
+        """The table of blocks."""
+        layer, runs = self.layer, self.runs
+        starts, pixels = runs.starts()
+        rows, columns = starts // runs.pitch, starts % runs.pitch
+        residual = layer.residual or layer.target
+        strides = layer.op.window.strides
+        source = rows * strides[0] * layer.source.row_pitch + columns * strides[1] * layer.source.pixel_pitch
+        target = rows * layer.target.row_pitch + columns * layer.target.pixel_pitch
+        beside = rows * residual.row_pitch + columns * residual.pixel_pitch
+        return np.ascontiguousarray(np.stack([source, target, beside, columns, pixels], axis=1), np.int64)
 
     def _panel_channels(self) -> list[NDArray[np.int64]]:
         """Output channels of every panel through all groups, in the order in which the kernel wants them."""

@@ -49,16 +49,17 @@ GROUP_WEIGHT_BYTES = 41
 LOW_BYTE = 42
 HIGH_BYTE = 43
 HALO = 44  # the frame's fields start here, 11 of them
-# Of matrix kernels only, in place of ROWS, TILES and TILE_ROWS:
-POSITIONS = 15  # of the whole image
-BLOCK = 16  # positions of two tiles
-TILE_POSITIONS = 17
+# Of matrix kernels only, some in the place of what they do not use:
+BLOCKS = 15  # address of the table of blocks
+BLOCK_COUNT = 16
+ROWS_A_STEP = 17  # rows of a pending block that each step finishes
+KERNEL_MATRIX = 25  # for full panels; then for a group's last one
 PITCH = 55  # positions from one row to the next
 COLUMNS = 56  # of them that are pixels
 TILE_STEP = 57  # from the first tile's input to the second one's
 OUTPUT_JUMP = 58  # at a row's end, beyond the pixels' own steps
 RESIDUAL_JUMP = 59
-RUN = 60  # positions that one run of blocks covers
-CONFIGURATION = 61  # address of the tile registers' configuration, 64 bytes
-CONFIGURE = 62  # functions that set and release the tile registers
-RELEASE = 63
+CONFIGURATION = 60  # address of the tile registers' configuration, 64 bytes
+CONFIGURE = 61  # functions that set and release the tile registers
+RELEASE = 62
+SUMS = 63  # two buffers of sums, of each worker

@@ -33,13 +33,10 @@ _FLOATS = vector(F32, LANES)
 class PackedEpilogue:
     """Emits rows of one kernel; record fields are loaded once, when it is made."""
 
-    def __init__(
-        self, emitter: Emitter, record: ir.Value, kind: ResultKind, scales: Sequence[ir.Value]
-    ) -> None:
+    def __init__(self, emitter: Emitter, record: ir.Value, kind: ResultKind) -> None:
         self._emitter = emitter
         self._record = record
         self._kind = kind
-        self._scales = scales
         self._zero_point = self._splat(f.ZERO_POINT, I16, CHANNELS // 2)
         self._low, self._high = self._splat(f.LOW_BYTE, I8, CHANNELS), self._splat(f.HIGH_BYTE, I8, CHANNELS)
         if kind.wide:
@@ -64,11 +61,13 @@ class PackedEpilogue:
     def _rounded(self, value: ir.Value) -> ir.Value:
         return self._emitter.call("llvm.lrint.v16i32.v16f32", _INTS, [value])
 
-    def emit(self, sums: Sequence[ir.Value], output: ir.Value, residual: ir.Value) -> None:
+    def emit(
+        self, sums: Sequence[ir.Value], scales: Sequence[ir.Value], output: ir.Value, residual: ir.Value
+    ) -> None:
         """Store 64 bytes for four vectors of int32 sums; ``output`` and ``residual`` are addresses."""
         e = self._emitter
         others = self._residual_terms(residual) if self._kind.residual else [None] * VECTORS
-        wholes = [self._whole(*each) for each in zip(sums, self._scales, others, strict=True)]
+        wholes = [self._whole(*each) for each in zip(sums, scales, others, strict=True)]
         words = []
         for pair in (wholes[:2], wholes[2:]):
             packed = e.call("llvm.x86.avx512.packssdw.512", _WORDS, pair)

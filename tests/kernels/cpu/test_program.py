@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accelserve.kernels.cpu.isa import available
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.pack import Packer
+from accelserve.kernels.cpu.peak import share_of_peak
 from accelserve.kernels.cpu.program import CpuProgram
 from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
@@ -101,6 +104,17 @@ def test_a_profile_names_every_node_that_runs(code_cache: Path) -> None:
     ]
     assert convolutions[0].macs == 8 * 8 * 32 * 7 * 7 * 3
     assert all(each.seconds > 0 for each in profile)
+
+
+@pytest.mark.parametrize("each", available(), ids=lambda each: each.name)
+def test_the_measured_peak_bounds_what_layers_reach(code_cache: Path, each: InstructionSet) -> None:
+    options = LoadOptions(threads=1, cache=code_cache)
+    program = CpuDevice(each.name).load(Lowered(small_network(), {}), options)
+    peak = program.peak_macs_per_second()
+    profile = program.profile(images(1), 3)
+    program.close()
+    assert peak > 0
+    assert 0 < share_of_peak(profile, peak) < 1
 
 
 def test_concat_costs_no_step(code_cache: Path) -> None:
