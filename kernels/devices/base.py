@@ -99,6 +99,9 @@ class Program(Protocol):
     def profile(self, inputs: Mapping[str, Array], runs: int) -> Sequence[StepProfile]:
         """Median time of every step over ``runs`` runs of the first image."""
 
+    def peak_macs_per_second(self) -> float | None:
+        """What the device can multiply at most with what this program uses of it, measured; None if it cannot tell."""
+
     def close(self) -> None:
         """Give the memory and the device back. Later calls of ``run`` raise DeviceError; a second close does nothing."""
 

@@ -11,7 +11,7 @@ from accelserve.kernels.devices.base import LoadOptions, Lowered, StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.errors import DeviceError, UnsupportedNodesError
-from accelserve.kernels.ir import Array, Graph, Node, TensorType
+from accelserve.kernels.ir import Array, Graph, Node, QWinogradConv2d, TensorType
 
 Watch = Callable[[Node, Array], None]
 
@@ -106,6 +106,9 @@ class ReferenceProgram:
             for node in self._graph
         ]
 
+    def peak_macs_per_second(self) -> None:
+        """Nothing is claimed of numpy."""
+
     def close(self) -> None:
         """Forget the graph's use; a later ``run`` raises."""
         self._closed = True
@@ -126,8 +129,11 @@ class ReferenceDevice:
 
 
 def macs(graph: Graph, node: Node) -> int:
-    """Multiply-accumulates of a convolution or dense node; 0 for any other."""
-    if node.op.label not in {"Conv2d", "QConv2d", "Dense"}:
+    """Multiply-accumulates of a convolution or dense node, as its algorithm makes them; 0 for any other."""
+    if node.op.label not in {"Conv2d", "QConv2d", "QWinogradConv2d", "Dense"}:
         return 0
-    weights = graph.type_of(node.inputs[1])
-    return graph.type_of(node.output).elements * (weights.elements // weights.shape[0])
+    weights, result = graph.type_of(node.inputs[1]), graph.type_of(node.output)
+    if isinstance(node.op, QWinogradConv2d):
+        _, rows, columns, _ = result.shape
+        return -(-rows // 2) * -(-columns // 2) * weights.elements
+    return result.elements * (weights.elements // weights.shape[0])

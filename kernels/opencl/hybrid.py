@@ -103,6 +103,9 @@ class FpgaProgram:
             self._supervisor.count_images(count, on_device=False)
             return results
 
+    def peak_macs_per_second(self) -> None:
+        """Nothing is claimed: an emulator has no peak, and a board's is the estimate's business."""
+
     def profile(self, inputs: Mapping[str, Array], runs: int) -> Sequence[StepProfile]:
         """Median time of every step over ``runs`` runs of the first image, by the device's clock."""
         checked_batch(self.inputs, inputs)

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "convert": ("convert", "Make a quantised servable of a trained network."),
         "train-head": ("train_head", "Train a classifier of your own classes on a network's features."),
         "evaluate": ("evaluate", "Compare a model with the truth and with its float32 original."),
+        "profile": ("profile", "Time every layer of a model."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),

@@ -1,0 +1,109 @@
+"""Where the time of a network goes, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accelserve.kernels.compiler.lower import lower
+from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile
+from accelserve.models.importing import import_onnx
+from accelserve.models.repository import MODEL_FILE, verify
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkProfile:
+    """Times of every step for one image.
+
+    Attributes:
+        device: description of the device, its instruction set and threads.
+        steps: in the order they run.
+        peak_macs_per_second: what the device's instruction set can multiply at most on the same threads, measured;
+            None where the device cannot tell.
+    """
+
+    device: str
+    steps: tuple[StepProfile, ...]
+    peak_macs_per_second: float | None
+
+    @property
+    def seconds(self) -> float:
+        """All steps together."""
+        return sum(step.seconds for step in self.steps)
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """Of the steps that multiply: their rate together by the peak, 0 to 1."""
+        macs = sum(step.macs for step in self.steps)
+        seconds = sum(step.seconds for step in self.steps if step.macs)
+        if self.peak_macs_per_second is None or not seconds:
+            return None
+        return macs / seconds / self.peak_macs_per_second
+
+    def step_share_of_peak(self, step: StepProfile) -> float | None:
+        """One step's rate by the peak; None where it multiplies nothing or the peak is unknown."""
+        if self.peak_macs_per_second is None or not step.macs or not step.seconds:
+            return None
+        return step.macs / step.seconds / self.peak_macs_per_second
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain data; milliseconds and GMAC/s."""
+        peak = self.peak_macs_per_second
+        return {
+            "device": self.device,
+            "ms": self.seconds * 1e3,
+            "peak_gmac_per_second": None if peak is None else peak / 1e9,
+            "share_of_peak": self.share_of_peak,
+            "steps": [
+                {
+                    "name": step.name,
+                    "operator": step.operator,
+                    "shape": list(step.shape),
+                    "ms": step.seconds * 1e3,
+                    "gmac_per_second": step.macs / step.seconds / 1e9 if step.macs and step.seconds else None,
+                    "share_of_peak": self.step_share_of_peak(step),
+                }
+                for step in self.steps
+            ],
+        }
+
+
+def network_file(model: Path) -> Path:
+    """The ONNX file that ``model`` means: itself, a version's folder, or the latest version of a model's folder.
+
+    A version's files are verified first.
+
+    Raises:
+        CorruptVersionError, ManifestError: the version is not what was published.
+    """
+    if model.is_file():
+        return model
+    numbers = sorted((int(child.name) for child in model.iterdir() if child.name.isdecimal()), reverse=True)
+    directory = model / str(numbers[0]) if numbers else model
+    verify(directory)
+    return directory / MODEL_FILE
+
+
+def profile_network(model: Path, device: Device, options: LoadOptions, runs: int) -> NetworkProfile:
+    """Time every step of a network on a device, on one image of seeded noise; kernels take the same time for any image.
+
+    Args:
+        model: an ONNX file, a version's folder or a model's folder.
+        device: where it shall run.
+        options: threads and cache.
+        runs: of which the median is taken.
+    """
+    program = device.load(lower(import_onnx(network_file(model)).graph), options)
+    try:
+        rng = np.random.default_rng(0)
+        image = {
+            name: rng.integers(0, 256, kind.shape).astype(kind.dtype.numpy)
+            for name, kind in program.inputs.items()
+        }
+        steps = program.profile(image, runs)
+        return NetworkProfile(program.description, tuple(steps), program.peak_macs_per_second())
+    finally:
+        program.close()

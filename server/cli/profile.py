@@ -1,0 +1,72 @@
+"""``accelserve profile``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from accelserve.models.profiling import NetworkProfile
+
+
+@click.command
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cpu:ISA, fpga:0, reference.")
+@click.option("--threads", default=0, help="0 takes every core.")
+@click.option(
+    "--runs", default=50, show_default=True, type=click.IntRange(min=1), help="Whose median is shown."
+)
+@click.option("--cache_dir", type=click.Path(path_type=Path), help="Packed weights and compiled code.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="PNG, SVG or PDF to write.")
+def profile(
+    model: Path,
+    device: str,
+    threads: int,
+    runs: int,
+    cache_dir: Path | None,
+    as_json: bool,
+    picture: Path | None,
+) -> None:
+    """Time every layer of MODEL: an ONNX file, a model's folder or one of its versions."""
+    from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.devices.discovery import open_device
+    from accelserve.models.profiling import profile_network
+
+    options = LoadOptions(threads=threads, cache=cache_dir, model=model.name)
+    measured = profile_network(model, open_device(device), options, runs)
+    if as_json:
+        click.echo(json.dumps(measured.to_json(), indent=2))
+    else:
+        _print(measured)
+    if picture is not None:
+        from accelserve.models.profile_figure import draw_profile
+
+        draw_profile(measured, model.name, picture)
+
+
+def _print(measured: NetworkProfile) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("layer", "shape", "runs as", "ms", "GMAC/s", "of peak", box=None)
+    for step in measured.steps:
+        rate = f"{step.macs / step.seconds / 1e9:.0f}" if step.macs and step.seconds else ""
+        shape = "x".join(map(str, step.shape[1:]))
+        share = _share(measured.step_share_of_peak(step))
+        table.add_row(step.name, shape, step.operator, f"{step.seconds * 1e3:.3f}", rate, share)
+    console = Console()
+    console.print(table)
+    console.print(f"{measured.seconds * 1e3:.2f} ms on {measured.device}", highlight=False)
+    if measured.share_of_peak is not None and measured.peak_macs_per_second is not None:
+        peak = measured.peak_macs_per_second / 1e9
+        console.print(
+            f"{_share(measured.share_of_peak)} of the measured peak, {peak:.0f} GMAC/s", highlight=False
+        )
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
