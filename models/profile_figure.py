@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from accelserve.models.profiling import NetworkProfile
 
 _INCHES_A_STEP = 0.16
@@ -28,12 +30,8 @@ def draw_profile(profile: NetworkProfile, title: str, path: Path) -> None:
     axes = figure.add_subplot()
     shade = ScalarMappable(cmap="viridis_r")
     shade.set_clim(0, 100)
-    shares = [100 * (profile.step_share_of_peak(step) or 0) for step in steps]
-    axes.barh(
-        range(len(steps)),
-        [step.seconds * 1e3 for step in steps],
-        color=[shade.to_rgba(share) for share in shares],
-    )
+    shares = np.array([100 * (profile.step_share_of_peak(step) or 0) for step in steps])
+    axes.barh(range(len(steps)), [step.seconds * 1e3 for step in steps], color=shade.to_rgba(shares))
     axes.set_yticks(range(len(steps)), [step.name for step in steps], fontsize=6)
     axes.set_ylim(-0.5, len(steps) - 0.5)
     axes.set_xlabel("milliseconds")
