@@ -171,7 +171,7 @@ class _Planner:
             return
         offset = 0
         for value, step in zip(node.inputs, steps, strict=True):
-            fits = self._fills_agree(value, node.output) if along_channels else value not in self.demand
+            fits = self._halo_fits(value, node.output) if along_channels else value not in self.demand
             if self._is_free(value) and node.inputs.count(value) == 1 and fits:
                 self.shares[value] = Share(node.output, offset, along_channels)
             offset += step
@@ -192,7 +192,8 @@ class _Planner:
             expected += step
         owed = self.demand.get(node.output)
         if owed is not None:  # nothing writes a view, so what it owes its readers its operands' writers owe
-            if not all(self._fill(value) in (None, owed[1]) for value in (*node.inputs, first.owner)):
+            fills = {self._fill(value) for value in (*node.inputs, first.owner)} - {None, owed[1]}
+            if fills or not self._keeps_frame(first.owner):
                 return False
             for value in node.inputs:
                 self.demand[value] = _joined(self.demand.get(value, (NO_HALO, owed[1])), owed)
@@ -206,9 +207,15 @@ class _Planner:
         share = self.shares.get(value)
         return self._fill(share.owner) if share is not None and share.pitched else None
 
-    def _fills_agree(self, value: str, owner: str) -> bool:
+    def _halo_fits(self, value: str, owner: str) -> bool:
+        """Whether a slice's halo can be the owner's: the same byte, and the owner's storage has the owner's rows."""
         fills = {self._fill(value), self._fill(owner)} - {None}
-        return len(fills) <= 1
+        return len(fills) <= 1 and (value not in self.demand or self._keeps_frame(owner))
+
+    def _keeps_frame(self, value: str) -> bool:
+        """Whether the storage that a value lives in has the value's own rows, not those of a reshaped view."""
+        share = self.shares.get(value)
+        return share is None or (share.pitched and self._keeps_frame(share.owner))
 
     def _share_reshape(self, node: Node) -> None:
         source = node.inputs[0]

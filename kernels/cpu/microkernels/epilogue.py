@@ -53,11 +53,16 @@ class EpilogueEmitter:
         self, accumulator: ir.Value, scale: ir.Value, output: ir.Value, residual: ir.Value, channels: int
     ) -> None:
         """Store the first ``channels`` lanes of one vector; ``output`` and ``residual`` are addresses."""
+        build = self._emitter.builder
+        value = build.fmul(build.sitofp(accumulator, vector(F32, self._lanes)), scale)
+        stored = self.result(value, residual)
+        self._emitter.store(self._emitter.low_lanes(stored, channels), output)
+
+    def result(self, value: ir.Value, residual: ir.Value) -> ir.Value:
+        """What is stored for one vector of scaled sums, float32 or uint8; ``residual`` is an address."""
         build, lanes = self._emitter.builder, self._lanes
-        value = build.fmul(build.sitofp(accumulator, vector(F32, lanes)), scale)
         if not self._kind.quantised:
-            self._emitter.store(self._emitter.low_lanes(value, channels), output)
-            return
+            return value
         if self._kind.intermediate:
             low, high, multiplier = self._mid
             whole = build.sitofp(self.rounded(self.bounded(value, low, high)), vector(F32, lanes))
@@ -65,8 +70,7 @@ class EpilogueEmitter:
         if self._kind.residual:
             value = build.fadd(value, self._residual_term(residual))
         whole = build.add(self.rounded(self.bounded(value, self._low, self._high)), self._zero_point)
-        stored = build.trunc(whole, vector(I8, lanes))
-        self._emitter.store(self._emitter.low_lanes(stored, channels), output)
+        return build.trunc(whole, vector(I8, lanes))
 
     def _residual_term(self, address: ir.Value) -> ir.Value:
         build, lanes = self._emitter.builder, self._lanes

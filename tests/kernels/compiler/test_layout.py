@@ -128,3 +128,14 @@ def test_a_long_chain_takes_no_more_than_its_widest_pair() -> None:
         x = g.conv(x, 16)
     planned = plan(g.graph(out=x), CpuLayoutRules())
     assert planned.arena_bytes == 2 * 8 * 8 * 16
+
+
+def test_a_padded_operand_stays_out_of_a_concat_that_is_reshaped() -> None:
+    """The view has other rows, between which there is no room for the operand's halo."""
+    g = IntegerGraphBuilder(0)
+    x = g.input(1, 3, 1)
+    joined = g.concat(3, g.qadd(x, x), x)
+    found = placements(
+        g.graph(a=g.conv(x, 1, padding=(0, 0, 0, 1)), b=g.add(ir.Reshape((1, 3, 1, 2)), joined))
+    )
+    assert found[x].buffer != found[joined].buffer

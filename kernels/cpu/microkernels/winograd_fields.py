@@ -1,0 +1,25 @@
+"""Fields of a Winograd convolution's record, beside those that its matrix products and its epilogue read.
+
+Products are made by the microkernels of ``conv2d`` with float32 results, whose "pixels" are patches here: they read
+``PIXEL_STEP``, ``SEGMENTS``, ``SEGMENT_GROUPS``, ``SEGMENT_OFFSETS`` and ``OUTPUT_PIXEL`` of ``conv_fields``. The
+epilogue reads its own. A *patch* is 4x4 pixels of the input and 2x2 of the result.
+"""
+
+SOURCE_PIXEL = 11  # bytes from one pixel of the input to the next
+TAP_WEIGHT_BYTES = 12  # packed weights of one tap of a panel
+PATCHES = 13  # of the whole image
+PATCH_COLUMNS = 15
+PATCH_CHUNK = 16  # patches of one item
+TARGET_PIXEL = 17  # bytes from one pixel of the result to the next
+TRANSFORMED = 29  # scratch of worker 0: quantised taps of the patches of an item, [tap][patch][channel]
+THREAD_BYTES = 30  # scratch of a worker
+TRANSFORMED_TAP = 32  # bytes from one tap to the next
+PRODUCTS = 55  # bytes from TRANSFORMED to the products, float32 [tap][patch][channel of a panel]
+PRODUCTS_TAP = 56
+TRANSFORM = 57  # kernels
+FINISH = 58  # of a full panel; then: of the last one
+FINISH_LAST = 59
+TAP_TABLE = 60  # address of int16 [tap][2][vector]: multipliers and zero points
+FLOAT_BIAS = 61  # address of float32 [panel][channel]
+CHANNEL_BLOCKS = 62  # turns of the transform for one patch
+TAP_PARAMETER_BYTES = 63  # parameters of one tap of all panels
