@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from accelserve.kernels.compiler.passes.activations_to_uint8 import activations_to_uint8
+from accelserve.kernels.compiler.passes.fold_affine_into_layer import fold_affine_into_layer
 from accelserve.kernels.compiler.passes.integer_inputs import integer_inputs
 from accelserve.kernels.compiler.passes.lower_convolution import lower_convolution, lower_residual_convolution
 from accelserve.kernels.compiler.passes.lower_elementwise import lower_elementwise
 from accelserve.kernels.compiler.passes.lower_pointwise import lower_pointwise
 from accelserve.kernels.compiler.passes.merge_equal_nodes import merge_equal_nodes
 from accelserve.kernels.compiler.passes.move_dequantize_down import move_dequantize_down
+from accelserve.kernels.compiler.passes.use_winograd import use_winograd
 from accelserve.kernels.devices.base import Lowered
-from accelserve.kernels.ir import Graph
+from accelserve.kernels.ir import Graph, WinogradTaps
 
 Pass = Callable[[Graph], tuple[Graph, bool]]
 
@@ -20,6 +22,7 @@ TO_INTEGERS: tuple[Pass, ...] = (
     activations_to_uint8,
     merge_equal_nodes,
     move_dequantize_down,
+    fold_affine_into_layer,
     lower_residual_convolution,
     lower_convolution,
     lower_pointwise,
@@ -27,7 +30,7 @@ TO_INTEGERS: tuple[Pass, ...] = (
 )
 
 
-def lower(graph: Graph) -> Lowered:
+def lower(graph: Graph, winograd: Mapping[str, WinogradTaps] | None = None) -> Lowered:
     """Turn a float graph with Quantize and Dequantize nodes into one of integer operators.
 
     Every pass runs until nothing changes, in the order of ``TO_INTEGERS``. What no rule fits stays float32: a graph
@@ -35,10 +38,16 @@ def lower(graph: Graph) -> Lowered:
 
     Args:
         graph: as an importer makes it: NHWC, float operators, Quantize and Dequantize.
+        winograd: layers that shall compute in the Winograd domain -> how their taps are quantised; the others compute
+            the file's own arithmetic.
+
+    Raises:
+        PlanError: ``winograd`` names a layer that is not there or that has no such form.
     """
     for each in TO_INTEGERS:
         changed = True
         while changed:
             graph, changed = each(graph)
+    graph, _ = use_winograd(graph, winograd or {})
     graph, quantization = integer_inputs(graph)
     return Lowered(graph, quantization)

@@ -29,7 +29,7 @@ class QuantizeOptions:
         correct_biases: whether biases take back what rounding the weights shifts the layers' means by.
     """
 
-    method: str = "percentile"
+    method: str = "mse"
     keep_float: frozenset[str] = frozenset()
     float_outputs: bool = True
     correct_biases: bool = True

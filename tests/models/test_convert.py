@@ -123,7 +123,7 @@ class TestTrainedNetwork:
         assert provenance.tool.startswith("accelserve ")
         assert provenance.opset == 17
         assert provenance.calibration is not None
-        assert (provenance.calibration.method, provenance.calibration.images) == ("percentile", 4)
+        assert (provenance.calibration.method, provenance.calibration.images) == ("mse", 4)
         assert manifest.labels == ("sfw", "nsfw")
         assert manifest.tags == {"team": "moderation"}
         assert manifest.preprocess == json.loads(json.dumps(SPEC.to_json()))
@@ -169,7 +169,7 @@ def test_without_photographs_pictures_are_generated_and_the_manifest_says_so(
     assert converted.synthetic
     calibration = converted.manifest.provenance.calibration
     assert calibration is not None
-    assert calibration.method == "percentile, generated pictures"
+    assert calibration.method == "mse, generated pictures"
 
 
 def test_the_file_may_bring_its_preprocessing(tmp_path: Path, options: ConvertOptions) -> None:

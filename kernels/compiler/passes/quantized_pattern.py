@@ -106,7 +106,7 @@ def integer_bias(weights: IntegerWeights, input_params: QuantParams) -> NDArray[
     unit = weights.scale * input_params.scale
     reals = np.zeros(outputs) if weights.bias is None else weights.bias
     # A channel of zero weights may carry the scale 0; its bias is then nothing that an integer could hold.
-    in_units = np.rint(np.divide(reals, unit, out=np.zeros(outputs), where=unit > 0))
+    in_units = np.rint(np.divide(reals, unit, out=np.zeros(outputs), where=unit != 0))
     limits = np.iinfo(np.int32)
     sums = weights.weights.reshape(outputs, -1).astype(np.int64).sum(axis=1)
     bounded = np.clip(in_units, limits.min, limits.max).astype(np.int64)
