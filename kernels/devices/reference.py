@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from accelserve.kernels.devices import reference_winograd  # noqa: F401 - registers its operator
 from accelserve.kernels.devices.base import LoadOptions, Lowered, StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.devices.reference_ops import EVALUATORS

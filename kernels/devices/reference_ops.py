@@ -86,16 +86,8 @@ def wrapped(accumulator: NDArray[np.float64], bias: NDArray[np.int32]) -> NDArra
     return (accumulator.astype(np.int64) + bias).astype(np.int32)
 
 
-# --- integer operators ------------------------------------------------------------------------------------------
-
-
-@computes(ir.QConv2d)
-def qconv2d(op: ir.QConv2d, operands: Values) -> ir.Array:
-    """Exact: float64 holds every partial sum of int8 products below 2**53."""
-    x, w, bias, scale = operands[:4]
-    exact = convolve(x.astype(np.float64), w.astype(np.float64), op.window, op.groups, op.input_zero_point)
-    value = wrapped(exact, bias).astype(np.float32) * scale
-    epilogue = op.epilogue
+def through_epilogue(epilogue: ir.Epilogue | None, value: Floats, residuals: Values) -> ir.Array:
+    """What an epilogue makes of scaled sums, float32; ``residuals`` holds the residual if there is one."""
     if epilogue is None:
         return np.asarray(value, np.float32)
     if epilogue.intermediate is not None:
@@ -105,8 +97,20 @@ def qconv2d(op: ir.QConv2d, operands: Values) -> ir.Array:
         )
     if epilogue.residual is not None:
         residual = epilogue.residual
-        value = value + centred(operands[4], residual.zero_point) * np.float32(residual.multiplier)
+        value = value + centred(residuals[0], residual.zero_point) * np.float32(residual.multiplier)
     return to_uint8(value, epilogue.zero_point, epilogue.low, epilogue.high)
+
+
+# --- integer operators ------------------------------------------------------------------------------------------
+
+
+@computes(ir.QConv2d)
+def qconv2d(op: ir.QConv2d, operands: Values) -> ir.Array:
+    """Exact: float64 holds every partial sum of int8 products below 2**53."""
+    x, w, bias, scale = operands[:4]
+    exact = convolve(x.astype(np.float64), w.astype(np.float64), op.window, op.groups, op.input_zero_point)
+    value = wrapped(exact, bias).astype(np.float32) * scale
+    return through_epilogue(op.epilogue, value, operands[4:])
 
 
 @computes(ir.QAdd)

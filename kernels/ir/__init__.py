@@ -38,6 +38,7 @@ from accelserve.kernels.ir.integer_ops import (
 )
 from accelserve.kernels.ir.ops import Op, Padding, Pair, Window
 from accelserve.kernels.ir.types import Array, DType, QuantParams, TensorType
+from accelserve.kernels.ir.winograd_ops import QWinogradConv2d, WinogradTaps
 
 __all__ = [
     "Add",
@@ -70,6 +71,7 @@ __all__ = [
     "QChannelAffine",
     "QConv2d",
     "QLookup",
+    "QWinogradConv2d",
     "QuantParams",
     "Quantize",
     "Reshape",
@@ -81,4 +83,5 @@ __all__ = [
     "TensorType",
     "Transpose",
     "Window",
+    "WinogradTaps",
 ]

@@ -175,7 +175,7 @@ class _Finish:
         """Steps 4 (the bias) and 5 of ``QWinogradConv2d`` for one vector of channels: four pixels, row by row."""
         e, build, kind = self.e, self.e.builder, vector(F32, self.isa.lanes)
         g = []
-        for tap in range(16):
+        for _ in range(16):
             g.append(e.load(at, kind))
             at = build.add(at, tap_bytes)
         g[5] = build.fadd(g[5], e.load(bias_at, kind))
