@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-browser test-fpga lint format types bench bench-kernels protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga lint format types bench bench-kernels accuracy protos clean setup
 
 $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ format: setup
 bench: setup .venv-bench/ready
 	$(BIN)/python -m benchmarks.kernels --networks resnet50 --threads 2 1 --results .cache/benchmarks/resnet50.json
 
+accuracy: setup
+	$(BIN)/python -m benchmarks.accuracy
+
 bench-kernels: setup .venv-bench/ready
 	$(BIN)/python -m benchmarks.kernels
 
@@ -70,6 +73,24 @@ FPGA_TESTS ?= fpga
 
 test-fpga: .venv-fpga/ready
 	.venv-fpga/bin/python -m pytest -m "$(FPGA_TESTS)" tests/kernels tests/server/cli tests/test_fpga_page.py
+
+# moto's boto3 and s3fs' aiobotocore want different botocores.
+.venv-moto/ready: constraints-moto.txt
+	test -x .venv-moto/bin/python || $(PYTHON) -m venv .venv-moto
+	.venv-moto/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-moto.txt 'moto[s3]' flask flask-cors
+	touch $@
+
+.venv-s3/ready: pyproject.toml constraints.txt
+	test -x .venv-s3/bin/python || $(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable '.[server,s3]' pytest pytest-timeout hypothesis scikit-image
+	touch $@
+
+test-s3: .venv-s3/ready .venv-moto/ready
+	ACCELSERVE_MOTO_PYTHON=$(abspath .venv-moto/bin/python) .venv-s3/bin/python -m pytest tests/s3
+
+# What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
+test-soak: setup
+	$(BIN)/python -m pytest -m soak --timeout 900
 
 protos: setup
 	$(BIN)/python -m accelserve.protos.compile
