@@ -44,7 +44,7 @@ def quantised_taps(v: Ints, taps: ir.WinogradTaps) -> NDArray[np.uint8]:
     """Step 2, of what ``transformed_patches`` gives."""
     multipliers = np.array(taps.multipliers).reshape(4, 4, 1, 1, 1)
     zero_points = np.array(taps.zero_points).reshape(4, 4, 1, 1, 1)
-    return np.clip(((v * multipliers + (1 << 14)) >> 15) + zero_points, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(((v * multipliers + (1 << 14)) >> 15) + zero_points, 0, 255), np.uint8)
 
 
 def _output_taps(g: Sequence[Floats]) -> list[Floats]:

@@ -3,7 +3,7 @@
 ::
 
     name     = op "_qu8_qc8w_" result "_" tile "__" instruction-set
-    op       = "conv2d" | "dwconv2d"
+    op       = "conv2d" | "dwconv2d" | "winograd2d"
     result   = "f32" | "qu8" ["wide"] ["mid"] ["res"]
     tile     = rows "x" channels "c" group ["u" unroll] ["t" tiles]
 
@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 
 _GRAMMAR = re.compile(
-    r"(?P<op>conv2d|dwconv2d)_qu8_qc8w_(?P<result>f32|qu8(?:wide)?(?:mid)?(?:res)?)"
+    r"(?P<op>conv2d|dwconv2d|winograd2d)_qu8_qc8w_(?P<result>f32|qu8(?:wide)?(?:mid)?(?:res)?)"
     r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?(?:t(?P<tiles>\d+))?"
     r"__(?P<isa>[a-z0-9]+)"
 )

@@ -5,9 +5,9 @@
 ``target`` the patch's place in tap 0. Reads and writes run past the channels by less than a block; patches are
 transformed in order, so that the next one overwrites what is too much.
 
-``void finish(record, products, bias, output, residual, right, below, ...)``: one patch, one panel. ``right`` and
-``below`` are 1, or 0 where the second column or row lies outside; such a pixel is then written over by the one left of
-or above it, which is why pixels are stored from the last to the first, and after all residuals are read.
+``void finish(record, products, bias, output, residual, inside)``: one patch, one panel. Bit 0 of ``inside`` says that
+the second column is inside the image, bit 1 that the second row is. A pixel outside falls on the one left of or above
+it, which then overwrites it: pixels are stored from the last to the first, and after all residuals are read.
 
 Every sum is its own rounding, in the order of ``QWinogradConv2d``.
 """
@@ -53,7 +53,7 @@ class _Transform:
     def __init__(self, name: str, isa: InstructionSet) -> None:
         self.isa, self.words = isa, words_of(isa)
         self.x86 = isa.target.triple.startswith("x86_64") and isa.lanes in _SATURATING_PACK
-        self.e = Emitter(name, ("record", "source", "target", "last_row", "a", "b", "c", "d"))
+        self.e = Emitter(name, ("record", "source", "target", "last_row", "unused", "unused_too"))
 
     def field(self, position: int) -> ir.Value:
         return self.e.load(self.e.plus(self.e.arguments[0], 8 * position), I64, 8)
@@ -70,8 +70,8 @@ class _Transform:
             halves = [self._half(at, rows, columns, half * self.words) for half in range(2)]
             place = e.plus(target, e.times(block, 2 * self.words))
             for tap in range(16):
-                entry = e.plus(table, 4 * self.words * tap)
-                e.store(self._bytes([half[tap] for half in halves], entry), place)
+                entry = e.plus(table, 6 * self.words * tap)
+                e.store(self._bytes([half[tap] for half in halves], entry, centre=tap == 5), place)
                 place = e.builder.add(place, tap_bytes)
         return e.finish()
 
@@ -87,11 +87,17 @@ class _Transform:
         down = [_input_taps(build.add, build.sub, [row[j] for row in across]) for j in range(4)]
         return [down[j][i] for i in range(4) for j in range(4)]
 
-    def _bytes(self, halves: Values, entry: ir.Value) -> ir.Value:
-        """Quantised: ``clamp(rounded high product + zero point)``; sums stay in int16: |v| + 255 < 2**15."""
+    def _bytes(self, halves: Values, entry: ir.Value, *, centre: bool) -> ir.Value:
+        """Quantised: ``clamp(rounded high product + zero point)``; sums stay in int16: |v| + 255 < 2**15.
+
+        The zero point of pixels, transformed, is four times itself in tap (1, 1), the ``centre``, and 0 in the others.
+        """
         e, build, kind = self.e, self.e.builder, vector(I16, self.words)
         multiplier = e.load(entry, kind, 2 * self.words)
         zero = e.load(e.plus(entry, 2 * self.words), kind, 2 * self.words)
+        if centre:
+            off = e.load(e.plus(entry, 4 * self.words), kind, 2 * self.words)
+            halves = [build.sub(half, off) for half in halves]
         words = [build.add(self._scaled(half, multiplier), zero) for half in halves]
         if self.x86:
             return self._packed(words)
@@ -138,9 +144,7 @@ def emit_finish(name: str, isa: InstructionSet, kind: ResultKind, channels: int)
 class _Finish:
     def __init__(self, name: str, isa: InstructionSet, kind: ResultKind, channels: int) -> None:
         self.isa, self.kind, self.channels = isa, kind, channels
-        self.e = Emitter(
-            name, ("record", "products", "bias", "output", "residual", "right", "below", "unused")
-        )
+        self.e = Emitter(name, ("record", "products", "bias", "output", "residual", "inside"))
 
     def field(self, position: int) -> ir.Value:
         return self.e.load(self.e.plus(self.e.arguments[0], 8 * position), I64, 8)
@@ -167,8 +171,9 @@ class _Finish:
     def _places(self, first: ir.Value, pixel: int, row: int) -> list[ir.Value]:
         """Addresses of the patch's four pixels, row by row."""
         e, build = self.e, self.e.builder
-        right = build.mul(self.field(pixel), e.arguments[5])
-        below = build.mul(self.field(row), e.arguments[6])
+        inside = e.arguments[5]
+        right = build.mul(self.field(pixel), build.and_(inside, e.const(1)))
+        below = build.mul(self.field(row), build.lshr(inside, e.const(1)))
         return [first, e.plus(first, right), e.plus(first, below), e.plus(first, below, right)]
 
     def _values(self, at: ir.Value, tap_bytes: ir.Value, bias_at: ir.Value) -> list[ir.Value]:

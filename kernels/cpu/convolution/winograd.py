@@ -1,0 +1,339 @@
+"""Convolution in the Winograd domain: transform patches, multiply tap by tap, transform back.
+
+An item is a chunk of patches by a chunk of panels. Its worker keeps the transformed patches and the products of one
+panel in scratch of its own, which stays in the second-level cache; of the weights it reads one tap of one panel at a
+time, over all its patches. The products are those of ``conv2d``'s microkernels with float32 results: a tap is a 1x1
+convolution whose bias is ``- z * sum u`` and whose scale is the tap's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.cpu.convolution.layer import epilogue_fields
+from accelserve.kernels.cpu.frames import HEIGHT, WIDTH, fill_halo
+from accelserve.kernels.cpu.jit import inlined, step
+from accelserve.kernels.cpu.lowering import Address, Context, Field, Step
+from accelserve.kernels.cpu.memory import call6, field
+from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels import winograd_fields as w
+from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
+from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
+from accelserve.kernels.cpu.microkernels.winograd import (
+    block_of,
+    emit_finish,
+    emit_transform,
+    words_of,
+)
+from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights
+from accelserve.kernels.ir import Node, QWinogradConv2d
+
+TAPS = 16
+MOST_UNROLLED = 4
+MOST_SCRATCH_BYTES = 5 << 18
+"""Of one worker: what stays in a second-level cache of 2 MB beside weights."""
+_PAGE_BYTES = 4096
+
+
+@inlined
+def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
+    """Quantised taps of patches ``first`` to ``last`` (excluded)."""
+    columns, row, pixel = (
+        field(record, w.PATCH_COLUMNS),
+        field(record, f.ROW_STEP),
+        field(record, w.SOURCE_PIXEL),
+    )
+    height = field(record, f.HALO + HEIGHT)
+    for patch in range(first, last):
+        y, x = patch // columns, patch % columns
+        source = field(record, f.INPUT) + 2 * y * row + 2 * x * pixel
+        # The fourth row of a last patch of odd height is outside; no valid result depends on it.
+        last_row = 3 * row if 2 * y + 1 < height else 2 * row
+        target = scratch + (patch - first) * field(record, f.PIXEL_STEP)
+        call6(field(record, w.TRANSFORM), record, source, target, last_row, 0, 0)
+
+
+@inlined
+def multiply_taps(record: int, patches: int, panel: int, scratch: int, products: int) -> None:
+    """Products of all taps with one panel; whole groups of patches, so the last group's surplus is not looked at."""
+    rows = field(record, f.TILE_ROWS)
+    kernel = field(record, f.KERNEL + (1 if panel == field(record, f.PANELS) - 1 else 0))
+    for tap in range(TAPS):
+        weights = field(record, f.WEIGHTS) + panel * field(record, f.PANEL_BYTES)
+        weights += tap * (
+            field(record, w.LAST_TAP_WEIGHT_BYTES)
+            if panel == field(record, f.PANELS) - 1
+            else field(record, w.TAP_WEIGHT_BYTES)
+        )
+        parameters = field(record, f.PARAMETERS) + tap * field(record, w.TAP_PARAMETER_BYTES)
+        parameters += panel * field(record, f.PARAMETER_BYTES)
+        source = scratch + tap * field(record, w.TRANSFORMED_TAP)
+        target = products + tap * field(record, w.PRODUCTS_TAP)
+        for first in range(0, patches, rows):
+            call6(
+                kernel,
+                record,
+                source + first * field(record, f.PIXEL_STEP),
+                weights,
+                parameters,
+                target + first * field(record, f.OUTPUT_PIXEL),
+                0,
+            )
+
+
+@inlined
+def finish_patches(record: int, first: int, last: int, panel: int, products: int) -> None:
+    """Results of patches ``first`` to ``last`` (excluded) in one panel."""
+    columns = field(record, w.PATCH_COLUMNS)
+    height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
+    kernel = field(record, w.FINISH + (1 if panel == field(record, f.PANELS) - 1 else 0))
+    channel = panel * field(record, f.PANEL_CHANNELS)
+    bias = field(record, w.FLOAT_BIAS) + 4 * channel
+    for patch in range(first, last):
+        y, x = patch // columns, patch % columns
+        target = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
+        target += 2 * y * field(record, f.OUTPUT_ROW) + 2 * x * field(record, w.TARGET_PIXEL)
+        residual = field(record, f.RESIDUAL) + channel
+        residual += 2 * y * field(record, f.RESIDUAL_ROW) + 2 * x * field(record, f.RESIDUAL_PIXEL)
+        inside = (1 if 2 * x + 1 < width else 0) + (2 if 2 * y + 1 < height else 0)
+        source = products + (patch - first) * field(record, f.OUTPUT_PIXEL)
+        call6(kernel, record, source, bias, target, residual, inside)
+
+
+@step
+def convolve_winograd(record: int, item: int, thread: int) -> None:
+    """The patches and panels of one item, and the halo beside the rows whose first patch is in it."""
+    panel_items, chunk = field(record, f.PANEL_ITEMS), field(record, w.PATCH_CHUNK)
+    patches, panels = field(record, w.PATCHES), field(record, f.PANELS)
+    first = item // panel_items * chunk
+    last = min(first + chunk, patches)
+    first_panel = item % panel_items * panels // panel_items
+    last_panel = (item % panel_items + 1) * panels // panel_items
+    scratch = field(record, w.TRANSFORMED) + thread * field(record, w.THREAD_BYTES)
+    products = scratch + field(record, w.PRODUCTS)
+    transform_patches(record, first, last, scratch)
+    for panel in range(first_panel, last_panel):
+        multiply_taps(record, last - first, panel, scratch, products)
+        finish_patches(record, first, last, panel, products)
+    if first_panel == 0:
+        columns, height = field(record, w.PATCH_COLUMNS), field(record, f.HALO + HEIGHT)
+        above, below = (first + columns - 1) // columns * 2, (last + columns - 1) // columns * 2
+        fill_halo(record + 8 * f.HALO, above, min(below, height))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a layer is cut into items.
+
+    Attributes:
+        groups: of patches in an item; a group is what one call of a microkernel takes.
+        panel_items: items that share the same patches.
+        items: of the layer.
+    """
+
+    groups: int
+    panel_items: int
+    items: int
+
+
+def split_of(groups: int, panels: int, outputs: int, threads: int, most_groups: int) -> Split:
+    """The cut that ends soonest, in units of one group multiplied by all panels.
+
+    An item pays, besides its products, for reading its weights (about half a unit: they come from the last-level
+    cache, partly hidden) and for its patches' transform (about 19 units of K, measured on 512-bit vectors).
+    """
+    best = Split(1, 1, groups)
+    least = float("inf")
+    for size in range(1, min(groups, most_groups) + 1):
+        for shares in range(1, panels + 1):
+            items = -(-groups // size) * shares
+            cost = -(-items // threads) * ((size + 0.5) / shares + 19.0 * size / outputs)
+            if cost < least:
+                best, least = Split(size, shares, items), cost
+    return best
+
+
+class WinogradConvolution:
+    """Lowers one layer."""
+
+    def __init__(self, node: Node, context: Context) -> None:
+        if not isinstance(node.op, QWinogradConv2d):
+            raise TypeError(node.op)
+        self.node, self.op, self.context, self.isa = node, node.op, context, context.isa
+        self.source, self.target = context.placement(node.inputs[0]), context.placement(node.output)
+        self.weights: NDArray[np.int8] = np.asarray(context.constant(node.inputs[1]), np.int8)
+        self.k, self.c = self.weights.shape[0], self.weights.shape[3]
+        self.panels = PanelLayout(self.k, min(self.isa.channels, self.k), self.isa.lanes)
+        dots = -(-self.c // self.isa.group)
+        self.unroll = max(u for u in range(1, MOST_UNROLLED + 1) if dots % u == 0)
+        self.turns = dots // self.unroll
+        _, rows, columns, _ = self.target.type.shape
+        self.patch_rows, self.patch_columns = -(-rows // 2), -(-columns // 2)
+
+    def step(self) -> Step:
+        """The layer as a step."""
+        patches = self.patch_rows * self.patch_columns
+        rows = self.isa.rows
+        panel_pitch, patch_pitch = 4 * self.panels.padded(0), self.turns * self.unroll * self.isa.group
+        most = MOST_SCRATCH_BYTES // (TAPS * rows * (panel_pitch + patch_pitch))
+        cut = split_of(-(-patches // rows), self.panels.panels, self.k, self.context.threads, max(1, most))
+        fields: dict[int, Field] = {
+            **self._source_fields(patch_pitch),
+            **self._weight_fields(),
+            **self._result_fields(panel_pitch),
+            **self._scratch_fields(cut.groups * rows, patch_pitch, panel_pitch),
+            w.PATCHES: patches,
+            w.PATCH_COLUMNS: self.patch_columns,
+            w.PATCH_CHUNK: cut.groups * rows,
+            f.PANEL_ITEMS: cut.panel_items,
+            f.TILE_ROWS: rows,
+        }
+        return Step(
+            name=self.node.name,
+            operator=str(self._name(self.panels.full, op="winograd2d", result=self._kind())),
+            function=convolve_winograd,
+            fields=fields,
+            items=cut.items,
+            shape=self.target.type.shape,
+            macs=patches * self.weights.size,
+        )
+
+    def _source_fields(self, patch_pitch: int) -> dict[int, Field]:
+        padding, source = self.op.padding, self.source
+        origin = self.context.address(self.node.inputs[0])
+        origin += -padding[0] * source.row_pitch - padding[1] * source.pixel_pitch
+        return {
+            f.INPUT: origin,
+            f.ROW_STEP: source.row_pitch,
+            w.SOURCE_PIXEL: source.pixel_pitch,
+            f.PIXEL_STEP: patch_pitch,
+            f.SEGMENTS: 1,
+            f.SEGMENT_GROUPS: self.turns,
+            f.SEGMENT_OFFSETS: self.context.pack(np.zeros(1, np.int64)),
+            w.TRANSFORM: self.context.kernel(
+                f"winograd_transform__{self.isa.name}", lambda name: emit_transform(name, self.isa)
+            ),
+            w.TAP_TABLE: self.context.pack(self._tap_table()),
+            w.CHANNEL_BLOCKS: -(-self.c // block_of(self.isa)),
+        }
+
+    def _tap_table(self) -> NDArray[np.int16]:
+        """[tap][multiplier, zero point][vector]. Step 1 takes the input's zero point from every pixel; transformed, that is four times it from tap (1, 1) and nothing from the others, which the kernel takes from the table."""
+        taps, words = self.op.taps, words_of(self.isa)
+        table = np.zeros((TAPS, 3, words), np.int16)
+        table[:, 0] = np.array(taps.multipliers, np.int16)[:, None]
+        table[:, 1] = np.array(taps.zero_points, np.int16)[:, None]
+        table[5, 2] = 4 * self.op.input_zero_point
+        return table
+
+    def _weight_fields(self) -> dict[int, Field]:
+        panels, isa, context = self.panels, self.isa, self.context
+        channel_bytes = self.turns * self.unroll * isa.group * isa.weight_bits // 8
+        widths = [panels.padded(panel) for panel in range(panels.panels)]
+        parameter_bytes = 8 * panels.padded(0)
+        fields: dict[int, Field] = {
+            f.WEIGHTS: context.pack_later(sum(widths) * TAPS * channel_bytes, self._packed_weights),
+            f.PANEL_BYTES: widths[0] * TAPS * channel_bytes,
+            w.TAP_WEIGHT_BYTES: widths[0] * channel_bytes,
+            w.LAST_TAP_WEIGHT_BYTES: widths[-1] * channel_bytes,
+            f.PARAMETERS: context.pack_later(TAPS * parameter_bytes * panels.panels, self._packed_parameters),
+            f.PARAMETER_BYTES: parameter_bytes,
+            w.TAP_PARAMETER_BYTES: parameter_bytes * panels.panels,
+            f.PANELS: panels.panels,
+            f.PANEL_CHANNELS: panels.full,
+        }
+        for position, channels in enumerate((panels.full, panels.last)):
+            fields[f.KERNEL + position] = context.kernel(
+                str(self._name(channels)), lambda name: emit_conv2d(parse(name), isa)
+            )
+        return fields
+
+    def _packed_weights(self) -> NDArray[np.generic]:
+        taps = self.weights.reshape(self.k, TAPS, self.c)
+        return pack_weights(taps, 1, TAPS, self.panels, self.isa, self.unroll)
+
+    def _packed_parameters(self) -> NDArray[np.int32]:
+        sums = self.weights.reshape(self.k, TAPS, self.c).sum(axis=2, dtype=np.int64)
+        offsets = np.array(self.op.taps.zero_points, np.int64) + self.isa.activation_offset
+        scale = np.asarray(self.context.constant(self.node.inputs[2]), np.float32).reshape(self.k, TAPS)
+        return np.concatenate(
+            [
+                pack_parameters(
+                    (-offsets[tap] * sums[:, tap]).astype(np.int32),
+                    np.ascontiguousarray(scale[:, tap]),
+                    1,
+                    self.panels,
+                )
+                for tap in range(TAPS)
+            ]
+        )
+
+    def _kind(self) -> ResultKind:
+        epilogue = self.op.epilogue
+        if epilogue is None:
+            return ResultKind(False)
+        return ResultKind(True, epilogue.intermediate is not None, epilogue.residual is not None)
+
+    def _name(self, channels: int, op: str = "conv2d", result: ResultKind | None = None) -> KernelName:
+        return KernelName(
+            op=op,
+            result=result or ResultKind(False),
+            rows=self.isa.rows,
+            channels=channels,
+            group=self.isa.group,
+            isa=self.isa.name,
+            unroll=self.unroll,
+        )
+
+    def _result_fields(self, panel_pitch: int) -> dict[int, Field]:
+        target, context, kind = self.target, self.context, self._kind()
+        bias = np.zeros(self.panels.panels * self.panels.full + self.isa.lanes, np.float32)
+        bias[: self.k] = np.asarray(context.constant(self.node.inputs[3]), np.float32)
+        fields: dict[int, Field] = {
+            f.OUTPUT: context.address(self.node.output),
+            w.TARGET_PIXEL: target.pixel_pitch,
+            f.OUTPUT_ROW: target.row_pitch,
+            f.OUTPUT_BYTES: target.type.dtype.size_bytes,
+            f.OUTPUT_PIXEL: panel_pitch,
+            w.FLOAT_BIAS: context.pack(bias),
+            **epilogue_fields(self.op.epilogue),
+            **context.frame(self.node.output, f.HALO),
+        }
+        for position, channels in enumerate((self.panels.full, self.panels.last)):
+            fields[w.FINISH + position] = context.kernel(
+                f"winograd_finish_{kind}_{channels}__{self.isa.name}",
+                lambda name, channels=channels: emit_finish(name, self.isa, kind, channels),
+            )
+        if len(self.node.inputs) == 5:
+            residual = context.placement(self.node.inputs[4])
+            fields |= {
+                f.RESIDUAL: context.address(self.node.inputs[4]),
+                f.RESIDUAL_PIXEL: residual.pixel_pitch,
+                f.RESIDUAL_ROW: residual.row_pitch,
+            }
+        return fields
+
+    def _scratch_fields(self, patches: int, patch_pitch: int, panel_pitch: int) -> dict[int, Field]:
+        """Taps lie apart by no multiple of a page, so that they do not compete for the same lines of a cache."""
+        transformed = _tap_pitch(patches * patch_pitch + block_of(self.isa))
+        products = _tap_pitch(patches * panel_pitch)
+        whole = -(-TAPS * (transformed + products) // _PAGE_BYTES) * _PAGE_BYTES
+        scratch: Address = self.context.scratch(whole)
+        return {
+            w.TRANSFORMED: scratch,
+            w.THREAD_BYTES: whole,
+            w.TRANSFORMED_TAP: transformed,
+            w.PRODUCTS: TAPS * transformed,
+            w.PRODUCTS_TAP: products,
+        }
+
+
+def _tap_pitch(least_bytes: int) -> int:
+    lines = -(-least_bytes // 64)
+    return 64 * (lines + 1 if lines % 2 == 0 else lines)
+
+
+__all__ = ["WinogradConvolution", "convolve_winograd", "split_of"]
