@@ -52,8 +52,8 @@ def call_until(stop: threading.Event, port: int, grey: int, tally: Tally) -> Non
                     if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                         tally.wrong.append(f"{error.code()} {error.details()}")
                     tally.refused += 1
-                    hint = dict(error.trailing_metadata() or ()).get("grpc-retry-pushback-ms")
-                    tally.hints += hint is not None
+                    trailing = {item.key for item in error.trailing_metadata() or ()}
+                    tally.hints += "grpc-retry-pushback-ms" in trailing
                 pause = 0.2
             else:
                 with tally.lock:
@@ -75,7 +75,7 @@ def slow(network: type) -> type:
     """A device with a known speed."""
 
     class Slow(network):  # type: ignore[misc]  # the fixture's class
-        def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+        def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
             time.sleep(SECONDS_PER_BATCH)
             return super().run(batch)  # type: ignore[no-any-return]
 
