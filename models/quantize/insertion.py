@@ -7,7 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.ir import Array, Conv2d, Dequantize, Graph, Node, Quantize, QuantParams
+from accelserve.kernels.ir import (
+    Array,
+    ChannelAffine,
+    Concat,
+    Conv2d,
+    Dequantize,
+    Graph,
+    Node,
+    Quantize,
+    QuantParams,
+)
 from accelserve.models.quantize.bias_correction import corrected_bias
 from accelserve.models.quantize.placement import Placement
 from accelserve.models.quantize.weights import quantize_weights
@@ -22,7 +32,9 @@ def insert(
     """The quantised graph.
 
     Every quantised value is followed by Quantize and Dequantize, and whoever read it reads the latter; public outputs
-    too, so that they are what the integer network computes.
+    too, so that they are what the integer network computes. A concatenation that only affine maps and further
+    concatenations read (DenseNet's) stays without: its parts hold its own scale already, so the nodes would change
+    nothing, and OpenVINO 2026.4 crashes on a chain of them.
 
     Args:
         graph: float, simplified.
@@ -48,6 +60,7 @@ class _Inserter:
         self._nodes: list[Node] = []
         self._constants: dict[str, Array] = dict(graph.constants)
         self._taken = {*graph.inputs, *graph.constants, *(node.output for node in graph)}
+        self._joined = _joined_values(graph, placement)
 
     def graph(self) -> Graph:
         for value in self._graph.inputs:
@@ -63,10 +76,13 @@ class _Inserter:
         return whole.with_nodes(whole.nodes)
 
     def _read(self, value: str) -> str:
-        return dequantized_name(value) if value in self._params else value
+        return dequantized_name(value) if self._is_followed(value) else value
+
+    def _is_followed(self, value: str) -> bool:
+        return value in self._params and value not in self._joined
 
     def _follow(self, value: str) -> None:
-        if value not in self._params:
+        if not self._is_followed(value):
             return
         params = self._params[value]
         scale = self._constant(f"{value}/scale", np.array(params.scale, np.float32))
@@ -112,6 +128,21 @@ class _Inserter:
         self._taken.add(name)
         self._constants[name] = array
         return name
+
+
+def _joined_values(graph: Graph, placement: Placement) -> frozenset[str]:
+    """Results of concatenations whose parts share their scale and whose readers are affine maps or concatenations."""
+    readers = graph.consumers()
+    joined: set[str] = set()
+    for node in graph:
+        values = (node.output, *node.inputs)
+        if not isinstance(node.op, Concat) or any(value not in placement.group_of for value in values):
+            continue
+        one_scale = len({placement.group_of[value] for value in values}) == 1
+        behind = readers.get(node.output, [])
+        if one_scale and behind and all(isinstance(reader.op, ChannelAffine | Concat) for reader in behind):
+            joined.add(node.output)
+    return frozenset(joined - set(graph.outputs.values()))
 
 
 def dequantized_name(value: str) -> str:

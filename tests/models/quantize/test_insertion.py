@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from accelserve.kernels.compiler.lower import lower
+from accelserve.kernels.ir import Clip, Concat, Graph, Quantize
+from accelserve.models.quantize.quantizer import quantize
+from tests.models.quantize.float_graphs import Chain, floats
+
+
+def dense_block(*, read_by_a_convolution: bool) -> Graph:
+    """Two convolutions side by side, then normalisation and another convolution, as DenseNet has them."""
+    net = Chain(1, 8, 8, 4)
+    first = net.conv(8)
+    second = net.conv(8, 3, padding=1, reading=first)
+    net.then(Concat(3), second, reading=first, name="joined")
+    if not read_by_a_convolution:
+        net.affine()
+        net.then(Clip())
+    net.conv(4)
+    net.then(Clip())
+    net.conv(8)
+    return net.graph(net.last)
+
+
+@pytest.mark.parametrize("read_by_a_convolution", [True, False])
+def test_a_concatenation_is_quantised_only_for_layers(read_by_a_convolution: bool) -> None:
+    graph = dense_block(read_by_a_convolution=read_by_a_convolution)
+    quantised = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
+    followed = {node.inputs[0] for node in quantised if isinstance(node.op, Quantize)}
+    assert ("joined" in followed) == read_by_a_convolution
+    lowered = [node.op.label for node in lower(quantised).graph]
+    assert lowered.count("Concat") == 1
+    assert "ChannelAffine" not in lowered, "the map still runs on integers"
+    assert np.all(np.isin(["Conv2d", "Add"], lowered, invert=True))
