@@ -2,6 +2,9 @@
 
 A version is a child folder with a non-negative decimal name. Other children are skipped, so that a publisher can
 write beside and rename. The source never loads; it only tells the manager the complete wanted set of each model.
+
+A folder that had versions and shows none is not believed at the first look: a version that is being renamed or
+replaced may be missing from a listing, and believing it would unload what serves.
 """
 
 from __future__ import annotations
@@ -67,6 +70,7 @@ class FileSystemSource:
         self._lock = threading.Lock()
         self._models: tuple[ModelConfig, ...] = ()
         self._complaints: dict[str, str] = {}
+        self._had_versions: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -77,8 +81,12 @@ class FileSystemSource:
             self._models = tuple(models)
             for name in sorted(dropped):
                 self._complaints.pop(name, None)
+                self._had_versions.discard(name)
                 self._aspire(name, {})
-            self._look()
+            doubtful = self._look()
+            if self._poll_seconds <= 0:  # nobody else would look a second time
+                for model in doubtful:
+                    self._look_at(model)
 
     def start(self) -> None:
         """Poll on a thread of its own, if polling is on."""
@@ -105,11 +113,12 @@ class FileSystemSource:
         while not self._stop.wait(self._poll_seconds):
             self.look()
 
-    def _look(self) -> None:
-        for model in self._models:
-            self._look_at(model)
+    def _look(self) -> list[ModelConfig]:
+        """Look at every folder; the models whose folders are to be looked at again before they are believed."""
+        return [model for model in self._models if not self._look_at(model)]
 
-    def _look_at(self, model: ModelConfig) -> None:
+    def _look_at(self, model: ModelConfig) -> bool:
+        """Whether the look was believed."""
         try:
             present = versions_under(model.base_path)
         except OSError as error:
@@ -118,8 +127,11 @@ class FileSystemSource:
                 model,
                 f"Could not find base path {model.base_path} for servable {model.name}: {error.strerror}",
             )
-            return
+            return True
         wanted = model.policy.wanted(present)
+        if not wanted and model.name in self._had_versions:
+            self._had_versions.discard(model.name)
+            return False
         if not wanted:
             self._complain(
                 model,
@@ -128,10 +140,12 @@ class FileSystemSource:
             )
         else:
             self._complaints.pop(model.name, None)
+            self._had_versions.add(model.name)
         self._aspire(
             model.name,
             {version: AspiredVersion(present[version], fingerprint(present[version])) for version in wanted},
         )
+        return True
 
     def _complain(self, model: ModelConfig, sentence: str) -> None:
         # One line per change: a bad path polled every second must not flood the log.

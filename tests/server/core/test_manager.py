@@ -267,4 +267,9 @@ def test_three_hundred_swaps_under_load_lose_no_request(
         asker.join()
     assert failures == []
     assert answered > 0
-    assert len(registry.board.all()) <= registry.board.remembered + 2
+    # Versions that a request held are unloaded on a pool, which on a busy machine has a backlog by now.
+    settle(registry, 301)
+    assert registry.board.wait_until(
+        lambda: not any(r.state is VersionState.UNLOADING for r in registry.board.all()), 30
+    )
+    assert len(registry.board.all()) == registry.board.remembered + 1
