@@ -53,15 +53,25 @@ def _draw_layers(axes: Axes, evaluation: Evaluation) -> None:
         color=[_ACCENT if layer.name in worst else _INK for layer in layers],
         width=0.8,
     )
-    named = [place for place in places if layers[place].name in worst]
-    axes.set_xticks(named, [layers[p].name for p in named], rotation=40, ha="right", fontsize=8)
+    axes.margins(x=0.01)
+    axes.set_xticks([])
+    # Noise adds up along the network, so there is room above its end.
+    axes.text(
+        0.99,
+        0.98,
+        "\n".join(f"{layer.name}  {layer.sqnr_db:.1f} dB" for layer in evaluation.worst_layers()[:_WORST_NAMED]),
+        transform=axes.transAxes, ha="right", va="top", fontsize=8, color=_ACCENT,
+    )  # fmt: skip
     axes.set_ylabel("signal to quantisation noise, dB")
-    axes.set_title("layers in the order of the network; the worst are named", loc="left", fontsize=10)
+    axes.set_title(
+        "layers in the order of the network; the worst are named, in colour", loc="left", fontsize=10
+    )
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_cosines(axes: Axes, cosines: list[float]) -> None:
     axes.plot([100 * (i + 0.5) / len(cosines) for i in range(len(cosines))], cosines, color=_INK, lw=2)
+    axes.margins(x=0.01)
     axes.set_xlabel("pictures, worst first, per cent")
     axes.set_ylabel("cosine of features")
     axes.set_title("features of each picture against float32's", loc="left", fontsize=10)

@@ -23,7 +23,7 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Array, Graph, Quantize, QuantParams
-from accelserve.kernels.postprocess import softmax
+from accelserve.kernels.postprocess.classification import softmax
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec, transform_float
 from accelserve.models.architectures import Blueprint, architecture, random_weights
 from accelserve.models.importing import export_onnx, import_onnx
@@ -32,7 +32,7 @@ from tests.models.architectures.small import SMALL, small
 
 NETWORKS = ["resnet50", "resnet152", "densenet121", "vgg16", "ssd300_vgg16", "ssd_vgg"]
 CALIBRATION = [Path(name) for name in load_sample_images().filenames]
-PHOTOGRAPH = Path(skimage.__file__).parent / "data/coffee.png"
+PHOTOGRAPH = Path(skimage.__file__).parent / "data/rocket.jpg"
 
 
 def quantized(blueprint: Blueprint, name: str, images: list[NDArray[np.float32]]) -> Graph:
@@ -97,9 +97,9 @@ def assert_same_detections(found: Array, expected: Array) -> None:
 
 
 def assert_close(found: Array, expected: Array) -> None:
-    """Offsets of boxes: within a hundredth of their spread, root mean square."""
+    """Offsets of boxes: within two hundredths of their spread, root mean square."""
     difference = float(np.sqrt(np.mean((found - expected) ** 2)))
-    assert difference <= 0.01 * float(expected.std())
+    assert difference <= 0.02 * float(expected.std())
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from accelserve.kernels.devices.reference import ReferenceDevice
+from accelserve.kernels.devices.reference import ReferenceDevice, evaluate
 from accelserve.kernels.preprocess import PRESETS, preprocess_float
 from accelserve.models.architectures import random_weights
 from accelserve.models.convert import ConvertOptions, convert
@@ -65,11 +65,10 @@ def best_classes(folder: Path) -> dict[str, int]:
     graph = import_onnx(folder / "net.onnx").graph
     (name,) = graph.inputs
     spec = PRESETS["imagenet-torch"].from_json(SPEC)
-    run_float = float_room.evaluate
     return {
         path.name: int(
             np.argmax(
-                run_float(graph, {name: preprocess_float(spec, path.read_bytes())[None]})["probabilities"]
+                evaluate(graph, {name: preprocess_float(spec, path.read_bytes())[None]})["probabilities"]
             )
         )
         for path in sorted((folder / "pictures").glob("[01]*.jpg"))
