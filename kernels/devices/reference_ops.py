@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels import ir
-from accelserve.kernels.postprocess.softmax import softmax, sum_of_squares
+from accelserve.kernels.postprocess.probabilities import softmax, sum_of_squares
 
 Values = Sequence[Any]
 Evaluator = Callable[[Any, Values], ir.Array]

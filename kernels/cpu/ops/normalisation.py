@@ -16,7 +16,7 @@ from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lo
 from accelserve.kernels.cpu.memory import as_float, f32_at, field
 from accelserve.kernels.cpu.ops.floating import CHANNELS, COUNT, ITEMS, SOURCE, TARGET, elements_step
 from accelserve.kernels.ir import L2Normalize, LocalResponseNorm, Node, Softmax
-from accelserve.kernels.postprocess.softmax import (
+from accelserve.kernels.postprocess.probabilities import (
     COEFFICIENTS,
     LEAST_EXPONENT,
     LN2_HIGH,
@@ -46,7 +46,7 @@ def power_of_two(exponent: np.int32) -> np.float32:
 
 @inlined
 def exponential(x: np.float32) -> np.float32:
-    """The shared definition of ``exp`` for x <= 0; see ``postprocess.softmax``."""
+    """The shared definition of ``exp`` for x <= 0; see ``postprocess.probabilities``."""
     whole = np.rint(x * _LOG2_E)
     if whole < _LEAST:
         return np.float32(0)

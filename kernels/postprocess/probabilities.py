@@ -29,12 +29,15 @@ LOG2_E = float(np.float32(1.4426950408889634))
 LN2_HIGH = 0.693359375  # 9 significant bits, so that n * LN2_HIGH is exact
 LN2_LOW = float(np.float32(-2.12194440e-4))
 LEAST_EXPONENT = -126.0
+_VANISHES = np.float32(-90)
+"""A power of e that is 0 here, and so is every lower one; their polynomials would overflow for nothing."""
 SUM_LANES = 8
 """Partial sums that a long sum keeps side by side; see ``sum_of_squares``."""
 
 
 def exponential(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """``exp(x)`` for float32 x <= 0."""
+    x = np.maximum(x, _VANISHES)
     whole = np.rint(x * np.float32(LOG2_E))
     counted = np.maximum(whole, np.float32(LEAST_EXPONENT))
     rest = (x - counted * np.float32(LN2_HIGH)) - counted * np.float32(LN2_LOW)
@@ -54,7 +57,11 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 of the same shape; each row sums to 1 but for rounding.
     """
-    powers = exponential(logits - logits.max(axis=-1, keepdims=True))
+    with np.errstate(
+        over="ignore"
+    ):  # a difference beyond float32 is an infinity, whose power is 0 as it should be
+        below = logits - logits.max(axis=-1, keepdims=True)
+    powers = exponential(below)
     total = np.cumsum(powers, axis=-1, dtype=np.float64)[..., -1:]  # cumsum, unlike sum, adds in order
     return np.asarray(powers / total.astype(np.float32))
 
