@@ -91,6 +91,9 @@ test-s3: .venv-s3/ready .venv-moto/ready
 # What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
 test-soak: setup
 	$(BIN)/python -m pytest -m soak --timeout 900
+	$(PIP) install --constraint constraints.txt --editable '.[fuzz]'
+	mkdir -p .cache/fuzz
+	$(BIN)/python tests/fuzz/fuzz_methods.py -max_total_time=60 -max_len=4096 -artifact_prefix=.cache/ .cache/fuzz tests/fuzz/corpus
 
 protos: setup
 	$(BIN)/python -m accelserve.protos.compile
