@@ -101,3 +101,31 @@ def test_channel_arguments() -> None:
 def test_nothing_to_serve_says_what_to_set() -> None:
     with pytest.raises(ConfigurationError, match="nothing to serve: set --model_base_path"):
         config()
+
+
+@pytest.mark.parametrize(
+    ("given", "on_http"),
+    [
+        (["--ssl_config_file=/s"], False),  # as in TensorFlow Serving, whose file is about gRPC
+        (["--ssl_config_file=/s", "--rest_tls"], True),
+        (["--tls_key=/k", "--tls_certificate=/c"], True),
+        (["--tls_key=/k", "--tls_certificate=/c", "--rest_tls=false"], False),
+    ],
+    ids=" ".join,
+)
+def test_which_doors_speak_tls(given: list[str], on_http: bool) -> None:
+    security = config("--model_base_path=/m", *given).security
+    assert security.tls is not None
+    assert security.rest_tls is on_http
+
+
+def test_remote_base_paths_are_kept_in_the_cache_folder(tmp_path: Path) -> None:
+    made = config("--model_base_path=s3://bucket/m", f"--cache_dir={tmp_path}")
+    assert made.models[0].origin == "s3://bucket/m"
+    assert made.loading.remote_cache == tmp_path / "remote"
+    assert config("--model_base_path=file:///models/m").models[0].base_path == Path("/models/m")
+
+
+def test_draining_goes_by_both_names() -> None:
+    assert config("--model_base_path=/m", "--drain_timeout_seconds=7").drain_seconds == 7
+    assert config("--model_base_path=/m", "--drain-seconds=8").drain_seconds == 8
