@@ -111,7 +111,7 @@ def test_nothing_to_serve_says_what_to_set() -> None:
         (["--tls_key=/k", "--tls_certificate=/c"], True),
         (["--tls_key=/k", "--tls_certificate=/c", "--rest_tls=false"], False),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_which_doors_speak_tls(given: list[str], on_http: bool) -> None:
     security = config("--model_base_path=/m", *given).security
