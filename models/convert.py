@@ -24,6 +24,8 @@ from accelserve.models.features import with_features
 from accelserve.models.importing import ImportedModel, ImportOptions, export_onnx, import_onnx
 from accelserve.models.importing.onnx_exporter import OPSET
 from accelserve.models.importing.source import PREPROCESS_KEY
+from accelserve.models.numerics import WINOGRAD_FILE, WinogradFile, WinogradLayer, encode, numerics_of
+from accelserve.models.quantize.fast import FastChoice, choose_fast
 from accelserve.models.quantize.pictures import SYNTHETIC_COUNT, Pictures, synthetic
 from accelserve.models.quantize.quantizer import Quantized, QuantizeOptions, quantize
 from accelserve.models.quantize.simplify import simplify
@@ -66,6 +68,8 @@ class ConvertOptions:
         detection: what decodes a detector's outputs, as ``detection_document`` gives it; None takes what the
             architecture says that the file's metadata names.
         input_shapes: shapes that the file leaves open.
+        fast_budget: None publishes exact numerics, the QDQ file's own arithmetic; a number lets 3x3 layers compute in
+            the Winograd domain, as many as keep the cosine of the features this near to 1 (``choose_fast``).
     """
 
     name: str
@@ -79,6 +83,7 @@ class ConvertOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     detection: Mapping[str, Any] | None = None
     input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    fast_budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class Converted:
         network: float and quantised graphs; None if the file came quantised.
         synthetic: whether generated pictures calibrated it, for want of photographs.
         skipped: (file, reason) of pictures that could not be used.
+        fast: what was decided about fast numerics; None if exact ones were asked for.
     """
 
     directory: Path
@@ -98,6 +104,7 @@ class Converted:
     network: Quantized | None
     synthetic: bool
     skipped: tuple[tuple[Path, str], ...]
+    fast: FastChoice | None = None
 
 
 def convert(source: Path, options: ConvertOptions, progress: Progress | None = None) -> Converted:
@@ -145,7 +152,13 @@ def convert_imported(
         graph = network.graph
     content = export_onnx(graph)
     # Only what can be loaded is published.
-    lower(import_onnx(content).graph)
+    published_graph = import_onnx(content).graph
+    fast = None
+    if options.fast_budget is None:
+        lower(published_graph)
+    else:
+        fast = choose_fast(published_graph, _batches(pictures, spec, options)[0], options.fast_budget)
+    winograd = _winograd_file(fast)
     raw = signatures(graph, kind, takes_pictures=spec is not None)
     manifest = Manifest(
         name=options.name,
@@ -157,17 +170,35 @@ def convert_imported(
         detection=None if stage is None else stage.to_json(),
         labels=labels,
         tags=dict(options.tags),
+        numerics=numerics_of(winograd),
     )
     directory = publish(
         options.repository,
         lambda version: msgspec.structs.replace(manifest, version=version),
-        {MODEL_FILE: content},
+        {MODEL_FILE: content} if winograd is None else {MODEL_FILE: content, WINOGRAD_FILE: encode(winograd)},
         name=options.name,
         version=options.version,
     )
-    skipped = tuple(pictures.skipped) if pictures else ()
+    skipped = tuple(dict.fromkeys(pictures.skipped)) if pictures else ()
     published = msgspec.structs.replace(manifest, version=int(directory.name))
-    return Converted(directory, published, network, network is not None and pictures is None, skipped)
+    generated = pictures is None and (network is not None or fast is not None)
+    return Converted(directory, published, network, generated, skipped, fast)
+
+
+def _winograd_file(fast: FastChoice | None) -> WinogradFile | None:
+    """What is published beside the model if any layer was taken."""
+    if fast is None or not fast.taken:
+        return None
+    layers = {
+        layer.name: WinogradLayer(
+            multipliers=layer.taps.multipliers,
+            zero_points=layer.taps.zero_points,
+            sqnr_db=round(min(layer.sqnr_db, 200.0), 2),
+        )
+        for layer in fast.layers
+        if layer.fast
+    }
+    return WinogradFile(layers=layers, budget=fast.budget, cosine=fast.cosine, pictures=fast.pictures)
 
 
 def _own_preprocessing(imported: ImportedModel) -> PreprocessSpec | None:

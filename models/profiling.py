@@ -11,6 +11,7 @@ import numpy as np
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile
 from accelserve.models.importing import import_onnx
+from accelserve.models.numerics import winograd_beside
 from accelserve.models.repository import MODEL_FILE, verify
 
 
@@ -96,7 +97,8 @@ def profile_network(model: Path, device: Device, options: LoadOptions, runs: int
         options: threads and cache.
         runs: of which the median is taken.
     """
-    program = device.load(lower(import_onnx(network_file(model)).graph), options)
+    file = network_file(model)
+    program = device.load(lower(import_onnx(file).graph, winograd_beside(file)), options)
     try:
         rng = np.random.default_rng(0)
         image = {

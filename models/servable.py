@@ -28,6 +28,7 @@ from accelserve.kernels.preprocess import (
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import CorruptVersionError, ModelError
 from accelserve.models.importing import import_onnx
+from accelserve.models.numerics import read_winograd
 from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, Signature, tensor_name, verify
 
 Floats = NDArray[np.float32]
@@ -104,7 +105,7 @@ class Servable:
             DeviceError: the device is missing, in use, or failed.
         """
         manifest = verify(directory)
-        lowered = lower(import_onnx(directory / MODEL_FILE).graph)
+        lowered = lower(import_onnx(directory / MODEL_FILE).graph, read_winograd(directory, manifest))
         program = device.load(lowered, options or LoadOptions())
         try:
             servable = cls(manifest, lowered, program, limits=limits, executor=executor)

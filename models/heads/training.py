@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions
-from accelserve.kernels.ir import Graph, QuantParams
+from accelserve.kernels.ir import Graph, QuantParams, WinogradTaps
 from accelserve.models.convert import signatures
 from accelserve.models.errors import MissingExtraError, ModelNameError, TrainingError
 from accelserve.models.heads.attachment import LAYERS, Layer, as_quantized, attach, feature_params
@@ -24,6 +24,7 @@ from accelserve.models.heads.class_folders import ClassFolders, LabelledFeatures
 from accelserve.models.heads.confusion_picture import confusion_picture
 from accelserve.models.heads.linear_head import Fit, confusion, fit, split
 from accelserve.models.importing import export_onnx, import_onnx
+from accelserve.models.numerics import WINOGRAD_FILE, read_winograd
 from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, check_name, publish
 from accelserve.models.servable import Servable
 
@@ -127,7 +128,11 @@ def train_head(
         lambda done, total: tell("regularisation", done, total),
     )
     graph = import_onnx(base / MODEL_FILE).graph
-    return _Outcome(manifest, graph, folders.classes, found, trained, test, options).publish()
+    numerics = {WINOGRAD_FILE: (base / WINOGRAD_FILE).read_bytes()} if manifest.numerics else {}
+    winograd = read_winograd(base, manifest)
+    return _Outcome(
+        manifest, graph, folders.classes, found, trained, test, options, winograd, numerics
+    ).publish()
 
 
 def _require_packages() -> None:
@@ -160,6 +165,8 @@ class _Outcome:
         fit: the head.
         test: indices of the held-out pictures.
         options: as given.
+        winograd: layers of the network that compute in the Winograd domain.
+        numerics: the network's files that say so.
     """
 
     base: Manifest
@@ -169,6 +176,8 @@ class _Outcome:
     fit: Fit
     test: NDArray[np.int64]
     options: HeadOptions
+    winograd: Mapping[str, WinogradTaps]
+    numerics: Mapping[str, bytes]
 
     def publish(self) -> TrainedHead:
         params = feature_params(self.graph, self.found.features)
@@ -177,9 +186,9 @@ class _Outcome:
         tested = int(self.test.size)
         accuracy = {layer: float(found.trace() / tested) for layer, found in matrices.items() if tested}
         attached = attach(self.graph, self.fit.head, self.options.layer, params)
-        files = {MODEL_FILE: export_onnx(attached)}
+        files = {MODEL_FILE: export_onnx(attached), **self.numerics}
         # Only what can be loaded is published.
-        lower(import_onnx(files[MODEL_FILE]).graph)
+        lower(import_onnx(files[MODEL_FILE]).graph, self.winograd)
         if tested:
             title = f"{self.options.name}: {accuracy[self.options.layer]:.1%} of {tested} held-out pictures"
             files[CONFUSION_FILE] = confusion_picture(matrix, self.classes, title)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from accelserve.models.convert import Converted, ConvertOptions
+    from accelserve.models.quantize.fast import FastChoice
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ANYTHING = click.Path(exists=True, path_type=Path)
@@ -40,6 +41,18 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--output", "outputs", multiple=True, help="Output of a TensorFlow graph or architecture; repeatable."
 )
+@click.option(
+    "--numerics",
+    type=click.Choice(["exact", "fast"]),
+    default="exact",
+    show_default=True,
+    help="exact: the quantised file's own arithmetic; fast: 3x3 layers in the Winograd domain, within --fast-budget.",
+)
+@click.option(
+    "--fast-budget",
+    type=click.FloatRange(min=0),
+    help="Most that the cosine between exact and fast features may lack to 1; 0.001 if not given.",
+)
 def convert(
     source: Path,
     name: str,
@@ -55,6 +68,8 @@ def convert(
     tags: Sequence[str],
     architecture: str | None,
     outputs: Sequence[str],
+    numerics: str,
+    fast_budget: float | None,
 ) -> None:
     """Make a quantised servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
     from accelserve.kernels.preprocess import preprocess_spec
@@ -76,8 +91,19 @@ def convert(
         labels=tuple(labels.read_text(encoding="utf-8").splitlines()) if labels else (),
         tags=dict(_tag(text) for text in tags),
         detection=None if detection is None else detection_document(detection),
+        fast_budget=_budget(numerics, fast_budget),
     )
     _report(_converted(source, options, architecture, outputs), calibrate)
+
+
+def _budget(numerics: str, fast_budget: float | None) -> float | None:
+    from accelserve.models.quantize.fast import DEFAULT_BUDGET
+
+    if numerics == "exact":
+        if fast_budget is not None:
+            raise click.UsageError("--fast-budget is of --numerics fast")
+        return None
+    return DEFAULT_BUDGET if fast_budget is None else fast_budget
 
 
 def _tag(text: str) -> tuple[str, str]:
@@ -121,4 +147,24 @@ def _report(converted: Converted, calibrate: Path | None) -> None:
         )
     if calibrate is not None and converted.network is None:
         click.echo("the file came quantised: --calibrate was not needed", err=True)
+    if converted.fast is not None:
+        _report_fast(converted.fast)
     click.echo(f"published {converted.directory}: signatures {', '.join(converted.manifest.signatures)}")
+
+
+def _report_fast(fast: FastChoice) -> None:
+    if not fast.layers:
+        click.echo(
+            "fast numerics: no layer is a 3x3 convolution at stride 1 that would gain; all are exact",
+            err=True,
+        )
+        return
+    for layer in fast.layers:
+        form = "Winograd" if layer.fast else "exact, for the budget's sake"
+        click.echo(f"  {layer.name}: {layer.sqnr_db:.1f} dB in the Winograd domain -> {form}", err=True)
+    lack = 1 - fast.cosine
+    click.echo(
+        f"fast numerics: {len(fast.taken)} of {len(fast.layers)} layers in the Winograd domain; the cosine between exact and "
+        f"fast features is {fast.cosine:.6f} on {fast.pictures} pictures ({lack:.6f} of a budget of {fast.budget:g})",
+        err=True,
+    )

@@ -9,6 +9,7 @@ convolution whose bias is ``- z * sum u`` and whose scale is the tap's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -305,7 +306,7 @@ class WinogradConvolution:
         for position, channels in enumerate((self.panels.full, self.panels.last)):
             fields[w.FINISH + position] = context.kernel(
                 f"winograd_finish_{kind}_{channels}__{self.isa.name}",
-                lambda name, channels=channels: emit_finish(name, self.isa, kind, channels),
+                partial(emit_finish, isa=self.isa, kind=kind, channels=channels),
             )
         if len(self.node.inputs) == 5:
             residual = context.placement(self.node.inputs[4])
