@@ -127,6 +127,7 @@ def row(evaluation: Evaluation) -> dict[str, Any]:
         "pictures": evaluation.pictures,
         "top1_agreement": agreement.top1,
         "top5_contains": agreement.top5,
+        "largest_lead_lost": agreement.largest_lead_lost,
         "largest_score_difference": agreement.largest_difference,
         "feature_cosine_mean": float(cosines.mean()),
         "feature_cosine_least": float(cosines.min()),
@@ -141,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[QuantizeOptions().method])
-    parser.add_argument("--views", type=int, default=60, help="of each of the photographs evaluated on")
+    parser.add_argument("--views", type=int, default=40, help="of each of the photographs evaluated on")
     parser.add_argument("--keep-biases", action="store_true", help="do not correct biases")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -152,7 +153,7 @@ def main() -> None:
             options = QuantizeOptions(method=method, correct_biases=not arguments.keep_biases)
             found = measure(name, options, arguments.views, arguments.device)
             results[f"{name} {method}" if len(arguments.methods) > 1 else name] = found
-    Console().print(table(results))
+    Console(width=110).print(table(results))
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     arguments.results.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
@@ -160,14 +161,23 @@ def main() -> None:
 def table(results: dict[str, dict[str, Any]]) -> Table:
     """One line a network."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="int8 against float32")
-    made.add_column("network")
-    for heading in ("pictures", "same top-1", "in top-5", "cosine, mean", "least", "worst layer"):
+    made.add_column("network", no_wrap=True)
+    for heading in (
+        "pictures",
+        "same top-1",
+        "lead lost",
+        "in top-5",
+        "cosine, mean",
+        "least",
+        "worst layer",
+    ):
         made.add_column(heading, justify="right")
     for name, found in results.items():
         made.add_row(
             name,
             str(found["pictures"]),
             _share(found["top1_agreement"]),
+            "" if found["largest_lead_lost"] is None else f"{found['largest_lead_lost']:.3f}",
             _share(found["top5_contains"]),
             f"{found['feature_cosine_mean']:.4f}",
             f"{found['feature_cosine_least']:.4f}",

@@ -51,6 +51,8 @@ class Agreement:
     Attributes:
         top1: share of pictures with the same best class; None for other networks.
         top5: share of pictures whose float best class is among the servable's five best; None with fewer classes.
+        largest_lead_lost: where best classes differ: by how much the original scored its own above the servable's, at
+            most; 0 where they never differ, None for other networks.
         largest_difference: of any score; None for other networks.
         feature_cosines: of the pooled features, one a picture, in the pictures' order; empty without features.
         detection_map50: mAP of the servable's detections with the original's above score 0.5 as the truth.
@@ -59,6 +61,7 @@ class Agreement:
 
     top1: float | None
     top5: float | None
+    largest_lead_lost: float | None
     largest_difference: float | None
     feature_cosines: tuple[float, ...]
     detection_map50: float | None

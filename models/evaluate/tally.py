@@ -111,17 +111,20 @@ class Tally:
 
     def agreement(self) -> Agreement:
         """With the original; every picture was added with its answers."""
-        top1 = top5 = difference = None
+        top1 = top5 = lost = difference = None
         if self._scores:
             found = np.stack([scores for scores, _ in self._scores])
             expected = np.stack([scores for _, scores in self._scores if scores is not None])
             best = np.argmax(expected, axis=1).tolist()
             top1 = top_k_accuracy(found, best, 1)
             top5 = top_k_accuracy(found, best, 5) if found.shape[1] > 5 else None
+            rows = np.arange(len(expected))
+            lost = float((expected[rows, best] - expected[rows, np.argmax(found, axis=1)]).max())
             difference = float(np.abs(found - expected).max())
         return Agreement(
             top1=top1,
             top5=top5,
+            largest_lead_lost=lost,
             largest_difference=difference,
             feature_cosines=tuple(self._cosines),
             detection_map50=self._detection_agreement(),

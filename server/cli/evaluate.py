@@ -157,6 +157,8 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         rows.append(("same top-1 as float32", _share(agreement.top1), ""))
     if agreement.top5 is not None:
         rows.append(("float32's top-1 in top-5", _share(agreement.top5), ""))
+    if agreement.largest_lead_lost:
+        rows.append(("largest lead where it differs", "", f"{agreement.largest_lead_lost:.4f}"))
     if agreement.largest_difference is not None:
         rows.append(("largest difference of a score", f"{agreement.largest_difference:.4f}", ""))
     if agreement.mean_feature_cosine is not None:
