@@ -312,4 +312,5 @@ class MatrixConvolution:
             f.PANEL_CHUNK: panel_chunk,
             f.PANEL_ITEMS: panel_items,
             f.PANELS_OUTER: int(by_panels),
+            f.WEIGHTS_ARE_FAR: int(layer.weights.nbytes > PANELS_FIRST_BYTES),
         }

@@ -54,6 +54,7 @@ BLOCKS = 15  # address of the table of blocks
 BLOCK_COUNT = 16
 ROWS_A_STEP = 17  # rows of a pending block that each step finishes
 KERNEL_MATRIX = 25  # for full panels; then for a group's last one
+WEIGHTS_ARE_FAR = 27  # whether to prefetch them
 PITCH = 55  # positions from one row to the next
 COLUMNS = 56  # of them that are pixels
 TILE_STEP = 57  # from the first tile's input to the second one's

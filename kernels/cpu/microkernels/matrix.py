@@ -48,6 +48,8 @@ STEP_BYTES = 64
 SUB_PANEL = 32
 MOST_ROWS = 16
 SUM, INPUT, WEIGHT = 0, 4, 6
+PREFETCH_BYTES = 4096
+"""How far ahead weights are asked for: a tile load by itself waits for too few of its cache lines at once."""
 
 
 SUMS_BYTES = 2 * MOST_ROWS * 4 * 64
@@ -188,6 +190,10 @@ class _Matrix:
         """Multiply 64 input channels of the tiles."""
         e = self.e
         at, panel = position.get(), weights.get()
+        far = e.builder.icmp_signed("!=", self.field(f.WEIGHTS_ARE_FAR), e.const(0))
+        with e.builder.if_then(far):
+            for line in range(LANES * width):
+                e.prefetch(e.plus(panel, PREFETCH_BYTES + 64 * line))
         for v in range(width):
             self._load(WEIGHT + v, e.plus(panel, 64 * v), e.const(64 * width))
         for m in range(tiles):
