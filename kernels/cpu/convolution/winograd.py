@@ -18,21 +18,30 @@ from accelserve.kernels.cpu.convolution.layer import epilogue_fields
 from accelserve.kernels.cpu.frames import HEIGHT, WIDTH, fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Context, Field, Step
-from accelserve.kernels.cpu.memory import call6, field
+from accelserve.kernels.cpu.memory import call1, call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels import winograd_fields as w
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
+from accelserve.kernels.cpu.microkernels.matrix import emit_tile_configuration, emit_tile_release
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
 from accelserve.kernels.cpu.microkernels.winograd import (
+    TAPS,
     block_of,
     emit_finish,
     emit_transform,
     words_of,
 )
+from accelserve.kernels.cpu.microkernels.winograd_matrix import (
+    STEP_BYTES,
+    SUB_PANEL,
+    TILE_ROWS,
+    TILES,
+    emit_tap_products,
+)
 from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights
+from accelserve.kernels.cpu.tile_registers import tile_configuration
 from accelserve.kernels.ir import Node, QWinogradConv2d
 
-TAPS = 16
 MOST_UNROLLED = 4
 MOST_SCRATCH_BYTES = 5 << 18
 """Of one worker: what stays in a second-level cache of 2 MB beside weights."""
@@ -61,21 +70,19 @@ def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
 def multiply_taps(record: int, patches: int, panel: int, scratch: int, products: int) -> None:
     """Products of all taps with one panel; whole groups of patches, so the last group's surplus is not looked at."""
     rows = field(record, f.TILE_ROWS)
-    kernel = field(record, f.KERNEL + (1 if panel == field(record, f.PANELS) - 1 else 0))
+    last = 1 if panel == field(record, f.PANELS) - 1 else 0
+    kernel, smaller = field(record, f.KERNEL + last), field(record, w.KERNEL_HALF + last)
+    half = field(record, w.HALF_GROUP)
     for tap in range(TAPS):
         weights = field(record, f.WEIGHTS) + panel * field(record, f.PANEL_BYTES)
-        weights += tap * (
-            field(record, w.LAST_TAP_WEIGHT_BYTES)
-            if panel == field(record, f.PANELS) - 1
-            else field(record, w.TAP_WEIGHT_BYTES)
-        )
+        weights += tap * field(record, w.LAST_TAP_WEIGHT_BYTES if last == 1 else w.TAP_WEIGHT_BYTES)
         parameters = field(record, f.PARAMETERS) + tap * field(record, w.TAP_PARAMETER_BYTES)
         parameters += panel * field(record, f.PARAMETER_BYTES)
         source = scratch + tap * field(record, w.TRANSFORMED_TAP)
         target = products + tap * field(record, w.PRODUCTS_TAP)
         for first in range(0, patches, rows):
             call6(
-                kernel,
+                smaller if patches - first <= half else kernel,
                 record,
                 source + first * field(record, f.PIXEL_STEP),
                 weights,
@@ -92,7 +99,7 @@ def finish_patches(record: int, first: int, last: int, panel: int, products: int
     height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
     kernel = field(record, w.FINISH + (1 if panel == field(record, f.PANELS) - 1 else 0))
     channel = panel * field(record, f.PANEL_CHANNELS)
-    bias = field(record, w.FLOAT_BIAS) + 4 * channel
+    parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
     for patch in range(first, last):
         y, x = patch // columns, patch % columns
         target = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
@@ -101,7 +108,7 @@ def finish_patches(record: int, first: int, last: int, panel: int, products: int
         residual += 2 * y * field(record, f.RESIDUAL_ROW) + 2 * x * field(record, f.RESIDUAL_PIXEL)
         inside = (1 if 2 * x + 1 < width else 0) + (2 if 2 * y + 1 < height else 0)
         source = products + (patch - first) * field(record, f.OUTPUT_PIXEL)
-        call6(kernel, record, source, bias, target, residual, inside)
+        call6(kernel, record, source, parameters, target, residual, inside)
 
 
 @step
@@ -116,9 +123,13 @@ def convolve_winograd(record: int, item: int, thread: int) -> None:
     scratch = field(record, w.TRANSFORMED) + thread * field(record, w.THREAD_BYTES)
     products = scratch + field(record, w.PRODUCTS)
     transform_patches(record, first, last, scratch)
+    if field(record, w.CONFIGURE) != 0:
+        call1(field(record, w.CONFIGURE), field(record, w.CONFIGURATION))
     for panel in range(first_panel, last_panel):
         multiply_taps(record, last - first, panel, scratch, products)
         finish_patches(record, first, last, panel, products)
+    if field(record, w.CONFIGURE) != 0:
+        call1(field(record, w.RELEASE), 0)
     if first_panel == 0:
         columns, height = field(record, w.PATCH_COLUMNS), field(record, f.HALO + HEIGHT)
         above, below = (first + columns - 1) // columns * 2, (last + columns - 1) // columns * 2
@@ -168,20 +179,29 @@ class WinogradConvolution:
         self.weights: NDArray[np.int8] = np.asarray(context.constant(node.inputs[1]), np.int8)
         self.k, self.c = self.weights.shape[0], self.weights.shape[3]
         self.panels = PanelLayout(self.k, min(self.isa.channels, self.k), self.isa.lanes)
-        dots = -(-self.c // self.isa.group)
-        self.unroll = max(u for u in range(1, MOST_UNROLLED + 1) if dots % u == 0)
-        self.turns = dots // self.unroll
+        self.matrix = self.isa.matrix
+        if self.matrix:
+            self.rows, self.unroll = TILES * TILE_ROWS, STEP_BYTES // self.isa.group
+            self.turns = -(-self.c // STEP_BYTES)
+        else:
+            dots = -(-self.c // self.isa.group)
+            self.rows, self.unroll = (
+                self.isa.rows,
+                max(u for u in range(1, MOST_UNROLLED + 1) if dots % u == 0),
+            )
+            self.turns = dots // self.unroll
         _, rows, columns, _ = self.target.type.shape
         self.patch_rows, self.patch_columns = -(-rows // 2), -(-columns // 2)
 
     def step(self) -> Step:
         """The layer as a step."""
         patches = self.patch_rows * self.patch_columns
-        rows = self.isa.rows
+        rows = self.rows
         panel_pitch, patch_pitch = 4 * self.panels.padded(0), self.turns * self.unroll * self.isa.group
         most = MOST_SCRATCH_BYTES // (TAPS * rows * (panel_pitch + patch_pitch))
         cut = split_of(-(-patches // rows), self.panels.panels, self.k, self.context.threads, max(1, most))
         fields: dict[int, Field] = {
+            **epilogue_fields(self.op.epilogue),
             **self._source_fields(patch_pitch),
             **self._weight_fields(),
             **self._result_fields(panel_pitch),
@@ -191,6 +211,7 @@ class WinogradConvolution:
             w.PATCH_CHUNK: cut.groups * rows,
             f.PANEL_ITEMS: cut.panel_items,
             f.TILE_ROWS: rows,
+            w.HALF_GROUP: TILE_ROWS if self.matrix else 0,
         }
         return Step(
             name=self.node.name,
@@ -213,12 +234,23 @@ class WinogradConvolution:
             f.PIXEL_STEP: patch_pitch,
             f.SEGMENTS: 1,
             f.SEGMENT_GROUPS: self.turns,
-            f.SEGMENT_OFFSETS: self.context.pack(np.zeros(1, np.int64)),
+            **(
+                self._tile_fields()
+                if self.matrix
+                else {f.SEGMENT_OFFSETS: self.context.pack(np.zeros(1, np.int64))}
+            ),
             w.TRANSFORM: self.context.kernel(
                 f"winograd_transform__{self.isa.name}", lambda name: emit_transform(name, self.isa)
             ),
             w.TAP_TABLE: self.context.pack(self._tap_table()),
             w.CHANNEL_BLOCKS: -(-self.c // block_of(self.isa)),
+        }
+
+    def _tile_fields(self) -> dict[int, Field]:
+        return {
+            w.CONFIGURATION: self.context.pack(tile_configuration(TILE_ROWS)),
+            w.CONFIGURE: self.context.kernel("tile_configuration", emit_tile_configuration),
+            w.RELEASE: self.context.kernel("tile_release", emit_tile_release),
         }
 
     def _tap_table(self) -> NDArray[np.int16]:
@@ -240,37 +272,59 @@ class WinogradConvolution:
             f.PANEL_BYTES: widths[0] * TAPS * channel_bytes,
             w.TAP_WEIGHT_BYTES: widths[0] * channel_bytes,
             w.LAST_TAP_WEIGHT_BYTES: widths[-1] * channel_bytes,
-            f.PARAMETERS: context.pack_later(TAPS * parameter_bytes * panels.panels, self._packed_parameters),
+            f.PARAMETERS: context.pack_later(
+                (TAPS + 1) * parameter_bytes * panels.panels, self._packed_parameters
+            ),
             f.PARAMETER_BYTES: parameter_bytes,
             w.TAP_PARAMETER_BYTES: parameter_bytes * panels.panels,
             f.PANELS: panels.panels,
             f.PANEL_CHANNELS: panels.full,
         }
         for position, channels in enumerate((panels.full, panels.last)):
-            fields[f.KERNEL + position] = context.kernel(
-                str(self._name(channels)), lambda name: emit_conv2d(parse(name), isa)
-            )
+            fields[f.KERNEL + position] = self._product_kernel(channels)
+            if self.matrix:
+                fields[w.KERNEL_HALF + position] = self._product_kernel(channels, tiles=1)
         return fields
+
+    def _product_kernel(self, channels: int, tiles: int = TILES) -> int:
+        if self.matrix:
+            return self.context.kernel(
+                f"winograd_products_{tiles}x{channels}__{self.isa.name}",
+                partial(emit_tap_products, channels=channels, tiles=tiles),
+            )
+        return self.context.kernel(str(self._name(channels)), lambda name: emit_conv2d(parse(name), self.isa))
 
     def _packed_weights(self) -> NDArray[np.generic]:
         taps = self.weights.reshape(self.k, TAPS, self.c)
-        return pack_weights(taps, 1, TAPS, self.panels, self.isa, self.unroll)
+        if not self.matrix:
+            return pack_weights(taps, 1, TAPS, self.panels, self.isa, self.unroll)
+        parts = []
+        for first in range(0, self.k, self.panels.full):
+            panel = taps[first : first + self.panels.full]
+            layout = PanelLayout(len(panel), min(SUB_PANEL, len(panel)), self.isa.lanes)
+            # A call of the kernel takes all sub-panels of one tap, so the tap is the outer order.
+            parts += [
+                pack_weights(panel[:, tap : tap + 1], 1, 1, layout, self.isa, self.unroll)
+                for tap in range(TAPS)
+            ]
+        return np.concatenate(parts)
 
     def _packed_parameters(self) -> NDArray[np.int32]:
         sums = self.weights.reshape(self.k, TAPS, self.c).sum(axis=2, dtype=np.int64)
         offsets = np.array(self.op.taps.zero_points, np.int64) + self.isa.activation_offset
         scale = np.asarray(self.context.constant(self.node.inputs[2]), np.float32).reshape(self.k, TAPS)
-        return np.concatenate(
-            [
-                pack_parameters(
-                    (-offsets[tap] * sums[:, tap]).astype(np.int32),
-                    np.ascontiguousarray(scale[:, tap]),
-                    1,
-                    self.panels,
-                )
-                for tap in range(TAPS)
-            ]
-        )
+        bias = np.asarray(self.context.constant(self.node.inputs[3]), np.float32)
+        taps = [
+            pack_parameters(
+                (-offsets[tap] * sums[:, tap]).astype(np.int32),
+                np.ascontiguousarray(scale[:, tap]),
+                1,
+                self.panels,
+            )
+            for tap in range(TAPS)
+        ]
+        last = pack_parameters(bias.view(np.int32), np.zeros(self.k, np.float32), 1, self.panels)
+        return np.concatenate([*taps, last])
 
     def _kind(self) -> ResultKind:
         epilogue = self.op.epilogue
@@ -282,31 +336,27 @@ class WinogradConvolution:
         return KernelName(
             op=op,
             result=result or ResultKind(False),
-            rows=self.isa.rows,
+            rows=self.rows,
             channels=channels,
-            group=self.isa.group,
+            group=STEP_BYTES if self.matrix else self.isa.group,
             isa=self.isa.name,
-            unroll=self.unroll,
+            unroll=1 if self.matrix else self.unroll,
+            tiles=TILES if self.matrix else 1,
         )
 
     def _result_fields(self, panel_pitch: int) -> dict[int, Field]:
         target, context, kind = self.target, self.context, self._kind()
-        bias = np.zeros(self.panels.panels * self.panels.full + self.isa.lanes, np.float32)
-        bias[: self.k] = np.asarray(context.constant(self.node.inputs[3]), np.float32)
         fields: dict[int, Field] = {
             f.OUTPUT: context.address(self.node.output),
-            w.TARGET_PIXEL: target.pixel_pitch,
             f.OUTPUT_ROW: target.row_pitch,
             f.OUTPUT_BYTES: target.type.dtype.size_bytes,
             f.OUTPUT_PIXEL: panel_pitch,
-            w.FLOAT_BIAS: context.pack(bias),
-            **epilogue_fields(self.op.epilogue),
             **context.frame(self.node.output, f.HALO),
         }
         for position, channels in enumerate((self.panels.full, self.panels.last)):
             fields[w.FINISH + position] = context.kernel(
                 f"winograd_finish_{kind}_{channels}__{self.isa.name}",
-                partial(emit_finish, isa=self.isa, kind=kind, channels=channels),
+                partial(emit_finish, isa=self.isa, kind=kind, channels=channels, sums=self.matrix),
             )
         if len(self.node.inputs) == 5:
             residual = context.placement(self.node.inputs[4])

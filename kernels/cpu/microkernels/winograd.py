@@ -5,7 +5,8 @@
 ``target`` the patch's place in tap 0. Reads and writes run past the channels by less than a block; patches are
 transformed in order, so that the next one overwrites what is too much.
 
-``void finish(record, products, bias, output, residual, inside)``: one patch, one panel. Bit 0 of ``inside`` says that
+``void finish(record, products, parameters, output, residual, inside)``: one patch, one panel. Products are float32,
+scaled already, or int32 sums that are scaled here (``SUMS``). Bit 0 of ``inside`` says that
 the second column is inside the image, bit 1 that the second row is. A pixel outside falls on the one left of or above
 it, which then overwrites it: pixels are stored from the last to the first, and after all residuals are read.
 
@@ -28,6 +29,7 @@ from accelserve.kernels.cpu.microkernels.names import ResultKind
 Values = Sequence[ir.Value]
 Pair = Callable[[ir.Value, ir.Value], ir.Value]
 
+TAPS = 16
 _ROUNDED_HIGH_PRODUCT = {16: "llvm.x86.avx512.pmul.hr.sw.512", 8: "llvm.x86.avx2.pmul.hr.sw"}
 """int32 lanes of x86 vectors -> the instruction that multiplies int16, shifts right by 15 and rounds half up."""
 _SATURATING_PACK = {16: "llvm.x86.avx512.packuswb.512", 8: "llvm.x86.avx2.packuswb"}
@@ -69,7 +71,7 @@ class _Transform:
             at = e.plus(source, e.times(block, 2 * self.words))
             halves = [self._half(at, rows, columns, half * self.words) for half in range(2)]
             place = e.plus(target, e.times(block, 2 * self.words))
-            for tap in range(16):
+            for tap in range(TAPS):
                 entry = e.plus(table, 6 * self.words * tap)
                 e.store(self._bytes([half[tap] for half in halves], entry, centre=tap == 5), place)
                 place = e.builder.add(place, tap_bytes)
@@ -136,29 +138,36 @@ def _input_taps(add: Pair, subtract: Pair, d: Values) -> list[ir.Value]:
     return [subtract(d[0], d[2]), add(d[1], d[2]), subtract(d[2], d[1]), subtract(d[1], d[3])]
 
 
-def emit_finish(name: str, isa: InstructionSet, kind: ResultKind, channels: int) -> str:
-    """LLVM IR of the result's transform and epilogue, for a panel of ``channels``."""
-    return _Finish(name, isa, kind, channels).text()
+def emit_finish(name: str, isa: InstructionSet, kind: ResultKind, channels: int, *, sums: bool) -> str:
+    """LLVM IR of the result's transform and epilogue, for a panel of ``channels``; ``sums`` if it scales them."""
+    return _Finish(name, isa, kind, channels, sums=sums).text()
 
 
 class _Finish:
-    def __init__(self, name: str, isa: InstructionSet, kind: ResultKind, channels: int) -> None:
-        self.isa, self.kind, self.channels = isa, kind, channels
-        self.e = Emitter(name, ("record", "products", "bias", "output", "residual", "inside"))
+    def __init__(
+        self, name: str, isa: InstructionSet, kind: ResultKind, channels: int, *, sums: bool
+    ) -> None:
+        self.isa, self.kind, self.channels, self.sums = isa, kind, channels, sums
+        self.padded = -(-channels // isa.lanes) * isa.lanes
+        self._parameter_bytes: ir.Value = None
+        self.e = Emitter(name, ("record", "products", "parameters", "output", "residual", "inside"))
 
     def field(self, position: int) -> ir.Value:
         return self.e.load(self.e.plus(self.e.arguments[0], 8 * position), I64, 8)
 
     def text(self) -> str:
         e, lanes = self.e, self.isa.lanes
-        record, products, bias, output, residual = e.arguments[:5]
+        record, products, parameters, output, residual = e.arguments[:5]
         epilogue = EpilogueEmitter(e, record, self.kind, lanes)
         outputs = self._places(output, w.TARGET_PIXEL, f.OUTPUT_ROW)
         residuals = self._places(residual, f.RESIDUAL_PIXEL, f.RESIDUAL_ROW)
         tap_bytes = self.field(w.PRODUCTS_TAP)
+        self._parameter_bytes = self.field(w.TAP_PARAMETER_BYTES)
         size = 1 if self.kind.quantised else 4
         for v in range(-(-self.channels // lanes)):
-            values = self._values(e.plus(products, 4 * lanes * v), tap_bytes, e.plus(bias, 4 * lanes * v))
+            values = self._values(
+                e.plus(products, 4 * lanes * v), tap_bytes, e.plus(parameters, 4 * lanes * v)
+            )
             stored = [
                 epilogue.result(value, e.plus(place, lanes * v))
                 for value, place in zip(values, residuals, strict=True)
@@ -176,17 +185,25 @@ class _Finish:
         below = build.mul(self.field(row), build.lshr(inside, e.const(1)))
         return [first, e.plus(first, right), e.plus(first, below), e.plus(first, below, right)]
 
-    def _values(self, at: ir.Value, tap_bytes: ir.Value, bias_at: ir.Value) -> list[ir.Value]:
-        """Steps 4 (the bias) and 5 of ``QWinogradConv2d`` for one vector of channels: four pixels, row by row."""
+    def _values(self, at: ir.Value, tap_bytes: ir.Value, parameters: ir.Value) -> list[ir.Value]:
+        """Steps 4 (what of it is left) and 5 of ``QWinogradConv2d`` for one vector of channels: four pixels, row by row."""
         e, build, kind = self.e, self.e.builder, vector(F32, self.isa.lanes)
         g = []
-        for _ in range(16):
-            g.append(e.load(at, kind))
+        for _ in range(TAPS):
+            g.append(self._product(at, parameters))
             at = build.add(at, tap_bytes)
-        g[5] = build.fadd(g[5], e.load(bias_at, kind))
+            parameters = build.add(parameters, self._parameter_bytes)
+        g[5] = build.fadd(g[5], e.load(parameters, kind))
         h = [self._output_taps([g[4 * i + j] for i in range(4)]) for j in range(4)]
         rows = [self._output_taps([h[j][a] for j in range(4)]) for a in range(2)]
         return [value for row in rows for value in row]
+
+    def _product(self, at: ir.Value, parameters: ir.Value) -> ir.Value:
+        e, build, lanes = self.e, self.e.builder, self.isa.lanes
+        if not self.sums:
+            return e.load(at, vector(F32, lanes))
+        scale = e.load(e.plus(parameters, 4 * self.padded), vector(F32, lanes))
+        return build.fmul(build.sitofp(e.load(at, vector(I32, lanes)), vector(F32, lanes)), scale)
 
     def _output_taps(self, g: Values) -> list[ir.Value]:
         build = self.e.builder
@@ -196,4 +213,4 @@ class _Finish:
         ]
 
 
-__all__ = ["block_of", "emit_finish", "emit_transform", "words_of"]
+__all__ = ["TAPS", "block_of", "emit_finish", "emit_transform", "words_of"]
