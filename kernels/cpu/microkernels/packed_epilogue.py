@@ -65,9 +65,15 @@ class PackedEpilogue:
         self, sums: Sequence[ir.Value], scales: Sequence[ir.Value], output: ir.Value, residual: ir.Value
     ) -> None:
         """Store 64 bytes for four vectors of int32 sums; ``output`` and ``residual`` are addresses."""
-        e = self._emitter
         others = self._residual_terms(residual) if self._kind.residual else [None] * VECTORS
-        wholes = [self._whole(*each) for each in zip(sums, scales, others, strict=True)]
+        self.store([self._value(*each) for each in zip(sums, scales, others, strict=True)], output)
+
+    def store(self, values: Sequence[ir.Value], output: ir.Value) -> None:
+        """Bound, round and store 64 bytes for four vectors of float32."""
+        e = self._emitter
+        if self._kind.wide:
+            values = [self._bounded(value, *self._bounds) for value in values]
+        wholes = [self._rounded(value) for value in values]
         words = []
         for pair in (wholes[:2], wholes[2:]):
             packed = e.call("llvm.x86.avx512.packssdw.512", _WORDS, pair)
@@ -76,7 +82,7 @@ class PackedEpilogue:
         stored = e.call("llvm.umax.v64i8", _BYTES, [stored, self._low])
         e.store(e.call("llvm.umin.v64i8", _BYTES, [stored, self._high]), output)
 
-    def _whole(self, total: ir.Value, scale: ir.Value, other: ir.Value | None) -> ir.Value:
+    def _value(self, total: ir.Value, scale: ir.Value, other: ir.Value | None) -> ir.Value:
         build = self._emitter.builder
         value = build.fmul(build.sitofp(total, _FLOATS), scale)
         if self._kind.intermediate:
@@ -84,15 +90,22 @@ class PackedEpilogue:
             value = build.fmul(build.sitofp(whole, _FLOATS), self._mid_multiplier)
         if other is not None:
             value = build.fadd(value, other)
-        if self._kind.wide:
-            value = self._bounded(value, *self._bounds)
-        return self._rounded(value)
+        return value
 
     def _residual_terms(self, address: ir.Value) -> list[ir.Value]:
+        build = self._emitter.builder
+        terms = []
+        for wide in self.widened(address):
+            centred = build.sitofp(build.sub(wide, self._residual_zero), _FLOATS)
+            terms.append(build.fmul(centred, self._residual_multiplier))
+        return terms
+
+    def widened(self, address: ir.Value) -> list[ir.Value]:
+        """The 64 bytes at an address as four vectors of int32, in the packed order."""
         e, build = self._emitter, self._emitter.builder
         stored = e.load(address, _BYTES)
         zeros = ir.Constant(_BYTES, [0] * CHANNELS)
-        terms = []
+        vectors = []
         for v in range(VECTORS):
             picks = [
                 index
@@ -100,7 +113,5 @@ class PackedEpilogue:
                 for index in (channel, 64, 64, 64)
             ]
             mask = ir.Constant(vector(I32, CHANNELS), picks)
-            wide = build.bitcast(build.shuffle_vector(stored, zeros, mask), _INTS)
-            centred = build.sitofp(build.sub(wide, self._residual_zero), _FLOATS)
-            terms.append(build.fmul(centred, self._residual_multiplier))
-        return terms
+            vectors.append(build.bitcast(build.shuffle_vector(stored, zeros, mask), _INTS))
+        return vectors

@@ -9,23 +9,19 @@ import numpy as np
 from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
 from accelserve.kernels.cpu.jit import Compiled, inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
-from accelserve.kernels.cpu.memory import as_float, f32_at, field, u8_at
-from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QLookup
+from accelserve.kernels.cpu.memory import call6, field, u8_at
+from accelserve.kernels.cpu.microkernels import element_fields as f
+from accelserve.kernels.cpu.microkernels.elements import (
+    ElementKernelName,
+    block_channels,
+    emit_element_kernel,
+    pack_blocks,
+    parse_element_kernel,
+)
+from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QLookup, Residual
 
-TARGET = 0  # three frames
-SOURCE = 12
-OTHER = 24
-ITEMS = 36
-INPUT_ZERO = 37
-INPUT_MULTIPLIER = 38
-OTHER_ZERO = 39
-OTHER_MULTIPLIER = 40
-LOW = 41  # bounds less the zero point, float32
-HIGH = 42
-ZERO_POINT = 43
-TABLE = 44
-MULTIPLY = 45
-ADD = 46
+SAFE_MAGNITUDE = 2.0**30
+"""Float results below it stay in int32 whatever float32 rounds."""
 
 
 @inlined
@@ -34,80 +30,37 @@ def row_at(record: int, frame: int, row: int) -> int:
     return field(record, frame + ORIGIN) + row * field(record, frame + ROW)
 
 
-@inlined
-def to_uint8(value: np.float32, low: np.float32, high: np.float32, zero_point: np.int32) -> np.uint8:
-    """``clamp(rne(value) + zero_point)``; the bounds are less the zero point."""
-    bounded = min(max(value, low), high)
-    return np.uint8(np.int32(np.rint(bounded)) + zero_point)
-
-
 @step
-def add(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of a sum."""
-    height, width = field(record, HEIGHT), field(record, WIDTH)
-    channels = field(record, CHANNELS)
-    a_zero, b_zero = np.int32(field(record, INPUT_ZERO)), np.int32(field(record, OTHER_ZERO))
-    a_mul, b_mul = (
-        as_float(field(record, INPUT_MULTIPLIER)),
-        as_float(field(record, OTHER_MULTIPLIER)),
-    )
-    low, high = as_float(field(record, LOW)), as_float(field(record, HIGH))
-    zero_point = np.int32(field(record, ZERO_POINT))
-    first, last = rows_of_item(item, field(record, ITEMS), height)
+def rows_of_elements(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Rows of the result, each by one call of the record's kernel."""
+    kernel, width = field(record, f.KERNEL), field(record, f.TARGET + WIDTH)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
     for row in range(first, last):
-        for column in range(width):
-            a = u8_at(row_at(record, SOURCE, row) + column * field(record, SOURCE + PIXEL), channels)
-            b = u8_at(row_at(record, OTHER, row) + column * field(record, OTHER + PIXEL), channels)
-            y = u8_at(row_at(record, TARGET, row) + column * field(record, TARGET + PIXEL), channels)
-            for c in range(channels):
-                left = np.float32(np.int32(a[c]) - a_zero) * a_mul
-                right = np.float32(np.int32(b[c]) - b_zero) * b_mul
-                y[c] = to_uint8(left + right, low, high, zero_point)
-    fill_halo(record + 8 * TARGET, first, last)
-
-
-@step
-def channel_affine(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of a product and a sum per channel."""
-    height, width = field(record, HEIGHT), field(record, WIDTH)
-    channels = field(record, CHANNELS)
-    zero = np.int32(field(record, INPUT_ZERO))
-    low, high = as_float(field(record, LOW)), as_float(field(record, HIGH))
-    zero_point = np.int32(field(record, ZERO_POINT))
-    mul = f32_at(field(record, MULTIPLY), channels)
-    addend = f32_at(field(record, ADD), channels)
-    first, last = rows_of_item(item, field(record, ITEMS), height)
-    for row in range(first, last):
-        for column in range(width):
-            x = u8_at(row_at(record, SOURCE, row) + column * field(record, SOURCE + PIXEL), channels)
-            y = u8_at(row_at(record, TARGET, row) + column * field(record, TARGET + PIXEL), channels)
-            for c in range(channels):
-                value = np.float32(np.int32(x[c]) - zero) * mul[c] + addend[c]
-                y[c] = to_uint8(value, low, high, zero_point)
-    fill_halo(record + 8 * TARGET, first, last)
+        source, other = row_at(record, f.SOURCE, row), row_at(record, f.OTHER, row)
+        call6(kernel, record, source, other, 0, row_at(record, f.TARGET, row), width)
+    fill_halo(record + 8 * f.TARGET, first, last)
 
 
 @step
 def lookup(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of table entries."""
-    height, width = field(record, HEIGHT), field(record, WIDTH)
-    channels = field(record, CHANNELS)
-    table = u8_at(field(record, TABLE), 256)
-    first, last = rows_of_item(item, field(record, ITEMS), height)
+    height, width = field(record, f.TARGET + HEIGHT), field(record, f.TARGET + WIDTH)
+    channels = field(record, f.TARGET + CHANNELS)
+    table = u8_at(field(record, f.TABLE), 256)
+    first, last = rows_of_item(item, field(record, f.ITEMS), height)
     for row in range(first, last):
         for column in range(width):
-            x = u8_at(row_at(record, SOURCE, row) + column * field(record, SOURCE + PIXEL), channels)
-            y = u8_at(row_at(record, TARGET, row) + column * field(record, TARGET + PIXEL), channels)
+            x = u8_at(row_at(record, f.SOURCE, row) + column * field(record, f.SOURCE + PIXEL), channels)
+            y = u8_at(row_at(record, f.TARGET, row) + column * field(record, f.TARGET + PIXEL), channels)
             for c in range(channels):
                 y[c] = table[x[c]]
-    fill_halo(record + 8 * TARGET, first, last)
+    fill_halo(record + 8 * f.TARGET, first, last)
 
 
 def _frames(node: Node, context: Context) -> dict[int, Field]:
-    fields = {**context.frame(node.output, TARGET), **context.frame(node.inputs[0], SOURCE)}
-    fields[ITEMS] = (
-        context.shares(context.placement(node.output).type.shape[1]) if _is_image(node, context) else 1
-    )
+    fields = {**context.frame(node.output, f.TARGET), **context.frame(node.inputs[0], f.SOURCE)}
+    image = _is_image(node, context)
+    fields[f.ITEMS] = context.shares(context.placement(node.output).type.shape[1]) if image else 1
     return fields
 
 
@@ -115,8 +68,36 @@ def _is_image(node: Node, context: Context) -> bool:
     return len(context.type_of(node.output).shape) == 4
 
 
-def _bounds(low: int, high: int, zero_point: int) -> dict[int, Field]:
-    return {LOW: float_bits(low - zero_point), HIGH: float_bits(high - zero_point), ZERO_POINT: zero_point}
+def epilogue_bounds(low: int, high: int, zero_point: int) -> dict[int, Field]:
+    """The fields that bound a result."""
+    return {
+        f.LOW: float_bits(low - zero_point),
+        f.HIGH: float_bits(high - zero_point),
+        f.ZERO_POINT: zero_point,
+        f.LOW_BYTE: low,
+        f.HIGH_BYTE: high,
+    }
+
+
+def element_kernel(context: Context, op: str, channels: int, greatest: float) -> tuple[str, int]:
+    """Name and address of a kernel.
+
+    Args:
+        context: of the plan.
+        op: as in the grammar of element kernels.
+        channels: of the values.
+        greatest: magnitude that a result can have before it is bounded.
+    """
+    name = ElementKernelName(
+        op=op,
+        channels=block_channels(context.isa, channels),
+        isa=context.isa.name,
+        wide=not greatest < SAFE_MAGNITUDE,
+    )
+    address = context.kernel(
+        str(name), lambda text: emit_element_kernel(parse_element_kernel(text), context.isa)
+    )
+    return str(name), address
 
 
 @lowers(QAdd)
@@ -125,16 +106,19 @@ def lower_add(node: Node, context: Context) -> Sequence[Step]:
     op = node.op
     if not isinstance(op, QAdd):
         raise TypeError(op)
+    greatest = 255.0 * (abs(op.a.multiplier) + abs(op.b.multiplier))
     fields = {
         **_frames(node, context),
-        **context.frame(node.inputs[1], OTHER),
-        **_bounds(op.low, op.high, op.zero_point),
-        INPUT_ZERO: op.a.zero_point,
-        INPUT_MULTIPLIER: float_bits(op.a.multiplier),
-        OTHER_ZERO: op.b.zero_point,
-        OTHER_MULTIPLIER: float_bits(op.b.multiplier),
+        **context.frame(node.inputs[1], f.OTHER),
+        **epilogue_bounds(op.low, op.high, op.zero_point),
+        **_operand(op.a, f.INPUT_ZERO),
+        **_operand(op.b, f.OTHER_ZERO),
     }
-    return (_step(node, context, "add_qu8", add, fields),)
+    return (_kernel_step(node, context, "add", greatest, fields),)
+
+
+def _operand(operand: Residual, at: int) -> dict[int, Field]:
+    return {at: operand.zero_point, at + 1: float_bits(operand.multiplier)}
 
 
 @lowers(QChannelAffine)
@@ -143,30 +127,40 @@ def lower_channel_affine(node: Node, context: Context) -> Sequence[Step]:
     op = node.op
     if not isinstance(op, QChannelAffine):
         raise TypeError(op)
+    vectors = [np.asarray(context.constant(value), np.float32) for value in node.inputs[1:]]
+    channels = vectors[0].size
+    packed = pack_blocks(context.isa, channels, vectors)
     fields = {
         **_frames(node, context),
-        **_bounds(op.low, op.high, op.zero_point),
-        INPUT_ZERO: op.input_zero_point,
-        MULTIPLY: context.address(node.inputs[1]),
-        ADD: context.address(node.inputs[2]),
+        **epilogue_bounds(op.low, op.high, op.zero_point),
+        f.INPUT_ZERO: op.input_zero_point,
+        f.PARAMETERS: context.pack(packed),
     }
     if not _is_image(node, context):
-        shape = context.type_of(node.output).shape
-        pixels, channels = int(np.prod(shape[:-1])), shape[-1]
-        for at in (TARGET, SOURCE):
+        pixels = context.type_of(node.output).elements // channels
+        for at in (f.TARGET, f.SOURCE):
             fields |= {at + PIXEL: channels, at + WIDTH: pixels, at + CHANNELS: channels}
-    return (_step(node, context, "channel_affine_qu8", channel_affine, fields),)
+    greatest = 255.0 * float(np.abs(vectors[0]).max()) + float(np.abs(vectors[1]).max())
+    return (_kernel_step(node, context, "affine", greatest, fields),)
 
 
 @lowers(QLookup)
 def lower_lookup(node: Node, context: Context) -> Sequence[Step]:
     """One step."""
-    fields = {**_frames(node, context), TABLE: context.address(node.inputs[1])}
+    fields = {**_frames(node, context), f.TABLE: context.address(node.inputs[1])}
     return (_step(node, context, "lookup_qu8", lookup, fields),)
 
 
+def _kernel_step(node: Node, context: Context, op: str, greatest: float, fields: dict[int, Field]) -> Step:
+    channels = fields[f.TARGET + CHANNELS]
+    if not isinstance(channels, int):
+        raise TypeError(channels)
+    name, fields[f.KERNEL] = element_kernel(context, op, channels, greatest)
+    return _step(node, context, name, rows_of_elements, fields)
+
+
 def _step(node: Node, context: Context, operator: str, function: Compiled, fields: dict[int, Field]) -> Step:
-    items = fields[ITEMS]
+    items = fields[f.ITEMS]
     if not isinstance(items, int):
         raise TypeError(items)
     return Step(

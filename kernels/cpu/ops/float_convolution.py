@@ -14,18 +14,16 @@ from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, WIDTH, rows_of_item
 from accelserve.kernels.cpu.jit import step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, lowers
 from accelserve.kernels.cpu.memory import f32_at, field
-from accelserve.kernels.cpu.ops.pooling import (
+from accelserve.kernels.cpu.microkernels.element_fields import (
     BEFORE,
     DILATIONS,
     ITEMS,
-    KERNEL,
+    KERNEL_SIZE,
     SOURCE,
     STRIDES,
     TARGET,
-    pixel_at,
-    source_at,
-    taps_at,
 )
+from accelserve.kernels.cpu.ops.pooling import pixel_at, source_at, taps_at
 from accelserve.kernels.ir import Conv2d, Dense, Node, Window
 
 GROUPS = 40
@@ -46,8 +44,8 @@ def convolve_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 -
     groups = field(record, GROUPS)
     inputs = field(record, SOURCE + CHANNELS) // groups
     each = outputs // groups
-    columns = field(record, KERNEL + 1)
-    taps = field(record, KERNEL) * columns
+    columns = field(record, KERNEL_SIZE + 1)
+    taps = field(record, KERNEL_SIZE) * columns
     weights = f32_at(field(record, WEIGHTS), groups * taps * inputs * each)
     bias = f32_at(field(record, BIAS), outputs)
     one_pixel = height * width * groups == 1
@@ -107,7 +105,7 @@ def lower_float_convolution(node: Node, context: Context) -> Sequence[Step]:
     height, width = (kind.shape[1], kind.shape[2]) if len(kind.shape) == 4 else (kind.shape[0], 1)
     parts = -(-weights.shape[0] // BLOCK) if height * width * groups == 1 else height
     items = context.shares(parts)
-    pairs = ((KERNEL, window.kernel), (STRIDES, window.strides), (DILATIONS, window.dilations))
+    pairs = ((KERNEL_SIZE, window.kernel), (STRIDES, window.strides), (DILATIONS, window.dilations))
     for at, pair in (*pairs, (BEFORE, window.padding[:2])):
         fields |= {at: pair[0], at + 1: pair[1]}
     more: dict[int, Field] = {

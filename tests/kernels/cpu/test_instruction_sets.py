@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.machine_code import assembly
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
+from accelserve.kernels.cpu.microkernels.elements import ElementKernelName, emit_element_kernel
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.matrix import emit_matrix_conv2d
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
@@ -88,6 +90,34 @@ def test_a_matrix_kernel_multiplies_one_tile_or_two(channels: int) -> None:
     one_tile = 2 * (pairs > 0) + rest  # a loop runs over the pairs of vectors
     assert text.count("\ttdpbusd\t") == one_tile + 2 * one_tile
     assert "fma" not in text
+
+
+@pytest.mark.parametrize("each", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
+@pytest.mark.parametrize("op", ["affine", "add", "maxpool", "avgpool"])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_an_element_kernel_compiles_without_fused_additions(
+    each: InstructionSet, op: str, narrow: bool
+) -> None:
+    name = ElementKernelName(op=op, channels=7 if narrow else 4 * each.lanes, isa=each.name)
+    text = assembly(emit_element_kernel(name, each), each.target)
+    assert not re.search(r"\bv?fn?m(add|la|adds?|las)", text), (
+        "it rounds once where the definition rounds twice"
+    )
+
+
+def rows_of_pixels(g: IntegerGraphBuilder, channels: int) -> Graph:
+    """Every operator of element kernels, on one count of channels."""
+    x, y = g.input(9, 7, channels), g.input(9, 7, channels)
+    summed = g.affine(g.qadd(x, y), low=3)
+    pooled = g.maximum(summed, 3, stride=2, padding=1)
+    return g.graph(pooled=pooled, mean=g.average(summed, (2, 3)), all=g.average(x, (9, 7)))
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("channels", [1, 7, 16, 31, 63, 64, 65, 96, 130])
+def test_channels_beside_whole_blocks_are_exact(name: str, channels: int, code_cache: Path) -> None:
+    g = IntegerGraphBuilder(channels)
+    assert_bit_exact(rows_of_pixels(g, channels), g.feeds, name, code_cache)
 
 
 def test_the_generic_set_runs_anywhere() -> None:

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from accelserve.kernels.cpu.microkernels.elements import ElementKernelName, parse_element_kernel
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
@@ -37,3 +38,12 @@ def test_a_name_parses_to_what_made_it(isa: InstructionSet, kind: ResultKind, un
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a kernel name"):
         parse(text)
+
+
+@pytest.mark.parametrize("op", ["affine", "add", "maxpool", "avgpool"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_an_element_kernels_name_parses_to_what_made_it(op: str, wide: bool) -> None:
+    name = ElementKernelName(op=op, channels=17, isa="avx2", wide=wide)
+    assert parse_element_kernel(str(name)) == name
+    with pytest.raises(ValueError, match="is not a kernel name"):
+        parse_element_kernel(f"{name} ")
