@@ -11,12 +11,17 @@ import ctypes
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import llvmlite
 import numba
+from numba.core.ccallback import CFunc
+
+from accelserve.kernels.kept_files import is_writable
+from accelserve.kernels.numba_cache import patient_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,16 +66,29 @@ class Compiled:
         return prototype(self.address(folder))
 
     def _compile(self, folder: Path | None) -> Any:
-        signature = numba.void(*[numba.int64] * self._arguments)
-        settings: Any = numba.config
-        previous = settings.CACHE_DIR
+        signature = (numba.int64,) * self._arguments, numba.void
+        options = {key: value for key, value in _OPTIONS.items() if key != "nogil"}
+        made: Any = CFunc(self._function, signature, locals={}, options=options)
         if folder is not None:
-            settings.CACHE_DIR = str(folder / f"numba-{source_hash()}")
-        try:
-            options = {key: value for key, value in _OPTIONS.items() if key != "nogil"}
-            return numba.cfunc(signature, cache=folder is not None, **options)(self._function)
-        finally:
-            settings.CACHE_DIR = previous
+            made._cache = _cache(self._function, folder / f"numba-{source_hash()}", made._cache)  # noqa: SLF001
+        made.compile()
+        return made
+
+
+def _cache(function: Callable[..., None], folder: Path, otherwise: Any) -> Any:
+    """What numba keeps in ``folder``; ``otherwise`` if nothing can be kept there.
+
+    Asked first, since numba would fall back on a folder whose name carries no hash of the sources.
+    """
+    if not is_writable(folder):
+        return otherwise
+    settings: Any = numba.config
+    previous = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)
+    try:
+        return patient_cache(function)
+    finally:
+        settings.CACHE_DIR = previous
 
 
 def step(function: Callable[[int, int, int], None]) -> Compiled:
@@ -94,5 +112,6 @@ def source_hash() -> str:
     room = Path(__file__).parent
     for source in sorted(room.rglob("*.py")):
         digest.update(str(source.relative_to(room)).encode())
-        digest.update(source.read_bytes())
+        with suppress(FileNotFoundError):  # replaced while we look: another name is all that follows
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

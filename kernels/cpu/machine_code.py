@@ -7,8 +7,6 @@ nothing in the cache is ever stale, and any number of processes may fill it at o
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from accelserve.kernels.cpu.jit import source_hash
+from accelserve.kernels.kept_files import keep, kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +112,16 @@ class KernelLoader:
         identity = f"{source_hash()}\n{target}\n{name}"
         digest = hashlib.sha256(identity.encode()).hexdigest()[:24]
         path = folder / "objects" / f"{name}-{digest}.o" if folder is not None else None
-        if path is not None and path.exists():
-            code = path.read_bytes()
-        else:
+        code = None if path is None else kept(path)
+        if code is None:
             code = object_code(emit(name), target)
             if path is not None:
-                write_atomically(path, code)
+                keep(path, code)
         if self._engine is None:
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(CodeTarget("", "")))
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         return int(self._engine.get_function_address(name))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that other processes see whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(temporary).replace(path)
 
 
 KERNELS = KernelLoader()

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.arena import Memory
-from accelserve.kernels.cpu.machine_code import write_atomically
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.ir import Array
+from accelserve.kernels.kept_files import DIGEST_BYTES, is_sound, keep, report_damage
 
 _ALIGNMENT = 64
 _SLACK_BYTES = 4096  # kernels may prefetch past the end
@@ -34,17 +34,21 @@ class Packer:
         return offset
 
     def block(self, file: Path | None) -> Memory:
-        """The block in memory: mapped from ``file``, which is written first if it is not there; or private memory."""
+        """The block in memory: mapped from ``file``, which is written first if need be; or private memory.
+
+        A file that is damaged is written again; one that cannot be written or read leaves private memory.
+        """
         size = self._size + _SLACK_BYTES
-        if file is None:
-            memory = Memory.private(size)
-            self._fill(memory.bytes)
+        found = None if file is None else _mapped(file, size)
+        if found is not None:
+            return found
+        memory = Memory.private(size)
+        self._fill(memory.bytes)
+        written = _mapped(file, size) if file is not None and keep(file, memory.bytes.data) else None
+        if written is None:
             return memory
-        if not file.exists() or file.stat().st_size != size:
-            image = np.zeros(size, np.uint8)
-            self._fill(image)
-            write_atomically(file, image.tobytes())
-        return Memory.mapped(file)
+        memory.close()
+        return written
 
     def _fill(self, image: NDArray[np.uint8]) -> None:
         for offset, size, make in self._parts:
@@ -52,6 +56,21 @@ class Packer:
             if array.nbytes != size:
                 raise AssertionError(f"a packed array has {array.nbytes} bytes, {size} were reserved")
             image[offset : offset + size] = array.reshape(-1).view(np.uint8)
+
+
+def _mapped(file: Path, size: int) -> Memory | None:
+    """The file in memory; None if it is not there, or not what was written."""
+    try:
+        fits = file.stat().st_size == size + DIGEST_BYTES
+        memory = Memory.mapped(file) if fits else None
+    except OSError:
+        return None
+    if memory is not None and is_sound(memory.bytes.data):
+        return memory
+    report_damage(file)
+    if memory is not None:
+        memory.close()
+    return None
 
 
 @dataclass(frozen=True, slots=True)

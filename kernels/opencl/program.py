@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pyopencl as cl
 
+from accelserve.kernels.kept_files import keep, kept
 from accelserve.kernels.opencl.errors import BitstreamError, BuildError
 from accelserve.kernels.opencl.manifest import Bitstream
 from accelserve.kernels.opencl.messages import SourceProgram
@@ -47,18 +47,17 @@ def binary_of(program: cl.Program) -> bytes:
 
 
 def _from_source(context: cl.Context, wanted: SourceProgram) -> cl.Program:
-    kept = _cache_file(context.devices[0], wanted)
-    if kept is not None and kept.is_file():
-        try:
-            return _from_binary(context, kept.read_bytes())
-        except cl.Error:
-            kept.unlink(missing_ok=True)  # a cache may be wrong; the source never is
+    file = _cache_file(context.devices[0], wanted)
+    binary = None if file is None else kept(file)
+    if binary is not None:
+        with contextlib.suppress(cl.Error):  # a cache may be wrong; the source never is
+            return _from_binary(context, binary)
     try:
         program = _quietly_built(cl.Program(context, wanted.text))
     except cl.Error as error:
         raise BuildError(str(error)) from error
-    if kept is not None:
-        _write_whole(kept, binary_of(program))
+    if file is not None:
+        keep(file, binary_of(program))
     return program
 
 
@@ -86,12 +85,3 @@ def _cache_file(device: cl.Device, wanted: SourceProgram) -> Path | None:
     )
     key = hashlib.sha256("\n".join([*driver, *BUILD_OPTIONS, wanted.text]).encode()).hexdigest()
     return wanted.cache / "opencl" / f"{key[:32]}.bin"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """All or nothing: another process may read while this one writes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(partial).replace(path)

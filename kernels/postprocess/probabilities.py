@@ -57,9 +57,8 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 of the same shape; each row sums to 1 but for rounding.
     """
-    with np.errstate(
-        over="ignore"
-    ):  # a difference beyond float32 is an infinity, whose power is 0 as it should be
+    # A difference beyond float32 is an infinity, whose power is 0 as it should be.
+    with np.errstate(over="ignore"):
         below = logits - logits.max(axis=-1, keepdims=True)
     powers = exponential(below)
     total = np.cumsum(powers, axis=-1, dtype=np.float64)[..., -1:]  # cumsum, unlike sum, adds in order

@@ -10,6 +10,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from accelserve.kernels.numba_cache import patient_cache
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -21,7 +23,9 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     CPU gives the same bytes. ``error_model="numpy"`` drops the check for a zero divisor, which would stop
     vectorisation.
     """
-    return cast("Callable[P, R]", numba.njit(nogil=True, cache=True, error_model="numpy")(function))
+    made: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    made._cache = patient_cache(function)  # noqa: SLF001 - what numba's ``cache=True`` sets, but for the patience
+    return cast("Callable[P, R]", made)
 
 
 _U8X4 = ir.VectorType(ir.IntType(8), 4)

@@ -1,0 +1,100 @@
+"""Files kept between starts: there whole or not at all, checked when read, and never a reason to fail.
+
+A cache is filled by any number of processes at once, may be emptied while they run, full, read-only or damaged. In
+every such case the answer is the same: what it would have held is made again, and the log says so once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from threading import Lock
+
+DIGEST_BYTES = 32
+"""At the end of every file: SHA-256 of what is before it."""
+
+_PARTIAL = ".partial-"
+_ABANDONED_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
+_complained = Lock()
+"""Taken by the first complaint and never given back."""
+
+
+def keep(path: Path, content: bytes | memoryview) -> bool:
+    """Write a file with its digest, so that other processes see it whole or not at all.
+
+    Returns:
+        Whether it is there now; if not, the log says why, once in a process.
+    """
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
+        partial = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.write(hashlib.sha256(content).digest())
+        partial.replace(path)
+    except OSError as error:
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+        complain(error)
+        return False
+    return True
+
+
+def kept(path: Path) -> bytes | None:
+    """What ``keep`` wrote, without the digest; None if it is not there or not what was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if not is_sound(content):
+        report_damage(path)
+        return None
+    return content[:-DIGEST_BYTES]
+
+
+def is_sound(content: bytes | memoryview) -> bool:
+    """Whether a file's bytes end in the digest of those before."""
+    if len(content) < DIGEST_BYTES:
+        return False
+    return hashlib.sha256(content[:-DIGEST_BYTES]).digest() == content[-DIGEST_BYTES:]
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be kept in a folder, which is made if need be; if not, the log says why, once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        complain(error)
+        return False
+
+
+def report_damage(path: Path) -> None:
+    """Say that a file is made again."""
+    _log.warning("%s is damaged; it is made again", path)
+
+
+def complain(error: Exception) -> None:
+    """Say that nothing can be kept; only the first time in a process, since every file would say the same."""
+    level = logging.WARNING if _complained.acquire(blocking=False) else logging.DEBUG
+    _log.log(level, "the cache cannot be used, so the next start takes as long as this one: %s", error)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed in the middle of ``keep`` left behind."""
+    oldest = time.time() - _ABANDONED_SECONDS
+    for partial in folder.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if partial.stat().st_mtime < oldest:
+                partial.unlink()

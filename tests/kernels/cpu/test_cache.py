@@ -1,0 +1,121 @@
+"""The cache of packed weights and machine code: filled by many at once, damaged, unwritable, full; never a failure."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+LOAD = """
+import logging, sys
+from pathlib import Path
+import numpy as np
+from tests.kernels.cpu.test_program import load
+from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
+logging.basicConfig(level=logging.WARNING, format="%(message)s")
+builder = IntegerGraphBuilder(3)
+image = builder.input(8, 8, 3)
+program = load(Path(sys.argv[1]), graph=builder.graph(scores=builder.conv(image, 8, 3)))
+picture = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(1, 8, 8, 3)
+print(program.run({image: picture})["scores"].tobytes().hex())
+program.close()
+"""
+TIMEOUT_SECONDS = 240
+
+
+def loading(cache: Path, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    """A process that loads a network and runs it: scores on standard output, the log on standard error."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", LOAD, str(cache)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,  # noqa: PLW1509 - it sets a limit of the child, no more
+    )
+
+
+def outcome(process: subprocess.Popen[str]) -> tuple[str, list[str]]:
+    """Scores and lines of the log of a process that must end well."""
+    scores, log = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 0, log
+    assert scores
+    return scores, log.splitlines()
+
+
+def files(cache: Path, pattern: str = "*") -> list[Path]:
+    return sorted(path for path in cache.rglob(pattern) if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A cache that three processes filled at once, and the scores that all of them got."""
+    cache = tmp_path_factory.mktemp("filled") / "not there yet"
+    outcomes = [outcome(process) for process in [loading(cache) for _ in range(3)]]
+    ((scores, log),) = {(scores, tuple(log)) for scores, log in outcomes}
+    assert log == ()
+    return cache, scores
+
+
+@pytest.fixture
+def copy(filled: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the filled cache, to be damaged."""
+    cache = tmp_path / "cache"
+    subprocess.run(["cp", "-r", str(filled[0]), str(cache)], check=True)
+    return cache
+
+
+def test_processes_that_start_at_once_on_an_empty_cache_leave_whole_files_only(
+    filled: tuple[Path, str],
+) -> None:
+    cache, _ = filled
+    assert {path.suffix for path in files(cache)} == {".bin", ".o", ".nbi", ".nbc"}
+
+
+def test_damaged_files_are_made_again(filled: tuple[Path, str], copy: Path) -> None:
+    _, scores = filled
+    whole = {path: path.read_bytes() for suffix in ("*.bin", "*.o") for path in files(copy, suffix)}
+    for index, path in enumerate(files(copy)):
+        os.truncate(path, path.stat().st_size // 2 if index % 3 else 0)
+    answered, log = outcome(loading(copy))
+    assert answered == scores
+    assert all("made again" in line for line in log)
+    assert sum(".bin" in line for line in log) == 1
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert outcome(loading(copy)) == (scores, [])
+
+
+def test_weights_with_one_wrong_bit_are_packed_again(filled: tuple[Path, str], copy: Path) -> None:
+    _, scores = filled
+    (weights,) = files(copy, "*.bin")
+    damaged = bytearray(weights.read_bytes())
+    damaged[100] ^= 1
+    weights.write_bytes(damaged)
+    assert outcome(loading(copy)) == (scores, [f"{weights} is damaged; it is made again"])
+
+
+def test_a_folder_that_cannot_be_written_costs_time_and_one_line(
+    filled: tuple[Path, str], tmp_path: Path
+) -> None:
+    (tmp_path / "in the way").write_text("a file")
+    answered, log = outcome(loading(tmp_path / "in the way" / "cache"))
+    assert answered == filled[1]
+    (line,) = log
+    assert line.startswith("the cache cannot be used")
+
+
+def test_a_full_disk_costs_time_and_one_line(filled: tuple[Path, str], tmp_path: Path) -> None:
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    answered, log = outcome(loading(tmp_path, full))
+    assert answered == filled[1]
+    (line,) = log
+    assert line.startswith("the cache cannot be used")
+    assert files(tmp_path) == []
