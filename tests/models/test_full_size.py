@@ -1,8 +1,7 @@
 """Every network at its full size: quantised, exported, and run beside onnxruntime on the very same file.
 
 Weights are random (seeded), which no arithmetic minds; the photograph is none of those that calibrated. Where sums are
-taken in another order roundings tip here and there, so probabilities may differ a little: by less than onnxruntime's
-own, optimised and unoptimised, differ from each other. Small networks of each
+taken in another order roundings tip here and there, so probabilities may differ a little. Small networks of each
 family are held to the reference device bit for bit, at every value.
 """
 
@@ -12,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import skimage
 from numpy.typing import NDArray
@@ -30,6 +28,7 @@ from accelserve.models.architectures import Blueprint, architecture, random_weig
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
 from tests.models.architectures.small import SMALL, small
+from tests.models.importing.onnx_models import session
 
 NETWORKS = ["resnet50", "resnet152", "densenet121", "vgg16", "ssd300_vgg16", "ssd_vgg"]
 CALIBRATION = [Path(name) for name in load_sample_images().filenames]
@@ -49,12 +48,10 @@ def stored(image: NDArray[np.float32], params: QuantParams) -> Array:
     return EVALUATORS[Quantize](Quantize(), operands)
 
 
-def by_onnxruntime(content: bytes, image: NDArray[np.float32]) -> dict[str, Array]:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    feeds = {session.get_inputs()[0].name: image.transpose(0, 3, 1, 2)}
-    return dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds), strict=True))
+def by_onnxruntime(content: bytes, image: NDArray[np.float32], *, optimize: bool = True) -> dict[str, Array]:
+    runner = session(content, optimize=optimize)
+    feeds = {runner.get_inputs()[0].name: image.transpose(0, 3, 1, 2)}
+    return dict(zip([o.name for o in runner.get_outputs()], runner.run(None, feeds), strict=True))
 
 
 def by_cpu(content: bytes, image: NDArray[np.float32]) -> dict[str, Array]:
@@ -76,6 +73,7 @@ def test_at_full_size_it_answers_as_onnxruntime_does(name: str) -> None:
     content = export_onnx(quantized(described.blueprint(), name, images))
     image = preprocess_float(spec, PHOTOGRAPH.read_bytes())[None]
     expected, found = by_onnxruntime(content, image), by_cpu(content, image)
+    literal = by_onnxruntime(content, image, optimize=False) if described.detection is not None else expected
     assert expected.keys() == found.keys() == set(described.outputs)
     for output, array in expected.items():
         assert found[output].shape == array.shape
@@ -83,26 +81,33 @@ def test_at_full_size_it_answers_as_onnxruntime_does(name: str) -> None:
             assert np.argmax(found[output]) == np.argmax(array)
             assert np.abs(found[output] - array).max() <= 0.02
         elif array.shape[-1] == described.classes:
-            assert_same_detections(found[output].astype(np.float32), array)
+            assert_same_detections(found[output].astype(np.float32), array, literal[output])
         else:
-            assert_close(found[output], array)
+            assert_close(found[output], array, literal[output])
 
 
-def assert_same_detections(found: Array, expected: Array) -> None:
-    """Logits of thousands of anchors: each probability within 0.05, and within 0.02 for all but a thousandth of anchors."""
+def assert_same_detections(found: Array, expected: Array, literal: Array) -> None:
+    """Logits of thousands of anchors, each of which may be the one where roundings tip.
+
+    Their largest difference in probability is at most 0.02, or half as much again as between onnxruntime optimised and
+    onnxruntime doing literally what the nodes say (which reaches 0.03), if that is more.
+    """
     probabilities = softmax(expected)
-    differences = np.abs(softmax(found) - probabilities).max(axis=-1)
-    assert differences.max() <= 0.05
-    assert np.mean(differences > 0.02) <= 0.001
+    bound = max(0.02, 1.5 * float(np.abs(softmax(literal) - probabilities).max()))
+    assert np.abs(softmax(found) - probabilities).max() <= bound
     second, best = np.sort(probabilities, axis=-1)[..., -2:].transpose(-1, *range(probabilities.ndim - 1))
-    clear = best - second > 0.1
+    clear = best - second > 2 * bound
     assert (np.argmax(found, -1) == np.argmax(expected, -1))[clear].all()
 
 
-def assert_close(found: Array, expected: Array) -> None:
-    """Offsets of boxes: within two hundredths of their spread, root mean square."""
-    difference = float(np.sqrt(np.mean((found - expected) ** 2)))
-    assert difference <= 0.02 * float(expected.std())
+def assert_close(found: Array, expected: Array, literal: Array) -> None:
+    """Offsets of boxes: root mean square within two hundredths of their spread, or within onnxruntime's own as above."""
+    bound = max(0.02 * float(expected.std()), 1.5 * root_mean_square(literal - expected))
+    assert root_mean_square(found - expected) <= bound
+
+
+def root_mean_square(array: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
 
 
 @pytest.mark.parametrize("name", SMALL)
