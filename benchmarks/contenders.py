@@ -1,6 +1,6 @@
 """One contender in a process of its own, kept alive between rounds.
 
-Run as ``python contenders.py KIND MODEL THREADS``; it says ``ready`` with what it loaded, then reads one JSON request a
+Run as ``python contenders.py KIND[:OPTION=VALUE,...] MODEL THREADS`` (ours take ``isa``); it says ``ready`` with what it loaded, then reads one JSON request a
 line and answers one JSON line:
 
 * ``{"time": n}`` -> ``{"ms": [...]}``: n inferences of one image, each timed by itself, after two that are not.
@@ -27,16 +27,32 @@ Image = NDArray[np.float32]
 Infer = Callable[[Image], list[NDArray[Any]]]
 
 
-def accelserve(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
-    """Our CPU device, through the same calls as the server's."""
+def accelserve(model: Path, threads: int, isa: str | None = None) -> tuple[Infer, tuple[int, ...], str]:
+    """Our CPU device, through the same calls as the server's, on its best instruction set or the named one."""
+    return _accelserve(model, threads, isa, fast=False)
+
+
+def accelserve_fast(model: Path, threads: int, isa: str | None = None) -> tuple[Infer, tuple[int, ...], str]:
+    """The same with the layers in the Winograd domain that the file beside the model names."""
+    return _accelserve(model, threads, isa, fast=True)
+
+
+def _accelserve(
+    model: Path, threads: int, isa: str | None, *, fast: bool
+) -> tuple[Infer, tuple[int, ...], str]:
     from accelserve.kernels.compiler.lower import lower
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.cpu import CpuDevice
     from accelserve.kernels.preprocess import PRESETS, Preprocessor
     from accelserve.models.importing import import_onnx
+    from accelserve.models.numerics import decode, taps_of
 
-    lowered = lower(import_onnx(model).graph)
-    program = CpuDevice().load(lowered, LoadOptions(threads=threads, cache=Path(".cache/plans")))
+    winograd = {}
+    if fast:
+        beside = model.with_suffix(".winograd.json")
+        winograd = taps_of(model.parent, decode(model.parent, beside.read_bytes()).layers)
+    lowered = lower(import_onnx(model).graph, winograd)
+    program = CpuDevice(isa).load(lowered, LoadOptions(threads=threads, cache=Path(".cache/plans")))
     (name, kind), (_, params) = (
         next(iter(program.inputs.items())),
         next(iter(lowered.input_quantization.items())),
@@ -83,8 +99,9 @@ def onnxruntime(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]
     return infer, tuple(given.shape), f"onnxruntime {ort.__version__}"
 
 
-CONTENDERS: dict[str, Callable[[Path, int], tuple[Infer, tuple[int, ...], str]]] = {
+CONTENDERS: dict[str, Callable[..., tuple[Infer, tuple[int, ...], str]]] = {
     "accelserve": accelserve,
+    "accelserve-fast": accelserve_fast,
     "openvino": openvino,
     "onnxruntime": onnxruntime,
 }
@@ -114,7 +131,9 @@ def serve(infer: Infer, shape: tuple[int, ...]) -> None:
 def main() -> None:
     """Load the contender named on the command line and serve it."""
     kind, model, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    infer, shape, description = CONTENDERS[kind](model, threads)
+    name, _, listed = kind.partition(":")
+    options = dict(each.split("=") for each in listed.split(",")) if listed else {}
+    infer, shape, description = CONTENDERS[name](model, threads, **options)
     print(json.dumps({"ready": description}), flush=True)
     serve(infer, shape)
 

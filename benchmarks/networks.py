@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
 from accelserve.models.architectures import architecture, random_weights
+from accelserve.models.convert import winograd_file
 from accelserve.models.importing import export_onnx, import_onnx
+from accelserve.models.numerics import WinogradFile, encode
+from accelserve.models.quantize.fast import choose_fast
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
 
 NETWORKS = {
@@ -55,6 +58,23 @@ def quantised_network(name: str) -> Path:
         batches = [image[None] for image in photographs(name)[:CALIBRATION_IMAGES]]
         graph = import_onnx(float_network(name)).graph
         path.write_bytes(export_onnx(quantize(graph, batches, QuantizeOptions(method="minmax")).graph))
+    return path
+
+
+def fast_layers(name: str) -> Path:
+    """Beside the QDQ file of a network: every layer that could gain computes in the Winograd domain.
+
+    Weights are random, so that no budget would mean anything; what fast numerics cost is measured on trained networks,
+    by ``benchmarks.accuracy``.
+    """
+    model = quantised_network(name)
+    path = model.with_suffix(".winograd.json")
+    if not path.exists():
+        batches = [image[None] for image in photographs(name)[:CALIBRATION_IMAGES]]
+        file = winograd_file(choose_fast(import_onnx(model).graph, batches, budget=2.0))
+        path.write_bytes(
+            encode(WinogradFile(layers={}, budget=2.0, cosine=1.0, pictures=0) if file is None else file)
+        )
     return path
 
 

@@ -158,7 +158,7 @@ def convert_imported(
         lower(published_graph)
     else:
         fast = choose_fast(published_graph, _batches(pictures, spec, options)[0], options.fast_budget)
-    winograd = _winograd_file(fast)
+    winograd = winograd_file(fast)
     raw = signatures(graph, kind, takes_pictures=spec is not None)
     manifest = Manifest(
         name=options.name,
@@ -185,7 +185,7 @@ def convert_imported(
     return Converted(directory, published, network, generated, skipped, fast)
 
 
-def _winograd_file(fast: FastChoice | None) -> WinogradFile | None:
+def winograd_file(fast: FastChoice | None) -> WinogradFile | None:
     """What is published beside the model if any layer was taken."""
     if fast is None or not fast.taken:
         return None

@@ -83,6 +83,17 @@ def is_candidate(graph: Graph, node: Node) -> bool:
     return min(rows, columns) >= LEAST_SIDE and min(channels, outputs) >= LEAST_CHANNELS
 
 
+def why_slower_here() -> str | None:
+    """Why fast numerics would be slower than exact ones on this machine's processor; None if they are faster."""
+    isa = CpuDevice().isa
+    if not isa.matrix:
+        return None
+    return (
+        f"this processor has matrix tiles ({isa.name}), on which exact numerics are faster than fast ones: "
+        "publish fast numerics for processors without them"
+    )
+
+
 def choose_fast(
     graph: Graph, batches: Iterable[NDArray[np.float32]], budget: float = DEFAULT_BUDGET
 ) -> FastChoice:

@@ -153,6 +153,8 @@ def _report(converted: Converted, calibrate: Path | None) -> None:
 
 
 def _report_fast(fast: FastChoice) -> None:
+    from accelserve.models.quantize.fast import why_slower_here
+
     if not fast.layers:
         click.echo(
             "fast numerics: no layer is a 3x3 convolution at stride 1 that would gain; all are exact",
@@ -168,3 +170,6 @@ def _report_fast(fast: FastChoice) -> None:
         f"fast features is {fast.cosine:.6f} on {fast.pictures} pictures ({lack:.6f} of a budget of {fast.budget:g})",
         err=True,
     )
+    slower = why_slower_here() if fast.taken else None
+    if slower is not None:
+        click.echo(f"note: {slower}", err=True)
