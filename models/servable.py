@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, StepProfile
+from accelserve.kernels.devices.health import DeviceHealth, ReportsHealth
 from accelserve.kernels.ir import Array, TensorType
 from accelserve.kernels.preprocess import (
     ImageError,
@@ -148,6 +149,11 @@ class Servable:
     def memory_bytes(self) -> int:
         """Bytes of packed weights and of the arena."""
         return self._program.memory_bytes
+
+    @property
+    def health(self) -> DeviceHealth | None:
+        """How the device fares; None for one that is not lost unless the process is."""
+        return self._program.health if isinstance(self._program, ReportsHealth) else None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -222,7 +222,7 @@ class DeviceConfig:
     """Where networks run.
 
     Attributes:
-        name: ``cpu``, ``fpga:0``, ``reference``.
+        name: ``auto``, ``cpu``, ``cpu:generic``, ``fpga:0``, ``reference``.
         threads: that one image may use; 0 takes every core this process may run on.
         cache: folder for packed weights and compiled code; None keeps nothing.
     """

@@ -12,11 +12,12 @@ import numpy as np
 
 from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
+from accelserve.kernels.devices.health import DeviceHealth, DeviceState
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, TensorType
 from accelserve.kernels.opencl.partition import Segment
 from accelserve.kernels.opencl.segment import CompiledSegment
-from accelserve.kernels.opencl.supervisor import DeviceHealth, Supervisor
+from accelserve.kernels.opencl.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class FpgaProgram:
         self._lowered, self._options, self._parts = lowered, options, tuple(parts)
         self._supervisor, self._compiled, self._description = supervisor, tuple(compiled), description
         self._fallback: Program | None = None
+        self._said = DeviceState.UP
         self._lock = threading.Lock()
         self._closed = False
 
@@ -94,9 +96,10 @@ class FpgaProgram:
             if self._supervisor.ready():
                 try:
                     results = self._on_device(inputs, count)
-                except DeviceError as error:
-                    _log.warning("%s; the CPU answers in its place", error)
+                except DeviceError:
+                    self._say_change()
                 else:
+                    self._say_change()
                     self._supervisor.count_images(count, on_device=True)
                     return results
             results = self._on_cpu().run(inputs)
@@ -127,6 +130,7 @@ class FpgaProgram:
         """Give the device back and run on the CPU from now on."""
         with self._lock:
             self._supervisor.close(reason)
+            self._say_change()
 
     def close(self) -> None:
         """Give the memory and the device back."""
@@ -136,6 +140,23 @@ class FpgaProgram:
             for program in (self._fallback, *(part.runner for part in self._parts)):
                 if program is not None and not isinstance(program, int):
                     program.close()
+
+    def _say_change(self) -> None:
+        """One line in the log for each change of state, however many requests meet it."""
+        health = self._supervisor.health
+        if health.state is self._said:
+            return
+        self._said = health.state
+        if health.state is DeviceState.UP:
+            _log.info("%s: %s is up again", self._options.model, self._description)
+        else:
+            _log.warning(
+                "%s: %s is %s: %s; the CPU answers in its place",
+                self._options.model,
+                self._description,
+                health.state.value,
+                health.last_error,
+            )
 
     def _on_device(self, inputs: Mapping[str, Array], count: int) -> dict[str, Array]:
         images: list[dict[str, Array]] = [

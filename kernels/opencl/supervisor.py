@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from accelserve.kernels.devices.health import DeviceHealth, DeviceState
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.lease import Lease
@@ -14,15 +14,6 @@ from accelserve.kernels.opencl.messages import Start
 from accelserve.kernels.opencl.process import DeviceProcess
 
 WARM_DEADLINE_FACTOR = 20.0
-
-
-class DeviceState(enum.Enum):
-    """UP runs; RECOVERING is restarted by the next run; DOWN waits for its next try; GONE was closed or swapped out."""
-
-    UP = "up"
-    RECOVERING = "recovering"
-    DOWN = "down"
-    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,29 +45,6 @@ class Deadlines:
     start_s: float = 300.0
     run_s: float = 60.0
     warm_least_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceHealth:
-    """What health checks and metrics report.
-
-    Attributes:
-        state: see DeviceState.
-        images: answered by the device.
-        fallback_images: answered by the CPU in its place.
-        faults: hangs, crashes and failed restarts so far.
-        restarts: successful ones.
-        device_seconds: of all images, by the device's clock.
-        last_error: what went wrong last, or an empty string.
-    """
-
-    state: DeviceState
-    images: int = 0
-    fallback_images: int = 0
-    faults: int = 0
-    restarts: int = 0
-    device_seconds: float = 0.0
-    last_error: str = ""
 
 
 class Supervisor:

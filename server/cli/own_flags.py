@@ -13,7 +13,11 @@ _SWITCH: dict[str, Any] = {"type": bool, "is_flag": False, "flag_value": "true"}
 
 _OPTIONS = (
     click.option(
-        "--device", default="cpu", show_default=True, help="cpu, cpu:generic, fpga:0, reference, ..."
+        "--device",
+        default="cpu",
+        show_default=True,
+        help="auto (an FPGA board, else the CPU; the log says why), cpu, cpu:ISA (cpu:generic, cpu:avx2, ...), "
+        "fpga, fpga:N, or reference; 'accelserve devices' lists what is here.",
     ),
     click.option("--threads", default=0, help="Cores that one image may use; 0 takes all."),
     click.option(

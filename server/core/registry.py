@@ -19,6 +19,7 @@ from accelserve.server.errors import (
     InvalidRequestError,
     LabelUnavailableError,
     LoadError,
+    PermissionDeniedError,
     ServableNotFoundError,
 )
 from accelserve.server.remote.mirror import RemoteMirror
@@ -112,6 +113,14 @@ class ModelRegistry(Generic[S]):
         name = self._named(choice, call.routed_model)
         call.check_model(name)
         return name
+
+    def opens(self, name: str) -> bool:
+        """Whether the caller's key opens a model: lists hold no others."""
+        try:
+            self.resolve_name(ModelChoice(name=name))
+        except PermissionDeniedError:
+            return False
+        return True
 
     def _named(self, choice: ModelChoice, routed: str) -> str:
         if choice.name:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.devices.health import DeviceHealth
 from accelserve.kernels.preprocess import ImageError
 
 Array = NDArray[np.generic]
@@ -63,6 +64,13 @@ class ImageServable(Protocol):
     @property
     def memory_bytes(self) -> int:
         """Bytes of weights and of the arena."""
+
+    @property
+    def health(self) -> DeviceHealth | None:
+        """How the device fares; None for one that is not lost unless the process is.
+
+        A version whose device is down still serves: something else answers in its place, and metrics say so.
+        """
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

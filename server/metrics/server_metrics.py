@@ -78,7 +78,7 @@ class ServerMetrics:
         self._page = CollectorRegistry()
         self._add_tensorflow_serving()
         self._add_own(version)
-        self._page.register(StateCollector(registry, waiting_images))
+        self._page.register(StateCollector(registry, waiting_images, device))
         ProcessCollector(registry=self._page)
         PlatformCollector(registry=self._page)
 

@@ -86,10 +86,9 @@ class RestEnvelope:
         if self._keys is None:
             return Call(request_id=request_id, trace_parent=traced)
         caller = self._keys.caller(_without_basic(headers.get(AUTHORIZATION)))
-        if path.startswith(_MODEL_PREFIXES) and not path.startswith(_ADMIN_PREFIX):
-            return Call(request_id=request_id, trace_parent=traced, check_model=caller.check_model)
-        caller.check_admin()
-        return Call(request_id=request_id, trace_parent=traced)
+        if path.startswith(_ADMIN_PREFIX) or not path.startswith(_MODEL_PREFIXES):
+            caller.check_admin()
+        return Call(request_id=request_id, trace_parent=traced, check_model=caller.check_model)
 
 
 def _without_basic(authorization: str | None) -> str | None:

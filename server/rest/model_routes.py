@@ -13,7 +13,7 @@ from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.states import StateReport
 from accelserve.server.dataplane.servable import ImageServable
-from accelserve.server.errors import InvalidRequestError, PermissionDeniedError
+from accelserve.server.errors import InvalidRequestError
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rpc.get_model_status import version_status
 from accelserve.server.rpc.tensors import signature_def
@@ -37,7 +37,7 @@ class ModelRoutes:
                 "model_version_status": [_status(report) for report in self._registry.board.of(model.name)],
             }
             for model in self._registry.models()
-            if may_use(self._registry, model.name)
+            if self._registry.opens(model.name)
         ]
         return json_response({"models": models})
 
@@ -60,15 +60,6 @@ class ModelRoutes:
             signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
         return json_response({"model_spec": spec, "metadata": {"signature_def": described}})
-
-
-def may_use(registry: ModelRegistry[ImageServable], name: str) -> bool:
-    """Whether the caller's key opens a model."""
-    try:
-        registry.resolve_name(ModelChoice(name=name))
-    except PermissionDeniedError:
-        return False
-    return True
 
 
 def choice_of(request: Request) -> ModelChoice:

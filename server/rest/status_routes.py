@@ -74,7 +74,11 @@ class StatusRoutes:
                     "device": self._metrics.device,
                     "ready": self._readiness.server(),
                 },
-                "models": [self._model(model) for model in self._registry.models()],
+                "models": [
+                    self._model(model)
+                    for model in self._registry.models()
+                    if self._registry.opens(model.name)
+                ],
             }
         )
 
@@ -106,12 +110,17 @@ class StatusRoutes:
         }
 
     def _version(self, report: StateReport) -> dict[str, object]:
-        description, memory_bytes = None, 0
+        description, memory_bytes, health = None, 0, None
         if report.state is VersionState.AVAILABLE:
             choice = ModelChoice(name=report.servable_id.name, version=report.servable_id.version)
             try:
                 with self._registry.acquire(choice) as handle:
-                    description, memory_bytes = handle.servable.description, handle.servable.memory_bytes
+                    servable = handle.servable
+                    description, memory_bytes, health = (
+                        servable.description,
+                        servable.memory_bytes,
+                        servable.health,
+                    )
             except (
                 ServableNotFoundError,
                 PermissionDeniedError,
@@ -123,4 +132,5 @@ class StatusRoutes:
             "error": None if report.error is None else str(report.error),
             "description": description,
             "memory_bytes": memory_bytes,
+            "health": None if health is None else {**asdict(health), "state": health.state.value},
         }

@@ -16,6 +16,7 @@ import pytest
 import skimage
 from numpy.typing import NDArray
 
+from accelserve.kernels.devices.health import DeviceHealth
 from accelserve.kernels.preprocess import ImageError, Preprocessor, PreprocessSpec
 from accelserve.server.app import Server
 from accelserve.server.config import (
@@ -70,6 +71,7 @@ class ColourNetwork:
     labels = ("red", "green", "blue")
     description = "numpy, 1 thread"
     memory_bytes = 0
+    health: DeviceHealth | None = None
     input_shape = (SIDE, SIDE, 3)
 
     def __init__(self, gain: float) -> None:

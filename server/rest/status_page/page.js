@@ -39,6 +39,15 @@ function versionRows(model) {
       reason.textContent = version.error;
       state.append(reason);
     }
+    const device = cell(version.description ?? "");
+    if (version.health && version.health.state !== "up") {
+      const degraded = document.createElement("div");
+      degraded.className = "failed";
+      degraded.textContent =
+        `The device is ${version.health.state}: ${version.health.last_error}. ` +
+        `The CPU answers in its place, ${version.health.fallback_images} pictures so far.`;
+      device.append(degraded);
+    }
     const labels = Object.entries(model.labels).filter(([, number]) => number === version.version);
     const serving = version.description !== null;
     return row(
@@ -46,7 +55,7 @@ function versionRows(model) {
       cell(String(version.version), "number"),
       state,
       cell(labels.map(([label]) => label).join(", ")),
-      cell(serving ? version.description : ""),
+      device,
       cell(serving ? bytes(version.memory_bytes) : "", "number"),
       cell(String(model.waiting_images), "number"),
       cell(String(model.images_answered), "number"),

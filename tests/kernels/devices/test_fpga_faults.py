@@ -95,7 +95,13 @@ def hanging_bitstream(opencl: OpenClDevice, folder: Path) -> Path:
 
 
 def test_a_kernel_that_hangs_is_ended_by_the_watchdog_and_marked_down(
-    number: str, opencl: OpenClDevice, options: FpgaOptions, clock: Clock, tmp_path: Path, expected: Array
+    number: str,
+    opencl: OpenClDevice,
+    options: FpgaOptions,
+    clock: Clock,
+    tmp_path: Path,
+    expected: Array,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bitstream = hanging_bitstream(opencl, tmp_path / "hangs")
     program = loaded(number, replace(options, bitstream=bitstream, run_deadline_s=1.0), tmp_path)
@@ -113,6 +119,9 @@ def test_a_kernel_that_hangs_is_ended_by_the_watchdog_and_marked_down(
     assert_answers(program, expected)
     assert program.health.faults == 3
     assert program.health.images == 0
+    lines = [r.getMessage() for r in caplog.records if "the CPU answers in its place" in r.getMessage()]
+    assert [" is recovering: " in line for line in lines] == [True, False], "a line for each change, no more"
+    assert " is down: " in lines[1]
     program.close()
 
 

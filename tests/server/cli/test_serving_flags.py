@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accelserve.kernels.devices.discovery import device_kinds
 from accelserve.server.cli.group import accelserve
 from accelserve.server.cli.serve import server_config
 from accelserve.server.cli.serving_flags import FLAGS, INERT, inert_flags_given
@@ -74,6 +75,14 @@ def test_flags_without_meaning_are_accepted_and_named(flag: Any) -> None:
 def test_flags_are_listed_once() -> None:
     names = [flag.name for flag in (*FLAGS, *INERT)]
     assert len(names) == len(set(names))
+
+
+def test_the_help_names_every_kind_of_device() -> None:
+    (option,) = [parameter for parameter in serve.params if parameter.name == "device"]
+    help_text = getattr(option, "help", "")
+    assert {kind for kind in device_kinds() if kind not in help_text} == set()
+    assert "cpu:ISA" in help_text
+    assert "fpga:N" in help_text
 
 
 def test_the_last_of_a_repeated_flag_wins() -> None:

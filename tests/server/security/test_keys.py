@@ -34,7 +34,7 @@ from accelserve.server.errors import ConfigurationError, UnauthenticatedError
 Serve = Callable[..., SimpleNamespace]
 CODE = grpc.StatusCode
 PIXEL = from_array(np.zeros((1, 8, 8, 3), np.float32))
-KEYS = {name: new_key() for name in ("everything", "colour", "colour-spare", "operator")}
+KEYS = {name: new_key() for name in ("everything", "colour", "colour-spare", "operator", "half-operator")}
 
 
 def owners() -> KeysFile:
@@ -44,6 +44,7 @@ def owners() -> KeysFile:
             with_key(Owner(name="everything"), "primary", KEYS["everything"]),
             with_key(colour, "secondary", KEYS["colour-spare"]),
             with_key(Owner(name="operator", admin=True), "primary", KEYS["operator"]),
+            with_key(Owner(name="half", admin=True, models=("other",)), "primary", KEYS["half-operator"]),
         )
     )
 
@@ -213,6 +214,35 @@ def test_http_asks_for_the_same_keys(server: SimpleNamespace) -> None:
             timeout=20,
         )
         assert answer.status_code == expected, answer.text
+
+
+@pytest.mark.parametrize(
+    ("key", "models"), [("everything", ["colour", "other"]), ("colour", ["colour"])], ids=["all", "one"]
+)
+def test_lists_hold_the_callers_models(server: SimpleNamespace, key: str, models: list[str]) -> None:
+    headers = {"authorization": KEYS[key]}
+    listed = httpx.get(f"{server.url}/v1/models", headers=headers, timeout=20).json()["models"]
+    assert [model["name"] for model in listed] == models
+    indexed = httpx.post(f"{server.url}/v2/repository/index", headers=headers, timeout=20).json()
+    assert [entry["name"] for entry in indexed] == models
+    answer = InferenceService.REPOSITORY_INDEX.stub(server.channel)(
+        inference.RepositoryIndexRequest(), timeout=20, metadata=(("authorization", KEYS[key]),)
+    )
+    assert [entry.name for entry in answer.models] == models
+
+
+@pytest.mark.parametrize(
+    ("key", "models"), [("operator", ["colour", "other"]), ("half-operator", ["other"])], ids=["all", "one"]
+)
+def test_the_status_page_shows_the_operators_models(
+    server: SimpleNamespace, key: str, models: list[str]
+) -> None:
+    auth = ("anybody", KEYS[key])
+    shown = httpx.get(f"{server.url}/status/models", auth=auth, timeout=20).json()["models"]
+    assert [model["name"] for model in shown] == models
+    tried = httpx.post(f"{server.url}/status/try/colour", content=b"", auth=auth, timeout=20)
+    assert (tried.status_code == 403) is ("colour" not in models)
+    assert httpx.get(f"{server.url}/monitoring/prometheus/metrics", auth=auth, timeout=20).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/monitoring/prometheus/metrics", "/status/models"])
