@@ -45,9 +45,9 @@ class Contender:
         self._process.stdin.flush()
         return self._answer()
 
-    def time(self, runs: int) -> list[float]:
-        """Milliseconds of each of ``runs`` inferences."""
-        return list(self._ask({"time": runs})["ms"])
+    def time(self, runs: int, clock: str = "wall") -> list[float]:
+        """Milliseconds of each of ``runs`` inferences, by the clock ``wall`` or ``cpu``."""
+        return list(self._ask({"time": runs, "clock": clock})["ms"])
 
     def answer(self, image: Path) -> NDArray[np.float64]:
         """The first output, flat, for the float32 image in a ``.npy`` file."""
@@ -84,12 +84,14 @@ class Timing:
         return float(np.median(np.array(other.round_medians) / np.array(self.round_medians)))
 
 
-def interleave(contenders: Sequence[Contender], rounds: int, runs: int) -> dict[str, Timing]:
+def interleave(
+    contenders: Sequence[Contender], rounds: int, runs: int, clock: str = "wall"
+) -> dict[str, Timing]:
     """Time every contender in turn, ``rounds`` times ``runs`` inferences each."""
     blocks: dict[str, list[list[float]]] = {contender.kind: [] for contender in contenders}
     for _ in range(rounds):
         for contender in contenders:
-            blocks[contender.kind].append(contender.time(runs))
+            blocks[contender.kind].append(contender.time(runs, clock))
     return {
         kind: Timing(
             tuple(ms for block in series for ms in block), tuple(float(np.median(b)) for b in series)

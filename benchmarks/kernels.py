@@ -39,28 +39,29 @@ def measure(name: str, threads: int, options: argparse.Namespace, peers_python: 
     model = quantised_network(name)
     image = photograph_tensor(name)
     with ExitStack() as stack:
-        ours = Contender("accelserve", Path(sys.executable), model, threads)
+        isa = f":isa={options.isa}" if options.isa else ""
+        ours = Contender(f"accelserve{isa}", Path(sys.executable), model, threads)
         fast_layers(name)
-        fast = Contender("accelserve-fast", Path(sys.executable), model, threads)
+        fast = Contender(f"accelserve-fast{isa}", Path(sys.executable), model, threads)
         contenders = [stack.enter_context(ours), stack.enter_context(fast)]
         contenders += [stack.enter_context(Contender(peer, peers_python, model, threads)) for peer in PEERS]
         answers = {contender.kind: contender.answer(image) for contender in contenders}
         if options.busy:
             stack.callback(competing_process().kill)
-        timings = interleave(contenders, options.rounds, options.runs)
+        timings = interleave(contenders, options.rounds, options.runs, options.clock)
     record: dict[str, Any] = {
-        "accelserve_ms": timings["accelserve"].median,
-        "accelserve_p90_ms": timings["accelserve"].p90,
-        "accelserve_fast_ms": timings["accelserve-fast"].median,
-        "fast_times_faster_than_exact": timings["accelserve-fast"].times_faster_than(timings["accelserve"]),
+        "accelserve_ms": timings[ours.kind].median,
+        "accelserve_p90_ms": timings[ours.kind].p90,
+        "accelserve_fast_ms": timings[fast.kind].median,
+        "fast_times_faster_than_exact": timings[fast.kind].times_faster_than(timings[ours.kind]),
     }
     for peer, key in PEERS.items():
         record[key] = timings[peer].median
         record[key.replace("_ms", "_p90_ms")] = timings[peer].p90
-        record[f"times_faster_than_{peer}"] = timings["accelserve"].times_faster_than(timings[peer])
-        record[f"fast_times_faster_than_{peer}"] = timings["accelserve-fast"].times_faster_than(timings[peer])
-        record[f"answers_differ_from_{peer}"] = float(np.abs(answers["accelserve"] - answers[peer]).max())
-        record[f"same_top1_as_{peer}"] = bool(answers["accelserve"].argmax() == answers[peer].argmax())
+        record[f"times_faster_than_{peer}"] = timings[ours.kind].times_faster_than(timings[peer])
+        record[f"fast_times_faster_than_{peer}"] = timings[fast.kind].times_faster_than(timings[peer])
+        record[f"answers_differ_from_{peer}"] = float(np.abs(answers[ours.kind] - answers[peer]).max())
+        record[f"same_top1_as_{peer}"] = bool(answers[ours.kind].argmax() == answers[peer].argmax())
     record["share_of_peak"] = ours_share_of_peak(model, threads)
     record["device"] = ours.description
     return record
@@ -143,6 +144,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=10, help="inferences of each contender in a round")
+    parser.add_argument("--isa", help="instruction set of ours; the best if not given")
+    parser.add_argument(
+        "--clock", choices=["wall", "cpu"], default="wall", help="cpu: processor time, for --threads 1"
+    )
     parser.add_argument("--busy", action="store_true", help="with a process that keeps one core busy beside")
     parser.add_argument(
         "--peers", type=Path, default=Path(".venv-bench/bin/python"), help="interpreter that has the peers"
@@ -160,6 +165,7 @@ def main() -> None:
         "machine": machine(),
         "versions": peers_versions(options.peers),
         "competing_process": options.busy,
+        "clock": options.clock,
         "networks": {name: {"threads": {}} for name in options.networks},
     }
     for name in options.networks:

@@ -43,8 +43,11 @@ from accelserve.kernels.cpu.tile_registers import tile_configuration
 from accelserve.kernels.ir import Node, QWinogradConv2d
 
 MOST_UNROLLED = 4
-MOST_SCRATCH_BYTES = 5 << 18
-"""Of one worker: what stays in a second-level cache of 2 MB beside weights."""
+MOST_SCRATCH_BYTES = 1 << 18
+"""Of one worker where weights stay in the second-level cache: measured, more only costs."""
+MOST_SCRATCH_BYTES_OF_LARGE = 5 << 18
+"""Where weights come from beyond it, item by item, so that fewer and larger items read them less often."""
+LARGE_WEIGHT_BYTES = 1 << 20
 _PAGE_BYTES = 4096
 
 
@@ -198,7 +201,9 @@ class WinogradConvolution:
         patches = self.patch_rows * self.patch_columns
         rows = self.rows
         panel_pitch, patch_pitch = 4 * self.panels.padded(0), self.turns * self.unroll * self.isa.group
-        most = MOST_SCRATCH_BYTES // (TAPS * rows * (panel_pitch + patch_pitch))
+        large = self.weights.size > LARGE_WEIGHT_BYTES
+        scratch = MOST_SCRATCH_BYTES_OF_LARGE if large else MOST_SCRATCH_BYTES
+        most = scratch // (TAPS * rows * (panel_pitch + patch_pitch))
         cut = split_of(-(-patches // rows), self.panels.panels, self.k, self.context.threads, max(1, most))
         fields: dict[int, Field] = {
             **epilogue_fields(self.op.epilogue),
