@@ -6,7 +6,7 @@ the window is one pixel, the whole image counts as one row, so that no tile is c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,13 @@ from accelserve.kernels.cpu.lowering import Field, Step
 from accelserve.kernels.cpu.memory import call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
-from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
+from accelserve.kernels.cpu.microkernels.names import KernelName, parse
+from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, packs
 from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights
 
 MOST_UNROLLED = 4
+FAR_WEIGHTS_BYTES = 1 << 20
+"""So many weights are far whenever a layer begins, and few enough tiles share them that waiting shows."""
 
 
 @inlined
@@ -162,12 +165,16 @@ class TiledConvolution:
         group_bytes = sum(widths) * row_bytes
         weights = context.pack_later(
             group_bytes * layer.op.groups,
-            lambda: pack_weights(layer.weights, layer.op.groups, layer.segments, panels, isa, self.unroll),
+            lambda: pack_weights(
+                layer.weights[self._order()], layer.op.groups, layer.segments, panels, isa, self.unroll
+            ),
         )
         parameter_bytes = 8 * panels.padded(0)
         parameters = context.pack_later(
             parameter_bytes * panels.panels * layer.op.groups,
-            lambda: pack_parameters(self._bias(), layer.scale(), layer.op.groups, panels),
+            lambda: pack_parameters(
+                self._bias()[self._order()], layer.scale()[self._order()], layer.op.groups, panels
+            ),
         )
         return {
             f.WEIGHTS: weights,
@@ -181,6 +188,15 @@ class TiledConvolution:
             **self._kernels(),
         }
 
+    def _order(self) -> NDArray[np.int64]:
+        """Output channels in the order in which the kernels want them."""
+        order = np.arange(self.layer.k).reshape(self.layer.op.groups, -1)
+        width = self.panels.full
+        if is_in_packed_order(self._kernel_name(self.tiling.tile, width), self.isa):
+            for first in range(0, self.panels.channels - width + 1, width):
+                order[:, first : first + width] = order[:, first + np.array(PACKED_ORDER)]
+        return order.reshape(-1)
+
     def _bias(self) -> NDArray[np.int32]:
         sums = self.layer.weights.reshape(self.layer.k, -1).sum(1, dtype=np.int64)
         return np.asarray((self.layer.bias() - self.isa.activation_offset * sums).astype(np.int32))
@@ -189,12 +205,14 @@ class TiledConvolution:
         kind = self.layer.result_kind()
         return KernelName(
             op="conv2d",
-            result=ResultKind(kind.quantised, kind.intermediate, kind.residual),
+            result=kind if packs(self.isa, channels) else replace(kind, wide=False),
             rows=rows,
             channels=channels,
             group=self.isa.group,
             isa=self.isa.name,
             unroll=self.unroll,
+            # A single row's weights come as one stream, which processors foresee.
+            prefetch=rows > 1 and self.layer.weights.nbytes >= FAR_WEIGHTS_BYTES,
         )
 
     def _kernels(self) -> dict[int, Field]:

@@ -16,7 +16,11 @@ from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, I64, Emi
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName
+from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, is_in_packed_order
 
+PREFETCH_BYTES = 4096
+"""How far ahead of their use a tile asks for weights."""
+LINE_BYTES = 64
 ARGUMENTS = ("record", "input", "weights", "parameters", "output", "residual")
 
 
@@ -65,6 +69,7 @@ class _Conv2d:
             position = self.e.variable(self.e.plus(self.input, start))
             with self.e.loop(groups):
                 at, panel = position.get(), weights.get()
+                self._prefetch(panel, step_bytes * unroll)
                 for u in range(unroll):
                     loaded = [
                         self.e.load(self.e.plus(panel, step_bytes * u + vector_bytes * v), weight_type)
@@ -77,13 +82,58 @@ class _Conv2d:
                 position.set(self.e.plus(at, isa.group * unroll))
                 weights.set(self.e.plus(panel, step_bytes * unroll))
 
+    def _prefetch(self, weights: ir.Value, size_bytes: int) -> None:
+        """Ask for a later turn's weights."""
+        for line in range(0, size_bytes if self.name.prefetch else 0, LINE_BYTES):
+            self.e.prefetch(self.e.plus(weights, PREFETCH_BYTES + line))
+
     def _finish(self, accumulators: list[list[Variable]]) -> None:
-        lanes, size = self.isa.lanes, 1 if self.name.result.quantised else 4
-        epilogue = EpilogueEmitter(self.e, self.record, self.name.result, lanes)
         scale_at = self.e.plus(self.parameters, 4 * self.padded)
         scales = [
-            self.e.load(self.e.plus(scale_at, 4 * lanes * v), vector(F32, lanes)) for v in range(self.vectors)
+            self.e.load(self.e.plus(scale_at, 4 * self.isa.lanes * v), vector(F32, self.isa.lanes))
+            for v in range(self.vectors)
         ]
+        if not is_in_packed_order(self.name, self.isa):
+            self._finish_vectors(accumulators, scales)
+        elif self.name.result.intermediate or self.name.result.residual:
+            self._finish_by_memory(accumulators, scales)
+        else:
+            self._finish_packed(accumulators, scales)
+
+    def _finish_packed(self, accumulators: list[list[Variable]], scales: list[ir.Value]) -> None:
+        epilogue = PackedEpilogue(self.e, self.record, self.name.result)
+        output, step = self.output, self.field(f.OUTPUT_PIXEL)
+        for row in accumulators:
+            epilogue.emit([accumulator.get() for accumulator in row], scales, output, self.residual)
+            output = self.e.builder.add(output, step)
+
+    def _finish_by_memory(self, accumulators: list[list[Variable]], scales: list[ir.Value]) -> None:
+        """Rows in a loop, by way of memory: a long epilogue needs the registers that accumulators hold.
+
+        Without it LLVM sometimes takes registers for the epilogue's constants before the innermost loop, and spills
+        accumulators within it.
+        """
+        e = self.e
+        row_bytes = 4 * self.padded
+        sums = e.scratch(row_bytes * self.name.rows)
+        for m, row in enumerate(accumulators):
+            for v, accumulator in enumerate(row):
+                e.store(accumulator.get(), e.plus(sums, row_bytes * m + LINE_BYTES * v), LINE_BYTES)
+        epilogue = PackedEpilogue(e, self.record, self.name.result)
+        places = ((sums, e.const(row_bytes)), (self.output, self.field(f.OUTPUT_PIXEL)))
+        places += ((self.residual, self.field(f.RESIDUAL_PIXEL)),)
+        moving = [(e.variable(address), step) for address, step in places]
+        with e.loop(e.const(self.name.rows)):
+            at, output, residual = (address.get() for address, _ in moving)
+            kind = vector(I32, self.isa.lanes)
+            totals = [e.load(e.plus(at, LINE_BYTES * v), kind, LINE_BYTES) for v in range(self.vectors)]
+            epilogue.emit(totals, scales, output, residual)
+            for address, step in moving:
+                address.set(e.plus(address.get(), step))
+
+    def _finish_vectors(self, accumulators: list[list[Variable]], scales: list[ir.Value]) -> None:
+        lanes, size = self.isa.lanes, 1 if self.name.result.quantised else 4
+        epilogue = EpilogueEmitter(self.e, self.record, self.name.result, lanes)
         output_step, residual_step = self.field(f.OUTPUT_PIXEL), self.field(f.RESIDUAL_PIXEL)
         output, residual = self.output, self.residual
         for row in accumulators:

@@ -27,7 +27,7 @@ from accelserve.kernels.cpu.microkernels.emit import F32, I8, I32, I64, Emitter,
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
-from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, PackedEpilogue
+from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, PackedEpilogue, packs
 
 ARGUMENTS = ("record", "source", "a", "b", "target", "pixels")
 _GRAMMAR = re.compile(
@@ -75,18 +75,13 @@ def block_starts(isa: InstructionSet, channels: int) -> list[int]:
     return [min(first, channels - block) for first in range(0, channels, block)]
 
 
-def is_packed(isa: InstructionSet, channels: int) -> bool:
-    """Whether a block of so many channels is packed by saturating instructions, in an order of their own."""
-    return isa.lanes == 16 and channels == 4 * isa.lanes and isa.target.triple.startswith("x86_64")
-
-
 def pack_blocks(
     isa: InstructionSet, channels: int, vectors: Sequence[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
     """Parameters [channels] in the order of the kernels: block after block, each vector's part of it, padded to lanes."""
     block = block_channels(isa, channels)
     padded = -(-block // isa.lanes) * isa.lanes
-    order = np.array(PACKED_ORDER) if is_packed(isa, block) else np.arange(block)
+    order = np.array(PACKED_ORDER) if packs(isa, block) else np.arange(block)
     starts = block_starts(isa, channels)
     result = np.zeros((len(starts), len(vectors), padded), np.float32)
     for at, first in enumerate(starts):
@@ -110,7 +105,7 @@ class _Kernel:
         self.vectors = -(-name.channels // isa.lanes)
         self.bytes = vector(I8, isa.lanes * self.vectors)
         kind = ResultKind(True, wide=name.wide)
-        self.packed = PackedEpilogue(self.e, self.record, kind) if is_packed(isa, name.channels) else None
+        self.packed = PackedEpilogue(self.e, self.record, kind) if packs(isa, name.channels) else None
         self.plain = EpilogueEmitter(self.e, self.record, kind, isa.lanes)
 
     def field(self, position: int) -> ir.Value:

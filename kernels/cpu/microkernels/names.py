@@ -5,12 +5,13 @@
     name     = op "_qu8_qc8w_" result "_" tile "__" instruction-set
     op       = "conv2d" | "dwconv2d" | "winograd2d"
     result   = "f32" | "qu8" ["wide"] ["mid"] ["res"]
-    tile     = rows "x" channels "c" group ["u" unroll] ["t" tiles]
+    tile     = rows "x" channels "c" group ["u" unroll] ["t" tiles] ["p"]
 
 ``qu8`` is uint8 with a zero point per tensor, ``qc8w`` int8 weights with a scale per output channel. The result is
 float32, or uint8 after an intermediate quantisation (``mid``) and a residual (``res``) if there are such; ``wide`` if
 scaled sums may leave int32. A tile is ``rows`` output pixels by ``channels`` output channels, ``group`` input channels
-a dot product, ``unroll`` dot products a turn of the innermost loop, ``tiles`` matrix tiles that share the rows.
+a dot product, ``unroll`` dot products a turn of the innermost loop, ``tiles`` matrix tiles that share the rows; ``p`` kernels prefetch
+weights.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 _GRAMMAR = re.compile(
     r"(?P<op>conv2d|dwconv2d|winograd2d)_qu8_qc8w_(?P<result>f32|qu8(?:wide)?(?:mid)?(?:res)?)"
-    r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?(?:t(?P<tiles>\d+))?"
+    r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?(?:t(?P<tiles>\d+))?(?P<prefetch>p)?"
     r"__(?P<isa>[a-z0-9]+)"
 )
 
@@ -52,11 +53,12 @@ class KernelName:
     isa: str
     unroll: int = 1
     tiles: int = 1
+    prefetch: bool = False
 
     def __str__(self) -> str:
         unroll = f"u{self.unroll}" if self.unroll > 1 else ""
         tiles = f"t{self.tiles}" if self.tiles > 1 else ""
-        tile = f"{self.rows}x{self.channels}c{self.group}{unroll}{tiles}"
+        tile = f"{self.rows}x{self.channels}c{self.group}{unroll}{tiles}{'p' * self.prefetch}"
         return f"{self.op}_qu8_qc8w_{self.result}_{tile}__{self.isa}"
 
 
@@ -75,4 +77,5 @@ def parse(name: str) -> KernelName:
         isa=match["isa"],
         unroll=int(match["unroll"] or 1),
         tiles=int(match["tiles"] or 1),
+        prefetch=match["prefetch"] is not None,
     )

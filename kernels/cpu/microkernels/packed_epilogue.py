@@ -16,7 +16,8 @@ from llvmlite import ir
 
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, Emitter, vector
-from accelserve.kernels.cpu.microkernels.names import ResultKind
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind
 
 LANES = 16
 VECTORS = 4
@@ -28,6 +29,16 @@ _BYTES = vector(I8, CHANNELS)
 _WORDS = vector(I16, CHANNELS // 2)
 _INTS = vector(I32, LANES)
 _FLOATS = vector(F32, LANES)
+
+
+def packs(isa: InstructionSet, channels: int) -> bool:
+    """Whether blocks of so many channels can be packed by this epilogue."""
+    return isa.lanes == LANES and channels == CHANNELS and isa.target.triple.startswith("x86_64")
+
+
+def is_in_packed_order(name: KernelName, isa: InstructionSet) -> bool:
+    """Whether a kernel's weights and parameters are in ``PACKED_ORDER``."""
+    return name.result.quantised and packs(isa, name.channels)
 
 
 class PackedEpilogue:

@@ -28,6 +28,7 @@ def test_a_name_parses_to_what_made_it(isa: InstructionSet, kind: ResultKind, un
         isa=isa.name,
         unroll=unroll,
         tiles=3 - (unroll > 1),
+        prefetch=kind.residual,
     )
     assert parse(str(name)) == name
 
