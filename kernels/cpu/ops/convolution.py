@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelserve.kernels.cpu.convolution.depthwise import DepthwiseConvolution
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.matrix import MatrixConvolution
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
@@ -26,6 +27,8 @@ def _takes_over(node: Node) -> Sequence[int]:
 def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
     """One step, by matrix tiles where the processor has them and the layer is worth it."""
     layer = Layer(node, context)
+    if DepthwiseConvolution.suits(layer):
+        return (DepthwiseConvolution(layer).step(),)
     if context.isa.matrix and MatrixConvolution.suits(layer):
         return (MatrixConvolution(layer).step(),)
     return (TiledConvolution(layer).step(),)

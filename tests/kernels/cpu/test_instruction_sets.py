@@ -120,6 +120,19 @@ def test_channels_beside_whole_blocks_are_exact(name: str, channels: int, code_c
     assert_bit_exact(rows_of_pixels(g, channels), g.feeds, name, code_cache)
 
 
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("channels", [2, 7, 31, 64, 65, 96, 192])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_depthwise_convolutions_are_exact(name: str, channels: int, kernel: int, code_cache: Path) -> None:
+    g = IntegerGraphBuilder(channels)
+    same: dict[str, Any] = {"padding": kernel // 2, "groups": channels, "input_zero_point": 7}
+    x = g.input(9, 11, channels)
+    first = g.conv(x, channels, kernel, stride=2, **same)
+    second = g.conv(first, channels, kernel, residual=first, intermediate=True, gain=1e9, **same)
+    third = g.conv(second, channels, kernel, float_result=True, **same)
+    assert_bit_exact(g.graph(a=first, b=second, c=third), g.feeds, name, code_cache)
+
+
 def test_the_generic_set_runs_anywhere() -> None:
     assert RUNNABLE[-1] == "generic"
 
