@@ -4,7 +4,8 @@
 2. The taps of each are quantised by what its input is like on the pictures (``winograd_ranges``).
 3. Each is compared with its direct form on the same input: signal to noise of its sums.
 4. The features (or, without such an output, all outputs) are compared end to end, exact and fast: the cosine, mean over
-   pictures. Of the candidates in order of their noise, least first, the most are taken that keep it at 1 - budget.
+   pictures. Of the candidates in order of their noise for every product that they save, least first, the most are
+   taken that keep it at 1 - budget.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.compiler.passes.use_winograd import has_winograd_form, use_winograd
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.devices.reference import evaluate, macs
 from accelserve.kernels.ir import Array, DType, Graph, Node, QConv2d, Quantize, WinogradTaps
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.comparison import Comparison
@@ -43,13 +44,20 @@ class LayerChoice:
         name: of the node.
         taps: how its input's taps would be quantised.
         sqnr_db: of its sums, the direct form being the signal.
+        saved: products that its direct form makes more.
         fast: whether it was taken.
     """
 
     name: str
     taps: WinogradTaps
     sqnr_db: float
+    saved: int
     fast: bool
+
+    @property
+    def price(self) -> float:
+        """Noise relative to the signal, for every product saved."""
+        return float(10.0 ** (-self.sqnr_db / 10)) / self.saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ def choose_fast(
     if not nodes:
         return FastChoice((), budget, 1.0, len(feeds))
     taps = _observed_taps(exact, nodes, feeds)
-    ordered = sorted(_compared(exact, nodes, taps, feeds), key=lambda layer: -layer.sqnr_db)
+    ordered = sorted(_compared(exact, nodes, taps, feeds), key=lambda layer: layer.price)
     count, cosine = _most_within(_EndToEnd(exact, ordered, feeds), len(ordered), budget)
     taken = {layer.name for layer in ordered[:count]}
     by_name = {layer.name: replace(layer, fast=layer.name in taken) for layer in ordered}
@@ -194,7 +202,8 @@ def _compared(
         sums = Comparison()
         for wanted, found in zip(_results(direct, operands), _results(winograd, operands), strict=True):
             sums.add(wanted["sums"], found["sums"])
-        choices.append(LayerChoice(node.name, taps[node.name], sums.sqnr_db, fast=False))
+        saved = macs(direct, direct.nodes[0]) - macs(winograd, winograd.nodes[0])
+        choices.append(LayerChoice(node.name, taps[node.name], sums.sqnr_db, saved, fast=False))
     return choices
 
 
