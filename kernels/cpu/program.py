@@ -136,8 +136,12 @@ class CpuProgram:
     """See ``Program``. One lane a worker; a single image is shared by all workers in the first lane."""
 
     def __init__(self, context: Context, made: Recipe, constants: Memory) -> None:
-        self._context = context
-        self._graph = context.plan.graph
+        # Nothing of the context is kept: its graph holds the weights a second time.
+        graph = context.plan.graph
+        self._inputs = dict(graph.inputs)
+        self._outputs = {public: graph.type_of(value) for public, value in graph.outputs.items()}
+        self._isa, self._cache = context.isa, context.cache
+        self._arena_bytes = context.plan.arena_bytes
         self._recipe = made
         self._constants = constants
         self._lock = threading.Lock()
@@ -153,23 +157,23 @@ class CpuProgram:
     @property
     def inputs(self) -> Mapping[str, TensorType]:
         """Name -> type of each input, for one image."""
-        return self._graph.inputs
+        return self._inputs
 
     @property
     def outputs(self) -> Mapping[str, TensorType]:
         """Name -> type of each output, for one image."""
-        return {public: self._graph.type_of(value) for public, value in self._graph.outputs.items()}
+        return self._outputs
 
     @property
     def description(self) -> str:
         """``cpu avx512vnni, 2 threads``."""
-        threads = self._context.threads
-        return f"cpu {self._context.isa.name}, {threads} thread{'s' if threads > 1 else ''}"
+        threads = self._team.size
+        return f"cpu {self._isa.name}, {threads} thread{'s' if threads > 1 else ''}"
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of the packed constants and of one lane's arena."""
-        return self._constants.size_bytes + self._context.plan.arena_bytes
+        return self._constants.size_bytes + self._arena_bytes
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Results for a batch; see ``Program.run``.
@@ -214,7 +218,7 @@ class CpuProgram:
     def peak_macs_per_second(self) -> float:
         """What this program's instruction set can multiply at most on its workers; measured now, in some 30 ms."""
         with self._in_use():
-            return measured_peak(self._context.isa, self._team, self._context.cache)
+            return measured_peak(self._isa, self._team, self._cache)
 
     def close(self) -> None:
         """Join the workers and give the memory back."""

@@ -108,7 +108,7 @@ def integer_bias(weights: IntegerWeights, input_params: QuantParams) -> NDArray[
     # A channel of zero weights may carry the scale 0; its bias is then nothing that an integer could hold.
     in_units = np.rint(np.divide(reals, unit, out=np.zeros(outputs), where=unit != 0))
     limits = np.iinfo(np.int32)
-    sums = weights.weights.reshape(outputs, -1).astype(np.int64).sum(axis=1)
+    sums = weights.weights.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
     bounded = np.clip(in_units, limits.min, limits.max).astype(np.int64)
     return np.asarray(bounded - input_params.zero_point * sums, np.int64).astype(np.int32)
 

@@ -70,7 +70,9 @@ class Layer:
             middle = epilogue.intermediate
             greatest = max(abs(middle.low), abs(middle.high)) * abs(middle.multiplier)
         else:
-            sums = 255.0 * np.abs(self.weights.reshape(self.k, -1).astype(np.int64)).sum(1)
+            # Row by row: a dense layer's weights as int64 at once would be the process's peak of memory.
+            rows = (row.reshape(-1).astype(np.int64) for row in self.weights)
+            sums = 255.0 * np.array([np.abs(row).sum() for row in rows])
             sums += np.abs(self.bias().astype(np.float64))
             greatest = float((np.minimum(sums, 2.0**31) * np.abs(self.scale().astype(np.float64))).max())
         if epilogue.residual is not None:

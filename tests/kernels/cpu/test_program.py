@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -191,3 +193,48 @@ def test_loading_and_unloading_leaves_no_growth(code_cache: Path) -> None:
         program.run(images(2))
         program.close()
     assert (resident_pages() - before) * 4096 < 4 << 20
+
+
+def test_a_program_keeps_no_weights_but_the_packed_ones(code_cache: Path) -> None:
+    graph = small_network()
+    weights = [weakref.ref(array) for array in graph.constants.values()]
+    program = load(code_cache, graph=graph)
+    del graph
+    gc.collect()
+    assert not [kept for kept in weights if kept() is not None]
+    program.run(images(1))
+    program.close()
+
+
+GROWTH = """
+import gc, sys
+from pathlib import Path
+from tests.kernels.cpu.test_program import images, load
+
+def resident_pages():
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+def five_at_once():
+    programs = [load(Path(sys.argv[1])) for _ in range(5)]
+    for program in programs:
+        program.run(images(3))
+        program.close()
+
+for _ in range(15):
+    five_at_once()
+before = resident_pages()
+for _ in range(50):
+    five_at_once()
+print((resident_pages() - before) * 4096)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_loading_and_unloading_takes_no_memory_for_good(code_cache: Path) -> None:
+    load(code_cache).close()
+    grown = subprocess.run(
+        [sys.executable, "-c", GROWTH, str(code_cache)], capture_output=True, text=True, check=True
+    ).stdout
+    # 250 programs of some 140 kB each would have taken 35 MB.
+    assert int(grown) < 4 << 20
