@@ -32,8 +32,9 @@ class Histogram:
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._grow(max(-low, high))
         scale = np.float32(BINS / 2 / self.limit)
-        # The scale is a power of two, so the product and its floor are exact.
-        places = np.floor(array.ravel() * scale).astype(np.int32) + BINS // 2
+        # The scale is a power of two, so the product and its floor are exact; in float64 where float32 could underflow.
+        elements = array.ravel() if scale >= 1 else array.ravel().astype(np.float64)
+        places = np.floor(elements * scale).astype(np.int32) + BINS // 2
         self.counts += np.bincount(places, minlength=BINS)
 
     @property

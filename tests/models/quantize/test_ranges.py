@@ -28,6 +28,12 @@ def normal(count: int, seed: int = 0) -> Floats:
 finite = st.floats(-(2.0**60), 2.0**60, width=32)
 
 
+def test_the_least_negative_number_is_negative_in_every_order() -> None:
+    least, large = np.float32(-1e-45), np.float32(4096)
+    together, apart = histogram(np.array([large, least])), histogram(np.array([least]), np.array([large]))
+    np.testing.assert_array_equal(together.counts, apart.counts)
+
+
 @settings(deadline=None)
 @given(st.lists(finite, min_size=1, max_size=40), st.data())
 def test_counts_do_not_depend_on_order_or_on_the_split(values: list[float], data: st.DataObject) -> None:
