@@ -120,8 +120,11 @@ class _Conv2d:
             for v, accumulator in enumerate(row):
                 e.store(accumulator.get(), e.plus(sums, row_bytes * m + LINE_BYTES * v), LINE_BYTES)
         epilogue = PackedEpilogue(e, self.record, self.name.result)
-        places = ((sums, e.const(row_bytes)), (self.output, self.field(f.OUTPUT_PIXEL)))
-        places += ((self.residual, self.field(f.RESIDUAL_PIXEL)),)
+        places = (
+            (sums, e.const(row_bytes)),
+            (self.output, self.field(f.OUTPUT_PIXEL)),
+            (self.residual, self.field(f.RESIDUAL_PIXEL)),
+        )
         moving = [(e.variable(address), step) for address, step in places]
         with e.loop(e.const(self.name.rows)):
             at, output, residual = (address.get() for address, _ in moving)
