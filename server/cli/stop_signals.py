@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
+import socket
 from types import FrameType
 
 _LOG = logging.getLogger(__name__)
@@ -15,33 +15,41 @@ class StoppedWhileStarting(BaseException):
 
 
 class StopSignals:
-    """SIGTERM and SIGINT: an exception while the server starts, an event once it runs. SIGHUP: reload.
+    """SIGTERM and SIGINT: an exception while the server starts, a mark once it runs. SIGHUP: reload.
 
     Made before anything slow is imported: as process 1, which has no default actions, an early SIGTERM would be lost.
+    Belongs to the main thread, where Python runs handlers.
+
+    The system may hand a signal to any thread. Python then marks it, and runs the handler when the main thread next
+    executes Python code, which a main thread asleep on a lock never does: so it sleeps on a socket that the mark writes
+    to (``signal.set_wakeup_fd``).
     """
 
     def __init__(self) -> None:
         self.starting = True
-        self.received = threading.Event()
-        self._changed = threading.Event()
+        self._stopped = False
+        self._reload = False
+        self._awake, self._bell = socket.socketpair()
+        self._bell.setblocking(False)
+        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
 
     def wait(self) -> bool:
         """Sleep until a signal; True for a reload, False for the end."""
-        self._changed.wait()
-        self._changed.clear()
-        return not self.received.is_set()
+        while not (self._stopped or self._reload):
+            self._awake.recv(1)
+        self._reload = False
+        return not self._stopped
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
-        if self.received.is_set():
+        if self._stopped:
             return
-        self.received.set()
-        self._changed.set()
+        self._stopped = True
         _LOG.info("%s: no new requests; finishing those in flight", signal.Signals(number).name)
         if self.starting:
             raise StoppedWhileStarting
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self._changed.set()
+        self._reload = True
