@@ -24,6 +24,7 @@ from accelserve.kernels.preprocess import (
     ImageLimits,
     Preprocessor,
     PreprocessSpec,
+    StageClock,
     preprocess_float,
 )
 from accelserve.models.detection import DetectionRunner, DetectionStage
@@ -161,8 +162,12 @@ class Servable:
         height, width, channels = self._input_type.shape[1:]
         return height, width, channels
 
-    def decode(self, images: Sequence[bytes]) -> list[Array | ImageError]:
+    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> list[Array | ImageError]:
         """Encoded images to what ``run`` takes.
+
+        Args:
+            images: files.
+            clock: told how long decoding and the rest took; a network that reads float32 tells nothing.
 
         Returns:
             For each image an array [H, W, C] in the dtype of the network's input, or the error that names the element.
@@ -176,7 +181,7 @@ class Servable:
             )
         if self._preprocessor is None:
             return [self._decode_float(self._spec, image, element) for element, image in enumerate(images)]
-        pixels, errors = self._preprocessor.run_each(images)
+        pixels, errors = self._preprocessor.run_each(images, clock=clock)
         return [pixels[i] if error is None else error for i, error in enumerate(errors)]
 
     def _decode_float(self, spec: PreprocessSpec, image: bytes, element: int) -> Array | ImageError:

@@ -41,6 +41,7 @@ class Tracing:
         stages = reply.stages
         parts = (
             ("decode", stages.decode),
+            ("preprocess", stages.preprocess),
             ("queue", stages.queue),
             ("compute", stages.compute),
             ("postprocess", stages.postprocess),

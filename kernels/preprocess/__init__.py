@@ -1,5 +1,6 @@
 """Encoded pictures to the network's quantised input tensor, with TensorFlow's and Pillow's exact arithmetic."""
 
+from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image
 from accelserve.kernels.preprocess.errors import (
     EmptyImageError,
@@ -24,6 +25,7 @@ __all__ = [
     "PreprocessSpec",
     "PreprocessSpecError",
     "Preprocessor",
+    "StageClock",
     "UnknownImageFormatError",
     "decode_image",
     "preprocess_float",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from accelserve.kernels.preprocess import ImageError
+from accelserve.kernels.preprocess import ImageError, StageClock
 from accelserve.server.config import RequestLimits
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.registry import ModelChoice, ModelRegistry
@@ -44,9 +44,18 @@ class PredictRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSeconds:
-    """Where one request's time went, in seconds."""
+    """Where one request's time went, in seconds.
+
+    Attributes:
+        decode: files to pixels, waiting for a slot included.
+        preprocess: resizing, cropping, normalising and quantising.
+        queue: from the hand-over of the pixels to the first batch.
+        compute: batches on the device that held pictures of the request.
+        postprocess: from the device's results to the outputs.
+    """
 
     decode: float
+    preprocess: float
     queue: float
     compute: float
     postprocess: float
@@ -111,39 +120,66 @@ class Predictor:
         self, handle: ServableHandle[ImageServable], request: PredictRequest, watch: CallWatch
     ) -> PredictReply:
         """As ``predict``, for a caller that already holds the model; ``request.model`` is not looked at."""
+        (reply,) = self.predict_each(handle, [request], watch)
+        return reply
+
+    def predict_each(
+        self, handle: ServableHandle[ImageServable], requests: Sequence[PredictRequest], watch: CallWatch
+    ) -> list[PredictReply]:
+        """As ``predict_on``, for several signatures asked about the same pictures, which are computed once.
+
+        Args:
+            handle: the model.
+            requests: at least one; the pictures are the first one's, and the others' must be the same.
+            watch: whether anybody waits.
+
+        Returns:
+            A reply each; ``on_reply`` is told of the first.
+        """
         servable = handle.servable
-        key, signature = signature_of(servable, request.signature)
-        images = images_of(signature, request.inputs, servable.input_shape, self.limits.max_images)
-        wanted = wanted_outputs(signature, request.outputs)
+        asked = [_Question.of(servable, request, self.limits.max_images) for request in requests]
+        images = asked[0].images
         with self.scheduler.gate.admitted(handle.servable_id.name, images.count):
             begin = time.perf_counter()
-            pixels = self._pixels(servable, images, watch)
+            pixels, preprocess = self._pixels(servable, images, watch)
             decoded = time.perf_counter()
             report = self._compute(handle, pixels, watch)
         computed = time.perf_counter()
-        answers = servable.respond(key, report.results, list(dict.fromkeys(wanted.values())))
-        reply = PredictReply(
-            servable_id=handle.servable_id,
-            signature=key,
-            outputs={name: answers[alias] for name, alias in wanted.items()},
-            images=images.count,
-            stages=StageSeconds(
-                decode=decoded - begin,
-                queue=report.queue_seconds,
-                compute=report.compute_seconds,
-                postprocess=time.perf_counter() - computed,
-            ),
-            batch_images=report.batch_images,
+        answers = [question.answer(servable, report) for question in asked]
+        stages = StageSeconds(
+            decode=decoded - begin - preprocess,
+            preprocess=preprocess,
+            queue=report.queue_seconds,
+            compute=report.compute_seconds,
+            postprocess=time.perf_counter() - computed,
         )
-        self.on_reply(reply)
-        return reply
+        replies = [
+            PredictReply(
+                servable_id=handle.servable_id,
+                signature=question.key,
+                outputs=outputs,
+                images=images.count,
+                stages=stages,
+                batch_images=report.batch_images,
+            )
+            for question, outputs in zip(asked, answers, strict=True)
+        ]
+        self.on_reply(replies[0])
+        return replies
 
-    def _pixels(self, servable: ImageServable, images: Images, watch: CallWatch) -> Array:
+    def _pixels(self, servable: ImageServable, images: Images, watch: CallWatch) -> tuple[Array, float]:
+        """What the network reads, and the seconds of it that were not decoding."""
         watch.check()
+        begin = time.perf_counter()
         if not isinstance(images, EncodedImages):
-            return servable.quantize(images.tensor)
+            quantized = servable.quantize(images.tensor)
+            return quantized, time.perf_counter() - begin
         with self.decoding.slot(watch):
-            return decoded_pixels(servable, images.images)
+            begin = time.perf_counter()
+            clock = StageClock()
+            pixels = decoded_pixels(servable, images.images, clock)
+            # Pictures are worked on side by side: the clock's sums say how the elapsed time divides.
+            return pixels, (time.perf_counter() - begin) * (1 - clock.decode_share)
 
     def _compute(
         self, handle: ServableHandle[ImageServable], pixels: Array, watch: CallWatch
@@ -151,10 +187,31 @@ class Predictor:
         return self.scheduler.compute(handle.servable_id, handle.servable.run, pixels, watch)
 
 
-def decoded_pixels(servable: ImageServable, images: Sequence[bytes]) -> Array:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One request, checked: its pictures, and what it wants of the network's results."""
+
+    key: str
+    images: Images
+    wanted: Mapping[str, str]
+
+    @classmethod
+    def of(cls, servable: ImageServable, request: PredictRequest, max_images: int) -> _Question:
+        key, signature = signature_of(servable, request.signature)
+        images = images_of(signature, request.inputs, servable.input_shape, max_images)
+        return cls(key, images, wanted_outputs(signature, request.outputs))
+
+    def answer(self, servable: ImageServable, report: ComputeReport) -> dict[str, Array]:
+        answers = servable.respond(self.key, report.results, list(dict.fromkeys(self.wanted.values())))
+        return {name: answers[alias] for name, alias in self.wanted.items()}
+
+
+def decoded_pixels(
+    servable: ImageServable, images: Sequence[bytes], clock: StageClock | None = None
+) -> Array:
     """Encoded pictures as one batch for ``run``; ImageError for the first that cannot be used, naming its element."""
     rows: list[Array] = []
-    for index, row in enumerate(servable.decode(images)):
+    for index, row in enumerate(servable.decode(images, clock)):
         if isinstance(row, ImageError):
             raise row.with_element(index)
         rows.append(row)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.devices.health import DeviceHealth
-from accelserve.kernels.preprocess import ImageError
+from accelserve.kernels.preprocess import ImageError, StageClock
 
 Array = NDArray[np.generic]
 
@@ -76,8 +76,11 @@ class ImageServable(Protocol):
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width, channels of one picture as the network sees it."""
 
-    def decode(self, images: Sequence[bytes]) -> list[Array | ImageError]:
-        """Encoded pictures to [H, W, C] each, in the dtype that ``run`` takes; a bad one yields its error, in its place."""
+    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> list[Array | ImageError]:
+        """Encoded pictures to [H, W, C] each, in the dtype that ``run`` takes; a bad one yields its error, in its place.
+
+        The clock, if there is one, is told how long decoding and the rest took.
+        """
 
     def quantize(self, tensor: NDArray[np.float32]) -> Array:
         """float32 [N, H, W, C], preprocessed by the caller, to what ``run`` takes."""

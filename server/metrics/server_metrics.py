@@ -24,7 +24,7 @@ from accelserve.server.metrics.state import StateCollector
 UNKNOWN_MODEL = "(unknown)"
 
 _REQUESTS = ":tensorflow:serving:request_count"
-STAGES = ("queue", "decode", "compute", "postprocess")
+STAGES = ("queue", "decode", "preprocess", "compute", "postprocess")
 
 
 def exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
@@ -110,6 +110,7 @@ class ServerMetrics:
         for stage, seconds in (
             ("queue", stages.queue),
             ("decode", stages.decode),
+            ("preprocess", stages.preprocess),
             ("compute", stages.compute),
             ("postprocess", stages.postprocess),
         ):
@@ -189,7 +190,8 @@ class ServerMetrics:
             )
             for stage, sentence in (
                 ("queue", "From the hand-over of a request's pixels to its first batch."),
-                ("decode", "Decoding, resizing and quantising the pictures of a request."),
+                ("decode", "Decoding the pictures of a request, waiting for a slot included."),
+                ("preprocess", "Resizing, cropping, normalising and quantising the pictures of a request."),
                 ("compute", "Batches on the device that held pictures of a request."),
                 ("postprocess", "From the device's results to a request's outputs."),
             )

@@ -10,9 +10,9 @@ from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_examples import classification_body, parse_examples, regression_body
 from accelserve.server.rest.model_routes import choice_of
-from accelserve.server.rpc.classify import classification
+from accelserve.server.rpc.classify import classification, classify_request
 from accelserve.server.rpc.examples import pictures_of
-from accelserve.server.rpc.regress import regression
+from accelserve.server.rpc.regress import regress_request, regression
 from accelserve.server.scheduler.watch import CallWatch
 
 
@@ -30,7 +30,9 @@ class ExampleRoutes:
             signature, examples = parse_examples(raw)
             pictures = pictures_of(examples)
             with self._predictor.registry.acquire(choice_of(request)) as handle:
-                result = classification(self._predictor, handle, signature, pictures, watch)
+                asked = classify_request(handle, signature, pictures)
+                reply = self._predictor.predict_on(handle, asked, watch)
+                result = classification(reply, handle.servable.labels)
                 self._desk.metrics.count_examples(handle.servable_id.name, len(pictures))
             return json_response(classification_body(result))
 
@@ -43,7 +45,8 @@ class ExampleRoutes:
             signature, examples = parse_examples(raw)
             pictures = pictures_of(examples)
             with self._predictor.registry.acquire(choice_of(request)) as handle:
-                result = regression(self._predictor, handle, signature, pictures, watch)
+                asked = regress_request(handle, signature, pictures)
+                result = regression(self._predictor.predict_on(handle, asked, watch))
                 self._desk.metrics.count_examples(handle.servable_id.name, len(pictures))
             return json_response(regression_body(result))
 

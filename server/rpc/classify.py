@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.core.handle import ServableHandle
-from accelserve.server.dataplane.predictor import Predictor, PredictRequest, signature_of
+from accelserve.server.dataplane.predictor import Predictor, PredictReply, PredictRequest, signature_of
 from accelserve.server.dataplane.scores import class_scores, label_of, scores_alias
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
@@ -41,22 +41,19 @@ class Classify:
         with self.predictor.registry.acquire(
             model_choice(spec, present=request.HasField("model_spec"))
         ) as handle:
-            result = classification(self.predictor, handle, spec.signature_name, pictures, watch)
+            asked = classify_request(handle, spec.signature_name, pictures)
+            reply = self.predictor.predict_on(handle, asked, watch)
             self.count(handle.servable_id.name, len(pictures))
-            key, _ = signature_of(handle.servable, spec.signature_name)
             return serving.ClassificationResponse(
-                result=result, model_spec=model_spec(handle.servable_id, key)
+                result=classification(reply, handle.servable.labels),
+                model_spec=model_spec(handle.servable_id, reply.signature),
             )
 
 
-def classification(
-    predictor: Predictor,
-    handle: ServableHandle[ImageServable],
-    signature_name: str,
-    pictures: Array,
-    watch: CallWatch,
-) -> serving.ClassificationResult:
-    """What one signature makes of pictures; raises as ``Classify``."""
+def classify_request(
+    handle: ServableHandle[ImageServable], signature_name: str, pictures: Array
+) -> PredictRequest:
+    """The scores that one signature gives pictures; raises as ``Classify``."""
     key, signature = signature_of(handle.servable, signature_name)
     alias = scores_alias(signature)
     if alias is None:
@@ -64,17 +61,17 @@ def classification(
             f"Expected classification signature method_name to be {CLASSIFY_METHOD}. "
             f"Was: {signature.method_name}"
         )
-    reply = predictor.predict_on(
-        handle,
-        PredictRequest(
-            model=model_choice(model_spec(handle.servable_id), present=True),
-            signature=key,
-            inputs={next(iter(signature.inputs)): pictures},
-            outputs=(alias,),
-        ),
-        watch,
+    return PredictRequest(
+        model=model_choice(model_spec(handle.servable_id), present=True),
+        signature=key,
+        inputs={next(iter(signature.inputs)): pictures},
+        outputs=(alias,),
     )
-    labels = handle.servable.labels
+
+
+def classification(reply: PredictReply, labels: Sequence[str]) -> serving.ClassificationResult:
+    """The answer to a ``classify_request``."""
+    (alias,) = reply.outputs
     return serving.ClassificationResult(
         classifications=[
             serving.Classifications(

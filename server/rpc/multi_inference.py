@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.core.handle import ServableHandle
-from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, signature_of
+from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, PredictReply, PredictRequest
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.classify import CLASSIFY_METHOD, classification
+from accelserve.server.rpc.classify import CLASSIFY_METHOD, classification, classify_request
 from accelserve.server.rpc.examples import pictures_of
-from accelserve.server.rpc.regress import REGRESS_METHOD, regression
+from accelserve.server.rpc.regress import REGRESS_METHOD, regress_request, regression
 from accelserve.server.rpc.tensors import model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -27,7 +27,7 @@ class MultiInference:
     def __call__(
         self, request: serving.MultiInferenceRequest, watch: CallWatch
     ) -> serving.MultiInferenceResponse:
-        """One result a task, in their order, all of the same version.
+        """One result a task, in their order, all of the same version, from the pictures computed once.
 
         Raises:
             InvalidRequestError: no tasks, several models, a signature twice, or as Classify and Regress.
@@ -37,27 +37,30 @@ class MultiInference:
         pictures = pictures_of(request.input)
         first = request.tasks[0].model_spec
         with self.predictor.registry.acquire(model_choice(first, present=True)) as handle:
-            results = [self._result(task, handle, pictures, watch) for task in request.tasks]
+            asked = [_request(task, handle, pictures) for task in request.tasks]
+            replies = self.predictor.predict_each(handle, asked, watch)
             self.count(handle.servable_id.name, len(pictures))
+            labels = handle.servable.labels
+        results = [_result(task, reply, labels) for task, reply in zip(request.tasks, replies, strict=True)]
         return serving.MultiInferenceResponse(results=results)
 
-    def _result(
-        self,
-        task: serving.InferenceTask,
-        handle: ServableHandle[ImageServable],
-        pictures: Array,
-        watch: CallWatch,
-    ) -> serving.InferenceResult:
-        name = task.model_spec.signature_name
-        key, _ = signature_of(handle.servable, name)
-        result = serving.InferenceResult(model_spec=model_spec(handle.servable_id, key))
-        if task.method_name == CLASSIFY_METHOD:
-            result.classification_result.CopyFrom(
-                classification(self.predictor, handle, name, pictures, watch)
-            )
-        else:
-            result.regression_result.CopyFrom(regression(self.predictor, handle, name, pictures, watch))
-        return result
+
+def _request(
+    task: serving.InferenceTask, handle: ServableHandle[ImageServable], pictures: Array
+) -> PredictRequest:
+    make = classify_request if task.method_name == CLASSIFY_METHOD else regress_request
+    return make(handle, task.model_spec.signature_name, pictures)
+
+
+def _result(
+    task: serving.InferenceTask, reply: PredictReply, labels: Sequence[str]
+) -> serving.InferenceResult:
+    result = serving.InferenceResult(model_spec=model_spec(reply.servable_id, reply.signature))
+    if task.method_name == CLASSIFY_METHOD:
+        result.classification_result.CopyFrom(classification(reply, labels))
+    else:
+        result.regression_result.CopyFrom(regression(reply))
+    return result
 
 
 def _check(tasks: Sequence[serving.InferenceTask]) -> None:

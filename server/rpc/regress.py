@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.core.handle import ServableHandle
-from accelserve.server.dataplane.predictor import Predictor, PredictRequest, signature_of
+from accelserve.server.dataplane.predictor import Predictor, PredictReply, PredictRequest, signature_of
 from accelserve.server.dataplane.servable import Array, ImageServable, Signature
 from accelserve.server.errors import InvalidRequestError
 from accelserve.server.rpc.examples import pictures_of
@@ -36,37 +36,35 @@ class Regress:
         with self.predictor.registry.acquire(
             model_choice(spec, present=request.HasField("model_spec"))
         ) as handle:
-            result = regression(self.predictor, handle, spec.signature_name, pictures, watch)
+            asked = regress_request(handle, spec.signature_name, pictures)
+            reply = self.predictor.predict_on(handle, asked, watch)
             self.count(handle.servable_id.name, len(pictures))
-            key, _ = signature_of(handle.servable, spec.signature_name)
-            return serving.RegressionResponse(result=result, model_spec=model_spec(handle.servable_id, key))
+            return serving.RegressionResponse(
+                result=regression(reply), model_spec=model_spec(handle.servable_id, reply.signature)
+            )
 
 
-def regression(
-    predictor: Predictor,
-    handle: ServableHandle[ImageServable],
-    signature_name: str,
-    pictures: Array,
-    watch: CallWatch,
-) -> serving.RegressionResult:
-    """What one signature makes of pictures; raises as ``Regress``."""
+def regress_request(
+    handle: ServableHandle[ImageServable], signature_name: str, pictures: Array
+) -> PredictRequest:
+    """The numbers that one signature gives pictures; raises as ``Regress``."""
     key, signature = signature_of(handle.servable, signature_name)
     if not _is_one_number(signature):
         raise InvalidRequestError(
             f"Expected regression signature method_name to be {REGRESS_METHOD}. Was: {signature.method_name}"
         )
-    (alias,) = signature.outputs
-    reply = predictor.predict_on(
-        handle,
-        PredictRequest(
-            model=model_choice(model_spec(handle.servable_id), present=True),
-            signature=key,
-            inputs={next(iter(signature.inputs)): pictures},
-        ),
-        watch,
+    return PredictRequest(
+        model=model_choice(model_spec(handle.servable_id), present=True),
+        signature=key,
+        inputs={next(iter(signature.inputs)): pictures},
     )
+
+
+def regression(reply: PredictReply) -> serving.RegressionResult:
+    """The answer to a ``regress_request``."""
+    (values,) = reply.outputs.values()
     return serving.RegressionResult(
-        regressions=[serving.Regression(value=value) for value in reply.outputs[alias].reshape(-1).tolist()]
+        regressions=[serving.Regression(value=value) for value in values.reshape(-1).tolist()]
     )
 
 

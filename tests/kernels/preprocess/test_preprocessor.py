@@ -17,6 +17,7 @@ from accelserve.kernels.preprocess import (
     InvalidImageError,
     Preprocessor,
     PreprocessSpecError,
+    StageClock,
     UnknownImageFormatError,
 )
 
@@ -98,6 +99,19 @@ def test_a_bad_picture_spoils_nothing_else(rocket: bytes, cat: bytes, executor: 
         ]  # fmt: skip
         assert [error.element for error in errors if error] == [1, 3, 4, 5]
         np.testing.assert_array_equal(batch[[0, 2]], preprocessor.run([rocket, cat]))
+
+
+def test_a_clock_divides_the_time_and_changes_no_byte(
+    preprocessor: Preprocessor, rocket: bytes, cat: bytes, executor: ThreadPoolExecutor
+) -> None:
+    assert StageClock().decode_share == 1
+    clock = StageClock()
+    timed = Preprocessor(SPEC, input_scale=1.0, input_zero_point=124, executor=executor)
+    batch, _ = timed.run_each([rocket, cat], clock=clock)
+    np.testing.assert_array_equal(batch, preprocessor.run([rocket, cat]))
+    assert clock.decode_seconds > 0
+    assert clock.transform_seconds > 0
+    assert clock.decode_share == clock.decode_seconds / (clock.decode_seconds + clock.transform_seconds)
 
 
 def test_run_raises_the_first_error_with_its_element(preprocessor: Preprocessor, rocket: bytes) -> None:

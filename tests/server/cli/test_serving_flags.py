@@ -9,7 +9,7 @@ import pytest
 
 from accelserve.kernels.devices.discovery import device_kinds
 from accelserve.server.cli.group import accelserve
-from accelserve.server.cli.serve import server_config
+from accelserve.server.cli.serve import serve, server_config
 from accelserve.server.cli.serving_flags import FLAGS, INERT, inert_flags_given
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ConfigurationError

@@ -73,10 +73,10 @@ def test_while_it_decodes(server: SimpleNamespace, jpeg: bytes, monkeypatch: pyt
     inside, go_on = threading.Event(), threading.Event()
     decode = server.network.decode
 
-    def slow(images: Any) -> list[Any | ImageError]:
+    def slow(images: Any, clock: Any) -> list[Any | ImageError]:
         inside.set()
         go_on.wait()
-        return list(decode(images))
+        return list(decode(images, clock))
 
     monkeypatch.setattr(server.network, "decode", slow)
     begun = call(server, serving.PredictRequest(inputs={"images": from_strings([jpeg])}))

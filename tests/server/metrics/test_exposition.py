@@ -86,9 +86,10 @@ def test_latencies_have_tensorflow_servings_buckets(served: SimpleNamespace, jpe
 def test_our_own_histograms_are_by_model_and_device(served: SimpleNamespace, jpeg: bytes) -> None:
     predict(served, jpeg, jpeg, jpeg)
     read = values(page(served))
-    for stage in ("queue", "decode", "compute", "postprocess"):
+    for stage in ("queue", "decode", "preprocess", "compute", "postprocess"):
         assert read[f"accelserve_{stage}_seconds_count{{device=cpu,model_name=colour}}"] == 1
     assert read["accelserve_decode_seconds_sum{device=cpu,model_name=colour}"] > 0
+    assert read["accelserve_preprocess_seconds_sum{device=cpu,model_name=colour}"] > 0
     assert read["accelserve_images_total{device=cpu,model_name=colour}"] == 3
     assert read["accelserve_batch_images_sum{device=cpu,model_name=colour}"] == 3
     assert read["accelserve_waiting_images{model_name=colour}"] == 0

@@ -57,6 +57,7 @@ def test_the_data_tells_versions_and_latencies(rest: Rest, publish: Callable[...
     assert [latency["stage"] for latency in shown["latencies"]] == [
         "queue",
         "decode",
+        "preprocess",
         "compute",
         "postprocess",
     ]
@@ -80,7 +81,7 @@ def test_a_picture_gets_its_classes(rest: Rest) -> None:
         {"label": "blue", "score": 20, "box": None},
         {"label": "red", "score": 10, "box": None},
     ]
-    assert answer["seconds"].keys() == {"decode", "queue", "compute", "postprocess"}
+    assert answer["seconds"].keys() == {"decode", "preprocess", "queue", "compute", "postprocess"}
 
 
 def test_a_picture_gets_its_objects(rest: Rest, scoring_network: object) -> None:

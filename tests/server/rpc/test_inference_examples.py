@@ -88,9 +88,12 @@ def test_several_tasks_over_the_same_pictures(scoring: SimpleNamespace) -> None:
         ],
         input=examples(DIM),
     )
+    (network,) = scoring.loader.loaded.values()
+    network.batches.clear()
     number, classes = PredictionService.MULTI_INFERENCE.stub(scoring.channel)(request, timeout=20).results
     assert number.regression_result.regressions[0].value == 2
     assert [c.score for c in classes.classification_result.classifications[0].classes] == [1, 2, 3]
+    assert network.batches == [1], "the picture was computed more than once"
     assert (number.model_spec.signature_name, classes.model_spec.version.value) == ("brightness", 1)
 
 

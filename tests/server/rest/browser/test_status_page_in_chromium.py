@@ -59,7 +59,13 @@ def test_a_picture_gets_its_classes(serve: Serve, browser: Browser, tmp_path: Pa
     assert texts(window, "#outcome")[0].startswith("serving_default: 3 found (decode ")
     # The page asks again by itself, and then shows how long that took.
     window.wait_for("document.querySelectorAll('#latencies svg rect').length > 4")
-    assert texts(window, "#latencies td:nth-child(2)") == ["queue", "decode", "compute", "postprocess"]
+    assert texts(window, "#latencies td:nth-child(2)") == [
+        "queue",
+        "decode",
+        "preprocess",
+        "compute",
+        "postprocess",
+    ]
     assert window.complaints() == []
 
 
