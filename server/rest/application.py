@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from accelserve.server.config import RestConfig
 from accelserve.server.dataplane.predictor import Predictor
@@ -25,7 +25,7 @@ from accelserve.server.rest.inference_routes import InferenceRoutes
 from accelserve.server.rest.model_routes import ModelRoutes
 from accelserve.server.rest.monitoring_route import MonitoringRoute
 from accelserve.server.rest.predict_route import PredictRoute
-from accelserve.server.rest.routing import get, post
+from accelserve.server.rest.routing import get, in_any_case, post
 from accelserve.server.rest.status_routes import StatusRoutes
 
 _MODEL = "/v1/models/{model:str}"
@@ -62,17 +62,26 @@ def application(parts: RestParts) -> Starlette:
     return _starlette(
         [
             *_monitoring(parts.metrics, parts.config, parts.pool),
-            get("/v1/models", models.listed),
-            *(post(f"{path}:predict", predictions.predict) for path in _MODEL_PATHS),
-            *(post(f"{path}:classify", examples.classify) for path in _MODEL_PATHS),
-            *(post(f"{path}:regress", examples.regress) for path in _MODEL_PATHS),
-            *(get(f"{path}/metadata", models.metadata) for path in _MODEL_PATHS),
-            *(get(path, models.status) for path in _MODEL_PATHS),
+            *map(in_any_case, _tensorflow_serving(models, predictions, examples)),
             *InferenceRoutes(parts.predictor, parts.readiness, desk).routes(),
             *StatusRoutes(parts.predictor, parts.readiness, parts.metrics, desk).routes(),
         ],
         parts.config,
     )
+
+
+def _tensorflow_serving(
+    models: ModelRoutes, predictions: PredictRoute, examples: ExampleRoutes
+) -> list[Route]:
+    """TensorFlow Serving's paths, whose words it takes in any case."""
+    return [
+        get("/v1/models", models.listed),
+        *(post(f"{path}:predict", predictions.predict) for path in _MODEL_PATHS),
+        *(post(f"{path}:classify", examples.classify) for path in _MODEL_PATHS),
+        *(post(f"{path}:regress", examples.regress) for path in _MODEL_PATHS),
+        *(get(f"{path}/metadata", models.metadata) for path in _MODEL_PATHS),
+        *(get(path, models.status) for path in _MODEL_PATHS),
+    ]
 
 
 def monitoring_application(metrics: ServerMetrics, config: RestConfig, pool: Executor) -> Starlette:

@@ -86,7 +86,8 @@ class RestEnvelope:
         if self._keys is None:
             return Call(request_id=request_id, trace_parent=traced)
         caller = self._keys.caller(_without_basic(headers.get(AUTHORIZATION)))
-        if path.startswith(_ADMIN_PREFIX) or not path.startswith(_MODEL_PREFIXES):
+        folded = path.lower()  # some paths are taken in any case
+        if folded.startswith(_ADMIN_PREFIX) or not folded.startswith(_MODEL_PREFIXES):
             caller.check_admin()
         return Call(request_id=request_id, trace_parent=traced, check_model=caller.check_model)
 
@@ -105,7 +106,7 @@ def _without_basic(authorization: str | None) -> str | None:
 async def _refuse(error: ServerError, scope: Scope, receive: Receive, send: Send) -> None:
     response = error_response(error)
     if isinstance(error, UnauthenticatedError):
-        page = not scope["path"].startswith(_MODEL_PREFIXES)
+        page = not scope["path"].lower().startswith(_MODEL_PREFIXES)
         response.headers["www-authenticate"] = 'Basic realm="accelserve"' if page else "Bearer"
     # The body was not read: what follows on this connection could not be told from it.
     response.headers["connection"] = "close"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -21,6 +22,12 @@ def get(path: str, handler: Handler) -> Route:
 def post(path: str, handler: Handler) -> Route:
     """POST to a path."""
     return Route(path, _guarded(handler), methods=["POST"])
+
+
+def in_any_case(route: Route) -> Route:
+    """The same route, whatever the case of the path's own words; names in it stay as they are."""
+    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    return route
 
 
 def _guarded(handler: Handler) -> Handler:

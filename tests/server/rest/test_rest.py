@@ -55,6 +55,17 @@ def test_predict_in_every_format(rest: Rest, body: dict[str, Any], expected: dic
     assert (response.status_code, response.json()) == (200, expected)
 
 
+def test_the_paths_words_are_taken_in_any_case_and_names_are_not(rest: Rest) -> None:
+    _, client = rest()
+    body = {**FEATURES, "instances": [DIM]}
+    assert client.post("/V1/Models/colour/Versions/1:predict", json=body).json() == {
+        "predictions": [[1, 2, 3]]
+    }
+    assert client.get("/v1/MODELS/colour/METADATA").json()["model_spec"]["name"] == "colour"
+    assert client.get("/V1/models/colour").status_code == 200
+    assert client.get("/v1/models/Colour").status_code == 404
+
+
 def test_several_outputs_are_named(rest: Rest) -> None:
     _, client = rest()
     answer = client.post("/v1/models/colour:predict", json={"instances": [DIM]}).json()

@@ -204,6 +204,8 @@ def test_http_asks_for_the_same_keys(server: SimpleNamespace) -> None:
         403,
         {"error": "the key of 'colour' does not open model other"},
     )
+    assert get("/V1/Models/colour", KEYS["colour"]).status_code == 200
+    assert get("/V1/Models/other", KEYS["colour"]).status_code == 403
     assert get("/v2/models/other", KEYS["colour"]).status_code == 403
     body = {"instances": np.zeros((1, 8, 8, 3)).tolist()}
     for model, expected in (("colour", 200), ("other", 403)):
