@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.kernels.compiler.network_builder import NetworkBuilder
 
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
@@ -10,6 +9,7 @@ from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Graph
+from tests.kernels.compiler.network_builder import NetworkBuilder
 
 
 def operators(lowered: Lowered) -> list[str]:
