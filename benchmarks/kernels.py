@@ -62,23 +62,15 @@ def measure(name: str, threads: int, options: argparse.Namespace, peers_python: 
         record[f"fast_times_faster_than_{peer}"] = timings[fast.kind].times_faster_than(timings[peer])
         record[f"answers_differ_from_{peer}"] = float(np.abs(answers[ours.kind] - answers[peer]).max())
         record[f"same_top1_as_{peer}"] = bool(answers[ours.kind].argmax() == answers[peer].argmax())
-    record["share_of_peak"] = ours_share_of_peak(model, threads)
+    record["share_of_peak"] = ours_share_of_peak(model, threads, options.isa)
     record["device"] = ours.description
     return record
 
 
-def ours_share_of_peak(model: Path, threads: int) -> float:
+def ours_share_of_peak(model: Path, threads: int, isa: str | None) -> float:
     """Multiply-accumulates a second over all convolutions by the instruction set's measured peak; by the profiler."""
-    command = [
-        sys.executable,
-        "-m",
-        "accelserve.server.cli",
-        "profile",
-        str(model),
-        "--threads",
-        str(threads),
-        "--json",
-    ]
+    command = [sys.executable, "-m", "accelserve.server.cli", "profile", str(model), "--json"]
+    command += ["--threads", str(threads), "--device", f"cpu:{isa}" if isa else "cpu"]
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return float(report["share_of_peak"])
 

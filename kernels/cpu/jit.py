@@ -107,11 +107,14 @@ def entry_point(arguments: int) -> Callable[[Callable[..., None]], Compiled]:
 
 @cache
 def source_hash() -> str:
-    """16 hexadecimal digits over this room's sources and the compiler's versions."""
+    """16 hexadecimal digits over the compiler's versions and the sources that compiled code takes constants from.
+
+    Those are this room's and the postprocessing room's, whose exponential the softmax kernel shares.
+    """
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
-    room = Path(__file__).parent
-    for source in sorted(room.rglob("*.py")):
-        digest.update(str(source.relative_to(room)).encode())
+    kernels = Path(__file__).parents[1]
+    for source in sorted([*(kernels / "cpu").rglob("*.py"), *(kernels / "postprocess").rglob("*.py")]):
+        digest.update(str(source.relative_to(kernels)).encode())
         with suppress(FileNotFoundError):  # replaced while we look: another name is all that follows
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

@@ -125,6 +125,9 @@ class _Inserter:
         return result
 
     def _constant(self, name: str, array: Array) -> str:
+        """Add a constant and return its name, which differs from ``name`` where the network has one of that name."""
+        while name in self._taken:
+            name = f"{name}.quantization"
         self._taken.add(name)
         self._constants[name] = array
         return name

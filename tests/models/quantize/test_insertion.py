@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.ir import Clip, Concat, Graph, Quantize
+from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.ir import ChannelAffine, Clip, Concat, Graph, Node, Quantize
 from accelserve.models.quantize.quantizer import quantize
 from tests.models.quantize.float_graphs import Chain, floats
 
@@ -34,3 +35,18 @@ def test_a_concatenation_is_quantised_only_for_layers(read_by_a_convolution: boo
     assert lowered.count("Concat") == 1
     assert "ChannelAffine" not in lowered, "the map still runs on integers"
     assert np.all(np.isin(["Conv2d", "Add"], lowered, invert=True))
+
+
+def test_names_that_the_network_has_already_are_left_to_it() -> None:
+    net = Chain(1, 8, 8, 4)
+    net.conv(8)
+    graph = net.graph(net.last)
+    (conv,) = graph.nodes
+    rival = f"{conv.inputs[0]}/scale"
+    constants = {**graph.constants, rival: np.full(8, 3.0, np.float32)}
+    nodes = (*graph.nodes, Node("after", ChannelAffine(), (conv.output, rival, rival), "after"))
+    graph = Graph(graph.inputs, nodes, constants, {"after": "after"})
+    quantised = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
+    image = {"x": floats(1, 8, 8, 4, seed=9)}
+    expected, found = evaluate(graph, image)["after"], evaluate(quantised, image)["after"]
+    np.testing.assert_allclose(found, expected, atol=0.05 * float(np.abs(expected).max()))
