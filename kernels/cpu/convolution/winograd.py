@@ -158,7 +158,7 @@ def split_of(groups: int, panels: int, outputs: int, threads: int, most_groups: 
     """The cut that ends soonest, in units of one group multiplied by all panels.
 
     An item pays, besides its products, for reading its weights (about half a unit: they come from the last-level
-    cache, partly hidden) and for its patches' transform (about 19 units of K, measured on 512-bit vectors).
+    cache, partly hidden) and for its patches' transform (about 19 units of K, an estimate for 512-bit vectors).
     """
     best = Split(1, 1, groups)
     least = float("inf")
