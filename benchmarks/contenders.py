@@ -5,7 +5,7 @@ line and answers one JSON line:
 
 * ``{"time": n, "clock": "wall"}`` -> ``{"ms": [...]}``: n inferences of one image, each timed by itself, after two that
   are not. The clock ``cpu`` counts what the process has of the processor, whatever competes; for one thread.
-* ``{"answer": path}`` -> ``{"probabilities": [...]}``: the first output for the float32 image in that ``.npy`` file.
+* ``{"answer": path}`` -> ``{"probabilities": [...]}``: class probabilities, flat, for the float32 image in that ``.npy`` file.
 
 It must run in an environment that holds only the peer, so it imports nothing of this project unless it is asked to
 time it. Every contender gets the same QDQ file and the same float32 image in the layout that it takes (ours NHWC, the file's own
@@ -117,7 +117,7 @@ def serve(infer: Infer, shape: tuple[int, ...]) -> None:
         if "answer" in request:
             picture = np.load(request["answer"])
             outputs = infer(picture if picture.shape == image.shape else picture.transpose(0, 3, 1, 2))
-            print(json.dumps({"probabilities": np.asarray(outputs[0]).ravel().tolist()}), flush=True)
+            print(json.dumps({"probabilities": probabilities(outputs).ravel().tolist()}), flush=True)
             continue
         infer(image)
         infer(image)
@@ -128,6 +128,15 @@ def serve(infer: Infer, shape: tuple[int, ...]) -> None:
             infer(image)
             times.append((clock() - began) * 1e3)
         print(json.dumps({"ms": times}), flush=True)
+
+
+def probabilities(outputs: list[NDArray[Any]]) -> NDArray[np.float64]:
+    """What an answer says of classes: a classifier's output as it is, a detector's logits [..., classes] by softmax."""
+    values = np.asarray(max(outputs, key=lambda output: output.shape[-1]), np.float64)
+    if values.min() >= 0:
+        return values
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class Contender:
         return list(self._ask({"time": runs, "clock": clock})["ms"])
 
     def answer(self, image: Path) -> NDArray[np.float64]:
-        """The first output, flat, for the float32 image in a ``.npy`` file."""
+        """Class probabilities, flat, for the float32 image in a ``.npy`` file."""
         return np.array(self._ask({"answer": str(image)})["probabilities"])
 
     def __enter__(self) -> Self:
