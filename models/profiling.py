@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile
+from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile, share_of_peak
 from accelserve.models.importing import import_onnx
 from accelserve.models.numerics import winograd_beside
 from accelserve.models.repository import MODEL_FILE, verify
@@ -38,17 +38,15 @@ class NetworkProfile:
     @property
     def share_of_peak(self) -> float | None:
         """Of the steps that multiply: their rate together by the peak, 0 to 1."""
-        macs = sum(step.macs for step in self.steps)
-        seconds = sum(step.seconds for step in self.steps if step.macs)
-        if self.peak_macs_per_second is None or not seconds:
+        if self.peak_macs_per_second is None or not any(step.macs and step.seconds for step in self.steps):
             return None
-        return macs / seconds / self.peak_macs_per_second
+        return share_of_peak(self.steps, self.peak_macs_per_second)
 
     def step_share_of_peak(self, step: StepProfile) -> float | None:
         """One step's rate by the peak; None where it multiplies nothing or the peak is unknown."""
         if self.peak_macs_per_second is None or not step.macs or not step.seconds:
             return None
-        return step.macs / step.seconds / self.peak_macs_per_second
+        return share_of_peak([step], self.peak_macs_per_second)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data; milliseconds and GMAC/s."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from accelserve.kernels.cpu.microkernels import peak
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.team import Team
 from accelserve.kernels.cpu.tile_registers import tile_configuration
-from accelserve.kernels.devices.base import StepProfile
 
 _ROUNDS = 12
 _SECONDS_A_ROUND = 0.002
@@ -37,10 +35,3 @@ def measured_peak(isa: InstructionSet, team: Team, cache: Path | None) -> float:
         best = max(best, float(record[peak.TURNS]) * peak.macs_per_turn(isa) * team.size / seconds)
         record[peak.TURNS] = int(best * _SECONDS_A_ROUND / peak.macs_per_turn(isa) / team.size) + 1
     return best
-
-
-def share_of_peak(profile: Sequence[StepProfile], peak_macs_per_second: float) -> float:
-    """Of the steps that multiply: their rate together by the peak, 0 to 1; 0 if there is none."""
-    macs = sum(each.macs for each in profile)
-    seconds = sum(each.seconds for each in profile if each.macs > 0)
-    return macs / seconds / peak_macs_per_second if seconds > 0 else 0.0

@@ -62,6 +62,13 @@ class StepProfile:
     seconds: float
 
 
+def share_of_peak(profile: Sequence[StepProfile], peak_macs_per_second: float) -> float:
+    """Of the steps that multiply: their rate together by the peak, 0 to 1; 0 if there is none."""
+    macs = sum(each.macs for each in profile)
+    seconds = sum(each.seconds for each in profile if each.macs > 0)
+    return macs / seconds / peak_macs_per_second if seconds > 0 else 0.0
+
+
 @runtime_checkable
 class Program(Protocol):
     """A network, loaded on a device. Calls of ``run`` may come from several threads; the program orders them."""

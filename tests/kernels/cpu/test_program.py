@@ -16,9 +16,8 @@ import pytest
 from accelserve.kernels.cpu.isa import available
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.pack import Packer
-from accelserve.kernels.cpu.peak import share_of_peak
 from accelserve.kernels.cpu.program import CpuProgram
-from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program
+from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, share_of_peak
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import DeviceError
