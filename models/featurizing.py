@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageError
-from accelserve.models.repository import MANIFEST_FILE, list_versions, version_directory
+from accelserve.models.repository import latest_version
 from accelserve.models.servable import InputError, Servable
 
 Floats = NDArray[np.float32]
@@ -50,13 +50,6 @@ def featurize(
     opened = open_device(device) if isinstance(device, str) else device
     with closing(Servable.load(latest_version(Path(model)), device=opened, options=options)) as servable:
         return _features(servable, images)
-
-
-def latest_version(folder: Path) -> Path:
-    """The folder itself if it is a published version, else the latest version in it; ModelNotFoundError if none is."""
-    if (folder / MANIFEST_FILE).exists() or not list_versions(folder.parent, folder.name):
-        return folder
-    return version_directory(folder.parent, folder.name)
 
 
 def _features(servable: Servable, images: Iterable[Picture]) -> Floats:

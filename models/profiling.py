@@ -12,7 +12,7 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile, share_of_peak
 from accelserve.models.importing import import_onnx
 from accelserve.models.numerics import winograd_beside
-from accelserve.models.repository import MODEL_FILE, verify
+from accelserve.models.repository import MODEL_FILE, latest_version, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,7 @@ def network_file(model: Path) -> Path:
     """
     if model.is_file():
         return model
-    numbers = sorted((int(child.name) for child in model.iterdir() if child.name.isdecimal()), reverse=True)
-    directory = model / str(numbers[0]) if numbers else model
+    directory = latest_version(model.resolve())
     verify(directory)
     return directory / MODEL_FILE
 

@@ -71,6 +71,13 @@ def version_directory(repository: Path, name: str, version: int | None = None) -
     return repository / name / str(versions[-1] if version is None else version)
 
 
+def latest_version(folder: Path) -> Path:
+    """The folder itself if it is a published version, else the latest version in it; ModelNotFoundError if none is."""
+    if (folder / MANIFEST_FILE).exists() or not list_versions(folder.parent, folder.name):
+        return folder
+    return version_directory(folder.parent, folder.name)
+
+
 def publish(
     repository: Path,
     manifest: Callable[[int], Manifest],

@@ -52,8 +52,8 @@ def train_head(
     MODEL is the folder of a model with a 'features' signature, or of one of its versions. PICTURES holds one folder of
     pictures for each class; the folders' names become the labels.
     """
-    from accelserve.models.featurizing import latest_version
     from accelserve.models.heads.training import HeadOptions
+    from accelserve.models.repository import latest_version
 
     base = latest_version(model)
     options = HeadOptions(
