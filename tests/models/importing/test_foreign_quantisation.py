@@ -1,4 +1,4 @@
-"""Files that other tools quantised are served as they are: onnxruntime's quantiser here, stored files of NNCF's.
+"""Files that other tools quantised are served as they are: onnxruntime's here, stored ones of NNCF and Neural Compressor.
 
 Expected values are onnxruntime's on the very same file, unoptimised, so that it does what the nodes say.
 """
@@ -120,11 +120,19 @@ def test_onnxruntimes_files_are_served_as_they_are(
     assert float_operators(path) == set()
 
 
-# Made by nncf 3.4.0's post-training quantisation (presets MIXED and PERFORMANCE) of resnet18 with width 4, depths of 1,
-# 10 classes, pictures of 64 pixels and random weights; it leaves batch normalisation behind the convolutions.
-@pytest.mark.parametrize("preset", ["mixed", "performance"])
-def test_nncfs_files_are_served_as_they_are(preset: str, tmp_path: Path) -> None:
-    path = Path(__file__).parent / f"data/resnet18_width4_nncf_{preset}.onnx"
+# Of resnet18 with width 4, depths of 1, 10 classes, pictures of 64 pixels and random weights, all of them.
+# nncf 3.4.0's post-training quantisation, presets MIXED and PERFORMANCE; it leaves batch normalisation behind the
+# convolutions.
+# Intel's Neural Compressor, onnx-neural-compressor 1.0 beside onnxruntime 1.19.2: quantize() with StaticQuantConfig,
+# quant_format QDQ, weight_type QInt8, two photographs; activation_type and per_channel are in the name, s8 with
+# ActivationSymmetric. It folds batch normalisation, and one scale for all channels is a list of one. The weights that it
+# wrote to a file beside the network were put into it.
+@pytest.mark.parametrize(
+    "how",
+    ["nncf_mixed", "nncf_performance", "neural_compressor_u8_per_channel", "neural_compressor_s8_per_tensor"],
+)
+def test_files_of_nncf_and_neural_compressor_are_served_as_they_are(how: str, tmp_path: Path) -> None:
+    path = Path(__file__).parent / f"data/resnet18_width4_{how}.onnx"
     image = photographs()[0]
     expected, found = by_onnxruntime(path.read_bytes(), image), served(path, tmp_path, image)
     assert np.argmax(found) == np.argmax(expected)
