@@ -84,6 +84,7 @@ class _Importer:
         for node in file.nodes:
             for value in node.inputs:
                 readers.setdefault(value, []).append(node)
+        self._check_names(options)
         types = {}
         for given in file.inputs:
             if given.name not in readers and given.name not in file.outputs:
@@ -192,6 +193,11 @@ class _Importer:
                 self._file.source, f"input '{given.name}' is of {kind}; expected {', '.join(kinds)}"
             )
         override = options.input_shapes.get(given.name)
+        if override is not None and given.shape and len(override) != len(given.shape):
+            raise ModelFileError(
+                self._file.source,
+                f"input '{given.name}' has {len(given.shape)} dimensions, not the {len(override)} of --input-shape",
+            )
         shape = given.shape if override is None else tuple(override)
         if not shape:
             raise ModelFileError(
@@ -201,6 +207,14 @@ class _Importer:
         sizes = (1, *(0 if size is None else size for size in shape[1:]))
         self._check_sizes(given.name, shape, sizes, kinds[kind])
         return sizes, kinds[kind]
+
+    def _check_names(self, options: ImportOptions) -> None:
+        known = [given.name for given in self._file.inputs]
+        if unknown := sorted(options.input_shapes.keys() - known):
+            raise ModelFileError(
+                self._file.source,
+                f"has no input '{unknown[0]}' to give a shape to; its inputs are {', '.join(known)}",
+            )
 
     def _check_sizes(
         self, name: str, shape: Sequence[int | None], sizes: Sequence[int], dtype: DType
