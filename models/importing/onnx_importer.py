@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from accelserve.kernels.errors import GraphError, UnsupportedNodesError
 from accelserve.kernels.ir import DType, Graph, TensorType
 from accelserve.models.errors import ModelFileError
@@ -70,9 +72,10 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
     """
     file = read_onnx(source)
     importer = _Importer(file, options or ImportOptions())
-    return ImportedModel(
-        importer.graph(), importer.layouts, file.sha256, file.opset, file.producer, file.metadata
-    )
+    # Constants that are not finite are refused by name; numpy's warnings on the way there would say less.
+    with np.errstate(all="ignore"):
+        graph = importer.graph()
+    return ImportedModel(graph, importer.layouts, file.sha256, file.opset, file.producer, file.metadata)
 
 
 class _Importer:
@@ -106,10 +109,21 @@ class _Importer:
         if self._unsupported:
             raise UnsupportedNodesError(list(self._unsupported.values()))
         try:
-            return self._scope.graph({name: self._output(name) for name in self._file.outputs})
+            graph = self._scope.graph({name: self._output(name) for name in self._file.outputs})
         except UnsupportedFormError as error:
             name, op = error.blame or ("", "output")
             raise UnsupportedNodesError([(name, f"{op} {error.reason}")]) from error
+        self._check_finite(graph)
+        return graph
+
+    def _check_finite(self, graph: Graph) -> None:
+        for name, array in graph.constants.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                count = array.size - np.count_nonzero(np.isfinite(array))
+                raise ModelFileError(
+                    self._file.source,
+                    f"{count} of {array.size} values of '{name}' are not finite; did the training diverge?",
+                )
 
     def _output(self, name: str) -> str:
         value = self._values[name]
