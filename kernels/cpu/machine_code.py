@@ -7,8 +7,10 @@ nothing in the cache is ever stale, and any number of processes may fill it at o
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +21,8 @@ import llvmlite.binding as llvm
 
 from accelserve.kernels.cpu.sources import source_hash
 from accelserve.kernels.kept_files import keep, kept
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,9 @@ class KernelLoader:
         with self._lock:
             found = self.known(name, target, folder)
             if found is None:
+                began = time.perf_counter()
                 code = make()
+                _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
                 if folder is not None:
                     keep(_object_path(name, target, folder), code)
                 found = self._addresses[name, target] = self._link(name, code)
