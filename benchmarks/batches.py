@@ -1,0 +1,160 @@
+"""Images a second: one after the other on all cores, in batches, one image a core without barriers; and over gRPC.
+
+    python -m benchmarks.batches
+
+The runner decides by the queue: what waits when the device is free is the next batch. An image that waits alone is
+shared by all cores; of several, each core takes one, and what is left over is shared.
+
+Ways of one network take turns in one process, some runs each, for many rounds; a rate is that of the best round, since
+what others do on the machine only ever takes away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from accelserve.kernels.devices.base import LoadOptions
+from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.ir import Array
+from accelserve.models.servable import Servable
+from benchmarks.kernels import machine
+from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.serving_process import ServingProcess, jpeg_request, now, published
+
+RESULTS = Path(__file__).with_name("results") / "batches.json"
+BATCH = 8
+CALLERS = (1, 2, 4, 8)
+CORES = len(os.sched_getaffinity(0))
+
+Way = Callable[[Array], None]
+
+
+def in_process(name: str, rounds: int) -> dict[str, float]:
+    """Images a second of each way to run a batch on the device."""
+    model, cache = published(name), CACHE / "serving" / name
+    device = CpuDevice()
+    with ExitStack() as stack:
+
+        def loaded(threads: int) -> Servable:
+            options = LoadOptions(threads=threads, cache=cache)
+            return stack.enter_context(closing(Servable.load(model, device=device, options=options)))
+
+        together, alone = loaded(CORES), [loaded(1) for _ in range(CORES)]
+        pool = stack.enter_context(ThreadPoolExecutor(CORES))
+
+        def one_after_the_other(batch: Array) -> None:
+            for image in range(BATCH):
+                together.run(batch[image : image + 1])
+
+        def as_a_batch(batch: Array) -> None:
+            together.run(batch)
+
+        def one_a_core(batch: Array) -> None:
+            def share(core: int) -> None:
+                for image in range(core, BATCH, CORES):
+                    alone[core].run(batch[image : image + 1])
+
+            list(pool.map(share, range(CORES)))
+
+        ways = {"batch_1": one_after_the_other, f"batch_{BATCH}": as_a_batch, "one_a_core": one_a_core}
+        batch = np.zeros((BATCH, *together.input_shape), np.uint8)
+        return best_rates(ways, batch, rounds)
+
+
+def best_rates(ways: Mapping[str, Way], batch: Array, rounds: int) -> dict[str, float]:
+    """Images a second of each way in its best round; they take turns."""
+    least = dict.fromkeys(ways, np.inf)
+    for _ in range(rounds):
+        for name, run in ways.items():
+            began = time.perf_counter()
+            run(batch)
+            least[name] = min(least[name], time.perf_counter() - began)
+    return {name: len(batch) / seconds for name, seconds in least.items()}
+
+
+def over_grpc(name: str, seconds: float, rounds: int) -> dict[str, float]:
+    """JPEGs a second that so many callers get answered who each wait for their answer, in the best round."""
+    request = jpeg_request(name)
+    best = dict.fromkeys(CALLERS, 0.0)
+    with ServingProcess(published(name), CACHE / "serving" / name) as server:
+        for _ in range(rounds):
+            for callers in CALLERS:
+                best[callers] = max(best[callers], answered(server, request, callers, seconds) / seconds)
+    return {str(callers): rate for callers, rate in best.items()}
+
+
+def answered(server: ServingProcess, request: bytes, callers: int, seconds: float) -> int:
+    """Answers that the callers got within the time."""
+    counts = [0] * callers
+    end = time.perf_counter() + seconds
+
+    def call(caller: int) -> None:
+        while time.perf_counter() < end:
+            server.predict(request)
+            counts[caller] += 1
+
+    threads = [threading.Thread(target=call, args=(caller,)) for caller in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
+
+
+def show(results: Mapping[str, Any], console: Console) -> None:
+    """Print the table."""
+    device = ("batch_1", f"batch_{BATCH}", "one_a_core")
+    table = Table(title=f"images a second, {CORES} cores")
+    headings: Sequence[str] = (*(way.replace("_", " ") for way in device), "batch by one a core")
+    for column in ("network", *headings, *(f"gRPC, {callers} callers" for callers in CALLERS)):
+        table.add_column(column, justify="left" if column == "network" else "right")
+    for name, row in results["networks"].items():
+        rates = row["device"]
+        table.add_row(
+            name,
+            *(f"{rates[way]:.0f}" for way in device),
+            f"{rates[device[1]] / rates['one_a_core']:.2f}",
+            *(f"{rate:.0f}" for rate in row["grpc"].values()),
+        )
+    console.print(table)
+
+
+def main() -> None:
+    """Measure, write and show."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--grpc-rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each number of callers in a round")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    console = Console()
+    results: dict[str, Any] = {"date": now(), "machine": machine(), "cores": CORES, "networks": {}}
+    for name in options.networks:
+        console.print(f"{name} ...")
+        results["networks"][name] = {
+            "device": in_process(name, options.rounds),
+            "grpc": over_grpc(name, options.seconds, options.grpc_rounds),
+        }
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    options.results.write_text(json.dumps(results, indent=2) + "\n")
+    show(results, console)
+
+
+if __name__ == "__main__":
+    main()

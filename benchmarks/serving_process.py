@@ -1,0 +1,134 @@
+"""A server of one network in a process of its own, as users start it, and what the system says of that process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import grpc
+import numpy as np
+from examples.photographs import package_files
+
+from accelserve.kernels.preprocess import preprocess_spec
+from accelserve.models.architectures import architecture
+from accelserve.models.convert import ConvertOptions, convert
+from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.tensors import from_array
+from benchmarks.networks import CACHE, NETWORKS, quantised_network
+
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+_READY = re.compile(r"Running gRPC ModelServer at \S+:(\d+)")
+_MEGA = 1e6
+
+
+def now() -> str:
+    """The time of a measurement, for its results."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def published(name: str) -> Path:
+    """The folder of a published version of a network of ``benchmarks.networks``; made once and kept."""
+    model = quantised_network(name)
+    repository = CACHE / "models" / model.stem
+    if not (repository / name / "1").is_dir():
+        preprocess = preprocess_spec(architecture(NETWORKS[name]).preprocess)
+        convert(model, ConvertOptions(name=name, repository=repository, version=1, preprocess=preprocess))
+    return repository / name / "1"
+
+
+def jpeg_request(name: str) -> bytes:
+    """A Predict request of one photograph, ready to be sent."""
+    photograph = next(path for path in package_files() if path.suffix == ".jpg")
+    request = serving.PredictRequest()
+    request.model_spec.name = name
+    request.inputs["images"].CopyFrom(from_array(np.array([photograph.read_bytes()], object)))
+    return request.SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """What the system counts, in MB (10**6 bytes).
+
+    Attributes:
+        peak: resident at most, so far (VmHWM).
+        resident: now (VmRSS), which is the sum of the next two.
+        private: of the process alone (RssAnon).
+        mapped: of files, libraries and packed weights, which processes share (RssFile).
+    """
+
+    peak: float
+    resident: float
+    private: float
+    mapped: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessMemory:
+        """Of a process."""
+        status = Path(f"/proc/{pid}/status").read_text()
+        found = {key: int(value) * 1024 / _MEGA for key, value in re.findall(r"(\w+):\s+(\d+) kB", status)}
+        return cls(found["VmHWM"], found["VmRSS"], found["RssAnon"], found["RssFile"])
+
+
+class ServingProcess:
+    """``accelserve serve`` of one model, from its start until ready.
+
+    Attributes:
+        ready_seconds: from the start of the process until it listens.
+        log: its lines until then.
+    """
+
+    def __init__(self, model: Path, cache: Path, *flags: str) -> None:
+        """Start it; returns once it is ready.
+
+        Args:
+            model: folder of a published version.
+            cache: of the server.
+            flags: more of them.
+
+        Raises:
+            RuntimeError: it ended instead.
+        """
+        name = model.parent.name
+        command = [sys.executable, "-m", "accelserve.server.cli", "serve", "--port=0", f"--model_name={name}"]
+        command += [f"--model_base_path={model.parent.resolve()}", f"--cache_dir={cache.resolve()}", *flags]
+        began = time.perf_counter()
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.log: list[str] = []
+        self._port = self._await_port()
+        self.ready_seconds = time.perf_counter() - began
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{self._port}")
+        grpc.channel_ready_future(self._channel).result(timeout=10)
+        self.predict: Callable[[bytes], bytes] = self._channel.unary_unary(PREDICT)
+
+    def _await_port(self) -> int:
+        for line in self._process.stdout or ():
+            self.log.append(line.rstrip())
+            if found := _READY.search(line):
+                return int(found[1])
+        raise RuntimeError("the server ended early:\n" + "\n".join(self.log))
+
+    def memory(self) -> ProcessMemory:
+        """Of the process now."""
+        return ProcessMemory.of(self._process.pid)
+
+    def milliseconds(self, request: bytes) -> float:
+        """Of one request."""
+        began = time.perf_counter()
+        self.predict(request)
+        return (time.perf_counter() - began) * 1e3
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.communicate(timeout=60)

@@ -1,0 +1,96 @@
+"""How long a server takes until it is ready, with and without a cache, and how much slower its first answer is.
+
+    python -m benchmarks.start_up
+
+Every start is a process of its own. Of times on a machine that others use, the least says most: of each figure the
+best start is given, and all of them are in the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.kernels import machine
+from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.serving_process import ServingProcess, jpeg_request, now, published
+
+RESULTS = Path(__file__).with_name("results") / "start_up.json"
+REQUESTS = 60
+
+
+def measure(name: str, starts: int) -> dict[str, Any]:
+    """Start a server of a network without a cache, then with one, ``starts`` times each."""
+    model, request = published(name), jpeg_request(name)
+    cold, warm, first, median, progress = [], [], [], [], 0
+    for _ in range(starts):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="cold-"))
+        try:
+            with ServingProcess(model, folder) as server:
+                cold.append(server.ready_seconds)
+                progress = sum("compil" in line for line in server.log)
+            with ServingProcess(model, folder) as server:
+                warm.append(server.ready_seconds)
+                times = [server.milliseconds(request) for _ in range(REQUESTS)]
+                first.append(times[0])
+                median.append(statistics.median(times))
+        finally:
+            shutil.rmtree(folder)
+    return {
+        "cold_seconds": cold,
+        "progress_lines": progress,
+        "warm_seconds": warm,
+        "first_request_ms": first,
+        "median_request_ms": median,
+        "first_by_median": min(first) / min(median),
+    }
+
+
+def show(results: Mapping[str, Any], console: Console) -> None:
+    """Print the table."""
+    table = Table(title="from the start of the process; the best of some starts")
+    for column in ("network", "ready, no cache", "ready, cache", "first request", "median", "ratio"):
+        table.add_column(column, justify="left" if column == "network" else "right")
+    for name, row in results["networks"].items():
+        table.add_row(
+            name,
+            f"{min(row['cold_seconds']):.1f} s",
+            f"{min(row['warm_seconds']):.2f} s",
+            f"{min(row['first_request_ms']):.1f} ms",
+            f"{min(row['median_request_ms']):.1f} ms",
+            f"{row['first_by_median']:.2f}",
+        )
+    console.print(table)
+
+
+def main() -> None:
+    """Measure, write and show."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    console = Console()
+    results: dict[str, Any] = {"date": now(), "machine": machine(), "networks": {}}
+    for name in options.networks:
+        console.print(f"{name} ...")
+        results["networks"][name] = measure(name, options.starts)
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    options.results.write_text(json.dumps(results, indent=2) + "\n")
+    show(results, console)
+
+
+if __name__ == "__main__":
+    main()
