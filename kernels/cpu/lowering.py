@@ -16,6 +16,7 @@ from accelserve.kernels.cpu.jit import Compiled
 from accelserve.kernels.cpu.machine_code import KERNELS
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.pack import Packer
+from accelserve.kernels.cpu.weight_streams import WeightReads
 from accelserve.kernels.ir import Array, Node, Op, Padding, TensorType
 
 RECORD_FIELDS = 64
@@ -52,6 +53,7 @@ class Step:
         items: 1 or more; each is a share of the work that depends on no other one.
         shape: of the result.
         macs: multiply-accumulates.
+        reads: what it reads of the packed constants, if it is worth asking for early.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Step:
     items: int
     shape: tuple[int, ...]
     macs: int = 0
+    reads: WeightReads | None = None
 
 
 class HaloRule(Protocol):

@@ -16,6 +16,7 @@ from accelserve.kernels.cpu.arena import Memory
 from accelserve.kernels.cpu.lowering import RECORD_FIELDS, Address, Context, Step
 from accelserve.kernels.cpu.ops.movement import SOURCE, TARGET, copy_step, dense_strides, strides_of
 from accelserve.kernels.cpu.peak import measured_peak
+from accelserve.kernels.cpu.weight_streams import ahead_tables
 from accelserve.kernels.devices.base import StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.errors import DeviceError
@@ -132,6 +133,23 @@ class Lane:
         return int(self.records.ctypes.data) + (patch.step * RECORD_FIELDS + patch.field) * 8
 
 
+class _AheadTables:
+    """The tables of weights to ask for early, of all steps; all lanes share them."""
+
+    def __init__(self, steps: Sequence[Step], workers: int, constants: int) -> None:
+        self._steps = steps
+        self._tables = ahead_tables([each.reads for each in steps], workers)
+        for table in self._tables:
+            table[:, 0] += constants
+
+    def enter(self, records: NDArray[np.int64]) -> None:
+        """Set the fields of a lane's records: the address of a step's table, and of its last row."""
+        for step, table, record in zip(self._steps, self._tables, records, strict=True):
+            if step.reads is not None:
+                address = table.ctypes.data
+                record[step.reads.table : step.reads.table + 2] = address, address + table[:-1].nbytes
+
+
 class CpuProgram:
     """See ``Program``. One lane a worker; a single image is shared by all workers in the first lane."""
 
@@ -147,10 +165,13 @@ class CpuProgram:
         self._lock = threading.Lock()
         self._closed = False
         functions = [each.function.address(context.cache) for each in made.steps]
+        self._ahead = _AheadTables(made.steps, context.threads, constants.address)
         self._lanes = [
             Lane(made.steps, functions, context.plan.arena_bytes, context.scratch_bytes, constants.address)
             for _ in range(context.threads)
         ]
+        for lane in self._lanes:
+            self._ahead.enter(lane.records)
         self._team = team.Team(context.threads, context.cache)
         self._batch = _BatchJob(self._lanes, made, team.run_image.address(context.cache))
 

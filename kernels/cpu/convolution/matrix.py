@@ -7,6 +7,7 @@ computed too and thrown away. Else a run is a row of the result, or two rows if 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Field, Step
-from accelserve.kernels.cpu.memory import call1, call11, field
+from accelserve.kernels.cpu.memory import call1, call12, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.matrix import (
     LANES,
@@ -32,6 +33,7 @@ from accelserve.kernels.cpu.microkernels.names import KernelName, parse
 from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER
 from accelserve.kernels.cpu.pack import PanelLayout, pack_weights
 from accelserve.kernels.cpu.tile_registers import tile_configuration
+from accelserve.kernels.cpu.weight_streams import ROW_BYTES, WeightReads
 
 WORKER_BYTES = 2 * SUMS_BYTES
 LEAST_PIXELS = 8
@@ -42,11 +44,11 @@ PANELS_FIRST_BYTES = 1 << 19
 
 @inlined
 def run_panels(
-    record: int, sums: int, first: int, last: int, group: int, panel: int, end: int, which: int
+    record: int, sums: int, first: int, last: int, group: int, panel: int, end: int, which: int, ahead: int
 ) -> None:
     """All blocks of a range by panels of one group that share a kernel."""
     channels = group * field(record, f.GROUP_CHANNELS)
-    call11(
+    call12(
         field(record, f.KERNEL_MATRIX + which),
         record,
         sums,
@@ -59,6 +61,7 @@ def run_panels(
         field(record, f.PARAMETERS) + group * field(record, f.PANELS) * field(record, f.PARAMETER_BYTES),
         field(record, f.OUTPUT) + channels * field(record, f.OUTPUT_BYTES),
         field(record, f.RESIDUAL) + channels,
+        ahead,
     )
 
 
@@ -76,13 +79,17 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
     first_panel = item % panel_items * panel_chunk
     last_panel = min(first_panel + panel_chunk, panels * field(record, f.GROUPS))
     sums = field(record, f.SUMS) + thread * WORKER_BYTES
+    nothing = field(record, f.NOTHING_AHEAD)
+    ahead = field(record, f.AHEAD) + item * ROW_BYTES
     call1(field(record, f.CONFIGURE), field(record, f.CONFIGURATION))
     for group in range(first_panel // panels, (last_panel + panels - 1) // panels):
         begin, end = max(0, first_panel - group * panels), min(panels, last_panel - group * panels)
         if begin < min(end, panels - 1):
-            run_panels(record, sums, first, last, group, begin, min(end, panels - 1), 0)
+            run_panels(record, sums, first, last, group, begin, min(end, panels - 1), 0, ahead)
+            ahead = nothing
         if end == panels:
-            run_panels(record, sums, first, last, group, panels - 1, panels, 1)
+            run_panels(record, sums, first, last, group, panels - 1, panels, 1, ahead)
+            ahead = nothing
     call1(field(record, f.RELEASE), 0)
     if first_panel == 0:
         height = field(record, f.HALO + HEIGHT)
@@ -202,7 +209,21 @@ class MatrixConvolution:
             items=items,
             shape=layer.target.type.shape,
             macs=layer.macs,
+            reads=self._reads(items, fields),
         )
+
+    def _reads(self, items: int, fields: Mapping[int, Field]) -> WeightReads | None:
+        """What each item reads of the weights; the groups of a grouped layer are small and not worth it."""
+        weights, size = fields[f.WEIGHTS], fields[f.PANEL_BYTES]
+        chunk, panel_items = fields[f.PANEL_CHUNK], fields[f.PANEL_ITEMS]
+        if self.layer.op.groups > 1 or not isinstance(weights, Address):
+            return None
+        panels = np.arange(items) % panel_items * chunk
+        count = np.minimum(chunk, self.panels.panels - panels)
+        turns = count * fields[f.TILE_CHUNK] * self.layer.segments * self.steps
+        if self.panels.full > SUB_PANEL:
+            turns *= 2
+        return WeightReads(weights.offset + panels * size, count * size, turns, f.AHEAD)
 
     def _rows_a_step(self) -> int:
         """Rows of the unit before that every step finishes.
@@ -312,5 +333,4 @@ class MatrixConvolution:
             f.PANEL_CHUNK: panel_chunk,
             f.PANEL_ITEMS: panel_items,
             f.PANELS_OUTER: int(by_panels),
-            f.WEIGHTS_ARE_FAR: int(layer.weights.nbytes > PANELS_FIRST_BYTES),
         }
