@@ -9,6 +9,7 @@ costs a little and changes nothing.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def ahead_tables(reads: Sequence[WeightReads | None], workers: int) -> list[NDAr
     for worker in range(workers):
         visits = _visits(reads, worker, workers)
         needed = [index for index, visit in enumerate(visits) if visit.size > 0]
-        for begin, end in zip(needed, needed[1:], strict=False):
+        for begin, end in itertools.pairwise(needed):
             _share(tables, visits[begin:end], visits[end])
     return tables
 
@@ -89,7 +90,11 @@ def _share(tables: Sequence[NDArray[np.int64]], askers: Sequence[_Visit], wanted
     for visit, end, begin in zip(askers, ends, [0, *ends[:-1]], strict=True):
         if visit.turns > 0:
             share = end - begin
-            tables[visit.step][visit.item] = wanted.first + begin * LINE_BYTES, share, -(-share // visit.turns)
+            tables[visit.step][visit.item] = (
+                wanted.first + begin * LINE_BYTES,
+                share,
+                -(-share // visit.turns),
+            )
 
 
 __all__ = ["ROW_BYTES", "WeightReads", "ahead_tables"]

@@ -7,7 +7,6 @@ computed too and thrown away. Else a run is a row of the result, or two rows if 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +29,7 @@ from accelserve.kernels.cpu.microkernels.matrix import (
     emit_tile_release,
 )
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
-from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER
+from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER, kind_for
 from accelserve.kernels.cpu.pack import PanelLayout, pack_weights
 from accelserve.kernels.cpu.tile_registers import tile_configuration
 from accelserve.kernels.cpu.weight_streams import ROW_BYTES, WeightReads
@@ -159,6 +158,34 @@ def runs_of(layer: Layer) -> Runs:
     return min([*whole, *by_rows], key=lambda runs: (runs.cost, runs.rows))
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How blocks and panels are cut into items.
+
+    Attributes:
+        items: of the layer.
+        block_chunk: blocks of an item.
+        panel_chunk: panels of an item, counted through all groups.
+        panel_items: items that share their blocks.
+        by_panels: whether an item's blocks are its inner loop.
+    """
+
+    items: int
+    block_chunk: int
+    panel_chunk: int
+    panel_items: int
+    by_panels: bool
+
+    def fields(self) -> dict[int, Field]:
+        """For the record."""
+        return {
+            f.TILE_CHUNK: self.block_chunk,
+            f.PANEL_CHUNK: self.panel_chunk,
+            f.PANEL_ITEMS: self.panel_items,
+            f.PANELS_OUTER: int(self.by_panels),
+        }
+
+
 class MatrixConvolution:
     """Lowers one layer."""
 
@@ -180,13 +207,13 @@ class MatrixConvolution:
     def step(self) -> Step:
         """The layer as a step."""
         runs, layer = self.runs, self.layer
-        items, chunks = self._split()
+        split, weights = self._split(), self._weights()
         fields: dict[int, Field] = {
             **layer.input_fields(),
             f.SEGMENT_GROUPS: self.steps,
-            **self._weight_fields(),
+            **self._weight_fields(weights),
             **layer.result_fields(),
-            **chunks,
+            **split.fields(),
             f.BLOCKS: self.context.pack(self._blocks()),
             f.BLOCK_COUNT: runs.blocks,
             f.PITCH: runs.pitch,
@@ -206,24 +233,24 @@ class MatrixConvolution:
             operator=str(self._kernel_name(self.panels.full)),
             function=convolve_matrix,
             fields=fields,
-            items=items,
+            items=split.items,
             shape=layer.target.type.shape,
             macs=layer.macs,
-            reads=self._reads(items, fields),
+            reads=self._reads(split, weights),
         )
 
-    def _reads(self, items: int, fields: Mapping[int, Field]) -> WeightReads | None:
-        """What each item reads of the weights; the groups of a grouped layer are small and not worth it."""
-        weights, size = fields[f.WEIGHTS], fields[f.PANEL_BYTES]
-        chunk, panel_items = fields[f.PANEL_CHUNK], fields[f.PANEL_ITEMS]
-        if self.layer.op.groups > 1 or not isinstance(weights, Address):
-            return None
-        panels = np.arange(items) % panel_items * chunk
-        count = np.minimum(chunk, self.panels.panels - panels)
-        turns = count * fields[f.TILE_CHUNK] * self.layer.segments * self.steps
-        if self.panels.full > SUB_PANEL:
-            turns *= 2
-        return WeightReads(weights.offset + panels * size, count * size, turns, f.AHEAD)
+    def _reads(self, split: Split, weights: Address) -> WeightReads:
+        """What each item reads of the weights; of a grouped layer, which has few, nothing that is worth asking for."""
+        panels = np.arange(split.items) % split.panel_items * split.panel_chunk
+        count = np.minimum(split.panel_chunk, self.panels.panels - panels)
+        count = count if self.layer.op.groups == 1 else np.zeros_like(count)
+        turns = -(-self.panels.full // SUB_PANEL) * self.layer.segments * self.steps
+        return WeightReads(
+            first=weights.offset + panels * self._panel_bytes,
+            size=count * self._panel_bytes,
+            turns=count * split.block_chunk * turns,
+            table=f.AHEAD,
+        )
 
     def _rows_a_step(self) -> int:
         """Rows of the unit before that every step finishes.
@@ -243,7 +270,7 @@ class MatrixConvolution:
     def _kernel_name(self, channels: int) -> KernelName:
         return KernelName(
             op="conv2d",
-            result=self.layer.result_kind(),
+            result=kind_for(self.layer.result_kind(), self.context.isa, channels),
             rows=2 * self.runs.rows,
             channels=channels,
             group=STEP_BYTES,
@@ -251,16 +278,26 @@ class MatrixConvolution:
             tiles=2,
         )
 
-    def _weight_fields(self) -> dict[int, Field]:
+    @property
+    def _panel_bytes(self) -> int:
+        """Of a full panel's packed weights."""
+        return int(self.panels.padded(0) * self.layer.segments * self.steps * STEP_BYTES)
+
+    @property
+    def _group_bytes(self) -> int:
+        channels = sum(self.panels.padded(panel) for panel in range(self.panels.panels))
+        return int(channels * self.layer.segments * self.steps * STEP_BYTES)
+
+    def _weights(self) -> Address:
+        return self.context.pack_later(self._group_bytes * self.layer.op.groups, self._packed_weights)
+
+    def _weight_fields(self, weights: Address) -> dict[int, Field]:
         layer, panels = self.layer, self.panels
-        channel_bytes = layer.segments * self.steps * STEP_BYTES
-        widths = [panels.padded(panel) for panel in range(panels.panels)]
-        group_bytes = sum(widths) * channel_bytes
         parameter_bytes = 8 * panels.padded(0)
         fields: dict[int, Field] = {
-            f.WEIGHTS: self.context.pack_later(group_bytes * layer.op.groups, self._packed_weights),
-            f.PANEL_BYTES: widths[0] * channel_bytes,
-            f.GROUP_WEIGHT_BYTES: group_bytes,
+            f.WEIGHTS: weights,
+            f.PANEL_BYTES: self._panel_bytes,
+            f.GROUP_WEIGHT_BYTES: self._group_bytes,
             f.PARAMETERS: self.context.pack_later(
                 parameter_bytes * panels.panels * layer.op.groups, self._packed_parameters
             ),
@@ -319,7 +356,7 @@ class MatrixConvolution:
             row[padded : padded + len(channels)] = scale[channels]
         return result
 
-    def _split(self) -> tuple[int, dict[int, Field]]:
+    def _split(self) -> Split:
         """Items by blocks while the weights stay near, else by panels, so that each weight is read by one core."""
         layer = self.layer
         blocks, panels = self.runs.blocks, self.panels.panels * layer.op.groups
@@ -328,9 +365,6 @@ class MatrixConvolution:
         panel_chunk = -(-panels // wanted) if by_panels else panels
         panel_items = -(-panels // panel_chunk)
         block_chunk = -(-blocks // max(1, wanted // panel_items))
-        return -(-blocks // block_chunk) * panel_items, {
-            f.TILE_CHUNK: block_chunk,
-            f.PANEL_CHUNK: panel_chunk,
-            f.PANEL_ITEMS: panel_items,
-            f.PANELS_OUTER: int(by_panels),
-        }
+        return Split(
+            -(-blocks // block_chunk) * panel_items, block_chunk, panel_chunk, panel_items, by_panels
+        )
