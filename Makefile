@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga lint format types bench bench-kernels accuracy protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels accuracy protos clean setup
 
 $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -87,6 +87,15 @@ test-fpga: .venv-fpga/ready
 
 test-s3: .venv-s3/ready .venv-moto/ready
 	ACCELSERVE_MOTO_PYTHON=$(abspath .venv-moto/bin/python) .venv-s3/bin/python -m pytest tests/s3
+
+# TensorFlow is half a gigabyte that only one importer needs, so it lives apart.
+.venv-tensorflow/ready: pyproject.toml constraints.txt
+	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
+	.venv-tensorflow/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable '.[server,tensorflow]' onnxruntime pytest pytest-timeout hypothesis
+	touch $@
+
+test-tensorflow: .venv-tensorflow/ready
+	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py
 
 # What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
 test-soak: setup

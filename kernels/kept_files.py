@@ -12,6 +12,7 @@ import logging
 import os
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -67,6 +68,18 @@ def is_sound(content: bytes | memoryview) -> bool:
     if len(content) < DIGEST_BYTES:
         return False
     return hashlib.sha256(content[:-DIGEST_BYTES]).digest() == content[-DIGEST_BYTES:]
+
+
+@cache
+def default_folder() -> Path | None:
+    """Where code is kept if no caller names a folder: beside the sources, else with the user's, else nowhere."""
+    for name in (str(Path(__file__).parent / "__pycache__"), "~/.cache/accelserve"):
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+            folder = Path(name).expanduser()
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+    return None
 
 
 def is_writable(folder: Path) -> bool:

@@ -203,7 +203,15 @@ def winograd_file(fast: FastChoice | None) -> WinogradFile | None:
 
 def _own_preprocessing(imported: ImportedModel) -> PreprocessSpec | None:
     text = imported.metadata.get(PREPROCESS_KEY)
-    return None if text is None else PreprocessSpec.from_json(json.loads(text))
+    if text is None:
+        return None
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ConversionError(
+            f"the file's own preprocessing, its property '{PREPROCESS_KEY}', is not JSON ({error}); give --preprocess"
+        ) from error
+    return PreprocessSpec.from_json(document)
 
 
 def _checked_input(graph: Graph, spec: PreprocessSpec | None) -> tuple[TensorType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile, share_of_peak
-from accelserve.models.importing import import_onnx
+from accelserve.models.importing import ImportOptions, import_onnx
 from accelserve.models.numerics import winograd_beside
 from accelserve.models.repository import MODEL_FILE, latest_version, verify
 
@@ -85,7 +86,13 @@ def network_file(model: Path) -> Path:
     return directory / MODEL_FILE
 
 
-def profile_network(model: Path, device: Device, options: LoadOptions, runs: int) -> NetworkProfile:
+def profile_network(
+    model: Path,
+    device: Device,
+    options: LoadOptions,
+    runs: int,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> NetworkProfile:
     """Time every step of a network on a device, on one image of seeded noise; kernels take the same time for any image.
 
     Args:
@@ -93,9 +100,11 @@ def profile_network(model: Path, device: Device, options: LoadOptions, runs: int
         device: where it shall run.
         options: threads and cache.
         runs: of which the median is taken.
+        input_shapes: sizes that an ONNX file leaves open.
     """
     file = network_file(model)
-    program = device.load(lower(import_onnx(file).graph, winograd_beside(file)), options)
+    imported = import_onnx(file, ImportOptions(input_shapes=input_shapes or {}))
+    program = device.load(lower(imported.graph, winograd_beside(file)), options)
     try:
         rng = np.random.default_rng(0)
         image = {

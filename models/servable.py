@@ -7,18 +7,24 @@ Everything here is free of transport: a server decodes, queues, runs and answers
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, StepProfile
+from accelserve.kernels.devices.base import (
+    Device,
+    KeepsPlans,
+    LoadOptions,
+    Program,
+    StepProfile,
+)
 from accelserve.kernels.devices.health import DeviceHealth, ReportsHealth
-from accelserve.kernels.ir import Array, TensorType
+from accelserve.kernels.ir import Array, QuantParams, TensorType
 from accelserve.kernels.preprocess import (
     ImageError,
     ImageLimits,
@@ -27,13 +33,14 @@ from accelserve.kernels.preprocess import (
     StageClock,
     preprocess_float,
 )
+from accelserve.models.compiling import compiled, network_of
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import CorruptVersionError, ModelError
-from accelserve.models.importing import import_onnx
-from accelserve.models.numerics import read_winograd
-from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, Signature, tensor_name, verify
+from accelserve.models.repository import FEATURES, Manifest, Signature, tensor_name, verify
 
 Floats = NDArray[np.float32]
+Prepare = Callable[[Path, LoadOptions], None]
+"""Fills the cache with the plan of a version's folder, elsewhere; what it fails to do is done here."""
 
 
 class InputError(ModelError):
@@ -54,20 +61,22 @@ class Servable:
     def __init__(
         self,
         manifest: Manifest,
-        lowered: Lowered,
         program: Program,
+        input_quantization: Mapping[str, QuantParams],
         *,
+        cache: Path | None = None,
         limits: ImageLimits | None = None,
         executor: Executor | None = None,
     ) -> None:
         self.manifest = manifest
         self._program = program
+        self._cache = cache
         self._limits = limits or ImageLimits()
         (self._input, self._input_type), *others = program.inputs.items()
         if others:
             raise ModelError(f"'{manifest.name}' has {len(others) + 1} inputs; an image network has one")
         self._spec = None if manifest.preprocess is None else PreprocessSpec.from_json(manifest.preprocess)
-        params = lowered.input_quantization.get(self._input)
+        params = input_quantization.get(self._input)
         self._preprocessor = None
         if params is not None:
             self._preprocessor = Preprocessor(
@@ -91,8 +100,12 @@ class Servable:
         options: LoadOptions | None = None,
         limits: ImageLimits | None = None,
         executor: Executor | None = None,
+        prepare: Prepare | None = None,
     ) -> Self:
-        """Verify a version's files, compile its network for ``device`` and warm nothing up.
+        """Verify a version's files, load its network onto ``device`` and warm nothing up.
+
+        A device that keeps plans finds what it compiled before in the cache; then the ONNX file is hashed but not read
+        as a network.
 
         Args:
             directory: ``REPOSITORY/NAME/VERSION``.
@@ -100,6 +113,7 @@ class Servable:
             options: threads and cache.
             limits: bounds on every image.
             executor: decodes the images of a batch side by side; None decodes in the calling thread.
+            prepare: called before this process compiles, if the device keeps plans and has none of this version.
 
         Raises:
             CorruptVersionError, ManifestError: the files are not what was published.
@@ -107,10 +121,14 @@ class Servable:
             DeviceError: the device is missing, in use, or failed.
         """
         manifest = verify(directory)
-        lowered = lower(import_onnx(directory / MODEL_FILE).graph, read_winograd(directory, manifest))
-        program = device.load(lowered, options or LoadOptions())
+        options = replace(options or LoadOptions(), network=network_of(manifest))
+        program, quantization = _kept(directory, device, options, prepare) or compiled(
+            directory, manifest, device, options
+        )
         try:
-            servable = cls(manifest, lowered, program, limits=limits, executor=executor)
+            servable = cls(
+                manifest, program, quantization, cache=options.cache, limits=limits, executor=executor
+            )
             servable.check_signatures(directory)
         except BaseException:
             program.close()
@@ -255,7 +273,9 @@ class Servable:
     def warm_up(self) -> None:
         """Run one black image through every stage, so that the first request is as fast as the rest."""
         if self._preprocessor is not None:
-            self._preprocessor.warm_up()
+            self._preprocessor.warm_up(self._cache)
+        if self._detection is not None:
+            self._detection.warm_up(self._cache)
         results = self.run(np.zeros((1, *self.input_shape), self._input_type.dtype.numpy))
         for name, signature in self.manifest.signatures.items():
             self.respond(name, results, list(signature.outputs))
@@ -270,6 +290,19 @@ class Servable:
     def close(self) -> None:
         """Give memory and device back. The caller sees to it that no other method runs any more."""
         self._program.close()
+
+
+def _kept(
+    directory: Path, device: Device, options: LoadOptions, prepare: Prepare | None
+) -> tuple[Program, Mapping[str, QuantParams]] | None:
+    """What the device kept of the version, perhaps only since ``prepare``; None if it has to be compiled here."""
+    if not isinstance(device, KeepsPlans) or options.cache is None or not options.network:
+        return None
+    found = device.load_kept(options)
+    if found is None and prepare is not None:
+        prepare(directory, options)
+        found = device.load_kept(options)
+    return None if found is None else (found.program, found.input_quantization)
 
 
 def _identity(kind: TensorType) -> PreprocessSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from pathlib import Path
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageLimits
+from accelserve.models.compile_apart import compile_apart
 from accelserve.models.servable import Servable
 from accelserve.server.config import DeviceConfig, RequestLimits
 from accelserve.server.core.servable import ServableId
 
 _LOG = logging.getLogger(__name__)
+_PROGRESS_SECONDS = 1.0
 
 
 class ServableLoader:
@@ -24,6 +27,7 @@ class ServableLoader:
     def __init__(self, device: DeviceConfig, limits: RequestLimits, *, warm_up: bool = True) -> None:
         """Open the device; DeviceError if there is none of that name."""
         self._warm_up = warm_up
+        self._name = device.name
         self._device = open_device(device.name)
         self._options = LoadOptions(threads=device.threads, cache=device.cache)
         self._limits = ImageLimits(max_pixels=limits.max_pixels)
@@ -37,6 +41,7 @@ class ServableLoader:
             options=replace(self._options, model=str(servable_id)),
             limits=self._limits,
             executor=self._decoders,
+            prepare=self._compile_apart,
         )
         if self._warm_up:
             servable.warm_up()
@@ -48,6 +53,21 @@ class ServableLoader:
             ", ".join(servable.signatures),
         )
         return servable
+
+    def _compile_apart(self, path: Path, options: LoadOptions) -> None:
+        """Compile in a process of its own: this one keeps its memory small and its interpreter to the requests."""
+        began = said = time.perf_counter()
+        _LOG.info("%s: compiling for %s, once", options.model, self._name)
+
+        def progress(functions: int) -> None:
+            nonlocal said
+            now = time.perf_counter()
+            if now - said >= _PROGRESS_SECONDS:
+                said = now
+                _LOG.info("%s: compiling, %d functions in %.0f s", options.model, functions, now - began)
+
+        compile_apart(path, self._name, options, progress)
+        _LOG.info("%s: compiled in %.1f s", options.model, time.perf_counter() - began)
 
 
 def _decoders() -> Executor | None:

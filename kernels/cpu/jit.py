@@ -1,33 +1,29 @@
-"""numba behind two typed decorators: code that is inlined into its callers, and C functions with a persistent cache.
+"""numba behind typed decorators: code that is inlined into its callers, and C functions as object files.
 
-numba keys its cache by the file a function stands in, not by what that file imports, so a changed constant elsewhere
-would bring back stale machine code. Here the name of the cache folder carries a hash of every source file of this
-room and of the compiler's versions; a stale entry is never looked at.
+What numba compiles becomes an object file of plain machine code that needs nothing of numba's own runtime, so that it
+can be kept, and loaded by a process that does not import numba.
 """
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
-import threading
+import importlib
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
-import llvmlite
+import llvmlite.binding as llvm
 import numba
-from numba.core.ccallback import CFunc
 
-from accelserve.kernels.kept_files import is_writable
-from accelserve.kernels.numba_cache import patient_cache
+from accelserve.kernels.cpu.compiled import Compiled
+from accelserve.kernels.cpu.machine_code import host_target, machine_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # error_model numpy: a division by zero gives what C gives, so no exception path costs anything.
 _OPTIONS: dict[str, Any] = {"nopython": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
-_compiling = threading.Lock()
+_NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_RUNTIME = ("NRT_", "numba_", "Py", "_Py")
+_SOURCES: dict[str, Callable[..., None]] = {}
+"""Symbol -> Python function, of every module imported so far."""
 
 
 def inlined(function: Function) -> Function:
@@ -36,85 +32,84 @@ def inlined(function: Function) -> Function:
     return compiled
 
 
-class Compiled:
-    """A C function ``void name(int64, ...)``, compiled by numba when its address is first asked for.
-
-    Attributes:
-        name: of the Python function, for messages and profiles.
-    """
-
-    def __init__(self, function: Callable[..., None], arguments: int) -> None:
-        self.name = function.__name__
-        self._function = function
-        self._arguments = arguments
-        self._callback: Any = None
-
-    def address(self, folder: Path | None) -> int:
-        """Address of the machine code; compiled at most once in a process.
-
-        Args:
-            folder: where machine code is kept between processes, None to keep nothing.
-        """
-        with _compiling:
-            if self._callback is None:
-                self._callback = self._compile(folder)
-            return int(self._callback.address)
-
-    def entry(self, folder: Path | None) -> Callable[..., None]:
-        """The function for Python callers; a call lets go of the interpreter lock."""
-        prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * self._arguments)
-        return prototype(self.address(folder))
-
-    def _compile(self, folder: Path | None) -> Any:
-        signature = (numba.int64,) * self._arguments, numba.void
-        options = {key: value for key, value in _OPTIONS.items() if key != "nogil"}
-        made: Any = CFunc(self._function, signature, locals={}, options=options)
-        if folder is not None:
-            made._cache = _cache(self._function, folder / f"numba-{source_hash()}", made._cache)  # noqa: SLF001
-        made.compile()
-        return made
-
-
-def _cache(function: Callable[..., None], folder: Path, otherwise: Any) -> Any:
-    """What numba keeps in ``folder``; ``otherwise`` if nothing can be kept there.
-
-    Asked first, since numba would fall back on a folder whose name carries no hash of the sources.
-    """
-    if not is_writable(folder):
-        return otherwise
-    settings: Any = numba.config
-    previous = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)
-    try:
-        return patient_cache(function)
-    finally:
-        settings.CACHE_DIR = previous
-
-
 def step(function: Callable[[int, int, int], None]) -> Compiled:
     """Mark a plan's step, which takes its record, an item and the worker's number."""
-    return Compiled(function, 3)
+    return _handle(function, 3)
 
 
 def entry_point(arguments: int) -> Callable[[Callable[..., None]], Compiled]:
     """A C function of so many int64 arguments that Python or compiled code calls by its address."""
 
     def wrap(function: Callable[..., None]) -> Compiled:
-        return Compiled(function, arguments)
+        return _handle(function, arguments)
 
     return wrap
 
 
-@cache
-def source_hash() -> str:
-    """16 hexadecimal digits over the compiler's versions and the sources that compiled code takes constants from.
+def _handle(function: Callable[..., None], arguments: int) -> Compiled:
+    handle = Compiled(function.__module__, function.__name__, arguments)
+    _SOURCES[handle.symbol] = function
+    return handle
 
-    Those are this room's and the postprocessing room's, whose exponential the softmax kernel shares.
+
+def object_of(handle: Compiled) -> bytes:
+    """The object file of a function, whose module is imported if need be."""
+    if handle.symbol not in _SOURCES:
+        importlib.import_module(handle.module)
+    return object_file(_SOURCES[handle.symbol], handle.arguments, handle.symbol)
+
+
+def object_file(function: Callable[..., None], arguments: int, symbol: str) -> bytes:
+    """Compile ``void symbol(int64, ...)``.
+
+    Raises:
+        AssertionError: the function allocates or raises, so it needs numba's runtime.
     """
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
-    kernels = Path(__file__).parents[1]
-    for source in sorted([*(kernels / "cpu").rglob("*.py"), *(kernels / "postprocess").rglob("*.py")]):
-        digest.update(str(source.relative_to(kernels)).encode())
-        with suppress(FileNotFoundError):  # replaced while we look: another name is all that follows
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+    signature = (numba.int64,) * arguments
+    dispatcher: Any = numba.jit(**_OPTIONS, **_NO_WRAPPERS)(function)
+    dispatcher.compile(signature)
+    compiled = dispatcher.overloads[signature]
+    module = llvm.parse_assembly(compiled.library.get_llvm_str())
+    _call_as(symbol, compiled.fndesc.llvm_func_name, arguments, module)
+    _keep_only(symbol, module)
+    needed = [each.name for each in module.functions if each.is_declaration]
+    if unfit := [name for name in needed if name.startswith(_RUNTIME)]:
+        raise AssertionError(f"{symbol} needs numba's runtime: {', '.join(unfit)}")
+    return bytes(machine_of(host_target()).emit_object(module))
+
+
+def _call_as(symbol: str, native: str, arguments: int, module: Any) -> None:
+    """Add ``symbol``, which calls numba's function and passes over its status: it cannot fail.
+
+    Views give an owner's reference back, but no array has an owner, since none is allocated here.
+    """
+    types = ", ".join(["i64"] * arguments)
+    names = ", ".join(f"i64 %a{index}" for index in range(arguments))
+    text = f"""
+        declare i32 @"{native}"(ptr, ptr, {types})
+        define void @"{symbol}"({names}) {{
+          %result = alloca i64
+          %exception = alloca ptr
+          %status = call i32 @"{native}"(ptr %result, ptr %exception, {names})
+          ret void
+        }}
+        define void @NRT_MemInfo_call_dtor(ptr %owner) {{
+          unreachable
+        }}"""
+    wrapper = llvm.parse_assembly(text)
+    wrapper.triple, wrapper.data_layout = module.triple, module.data_layout
+    module.link_in(wrapper)
+
+
+def _keep_only(symbol: str, module: Any) -> None:
+    """Make everything else private to the module, and drop what is not used."""
+    for each in (*module.functions, *module.global_variables):
+        if not each.is_declaration and each.name != symbol:
+            each.linkage = "internal"
+    builder = llvm.create_pass_builder(
+        machine_of(host_target()), llvm.create_pipeline_tuning_options(speed_level=2)
+    )
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.add_strip_dead_prototype_pass()
+    passes.run(module, builder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -12,58 +12,11 @@ import numpy as np
 from accelserve.kernels.compiler.layout import Placement
 from accelserve.kernels.compiler.plan import ExecutionPlan
 from accelserve.kernels.cpu.frames import frame_fields
-from accelserve.kernels.cpu.jit import Compiled
-from accelserve.kernels.cpu.machine_code import KERNELS
+from accelserve.kernels.cpu.machine_code import KERNELS, object_code
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.pack import Packer
-from accelserve.kernels.cpu.weight_streams import WeightReads
+from accelserve.kernels.cpu.steps import RECORD_FIELDS, Address, Code, Field, Step
 from accelserve.kernels.ir import Array, Node, Op, Padding, TensorType
-
-RECORD_FIELDS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A place that is known when memory is: bytes from the start of ``space``.
-
-    Attributes:
-        space: ``arena`` (of each lane), ``scratch`` (of each lane) or ``constants``.
-        offset: in bytes.
-    """
-
-    space: str
-    offset: int
-
-    def __add__(self, more: int) -> Address:
-        return Address(self.space, self.offset + more)
-
-
-Field: TypeAlias = int | Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What one compiled call does, cut into items that any worker may take.
-
-    Attributes:
-        name: of the node.
-        operator: what runs, with its tile, for profiles.
-        function: ``void function(record, item, thread)``.
-        fields: of the record, by position.
-        items: 1 or more; each is a share of the work that depends on no other one.
-        shape: of the result.
-        macs: multiply-accumulates.
-        reads: what it reads of the packed constants, if it is worth asking for early.
-    """
-
-    name: str
-    operator: str
-    function: Compiled
-    fields: Mapping[int, Field]
-    items: int
-    shape: tuple[int, ...]
-    macs: int = 0
-    reads: WeightReads | None = None
 
 
 class HaloRule(Protocol):
@@ -178,9 +131,16 @@ class Context:
         self.scratch_bytes = max(self.scratch_bytes, bytes_each * self.threads)
         return Address("scratch", 0)
 
-    def kernel(self, name: str, emit: Callable[[str], str]) -> int:
-        """Address of a microkernel of this plan's instruction set."""
-        return KERNELS.address(name, emit, self.isa.target, self.cache)
+    def kernel(self, name: str, emit: Callable[[str], str]) -> Code:
+        """A microkernel of this plan's instruction set, compiled now if need be.
+
+        Args:
+            name: unique among kernels of different code.
+            emit: makes the LLVM IR of a module with one function of the name that it is given.
+        """
+        target = self.isa.target
+        KERNELS.address(name, lambda: object_code(emit(name), target), target, self.cache)
+        return Code(name)
 
     def frame(self, value: str, at: int) -> dict[int, Field]:
         """The frame block of a value, from position ``at`` of a record on."""
@@ -196,3 +156,21 @@ class Context:
 def float_bits(value: float) -> int:
     """The bits of a float32, for a record's field."""
     return int(np.float32(value).view(np.int32))
+
+
+__all__ = [
+    "LOWERINGS",
+    "RECORD_FIELDS",
+    "Address",
+    "Code",
+    "Context",
+    "CpuLayoutRules",
+    "Field",
+    "HaloRule",
+    "Lower",
+    "Lowering",
+    "Step",
+    "float_bits",
+    "lowers",
+    "no_halo",
+]

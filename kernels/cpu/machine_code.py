@@ -1,13 +1,16 @@
 """From LLVM IR to the address of a function, through a cache of object files.
 
-A kernel's object file is named by a hash of its name, its target, this room's sources and the compiler's version, so
+An object file is named by a hash of its function's name, its target, the sources and the compilers' versions, so
 nothing in the cache is ever stale, and any number of processes may fill it at once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,8 +19,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from accelserve.kernels.cpu.jit import source_hash
+from accelserve.kernels.cpu.sources import source_hash
 from accelserve.kernels.kept_files import keep, kept
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,14 @@ class CodeTarget:
 
 
 @cache
-def _machine(target: CodeTarget) -> Any:
+def host_target() -> CodeTarget:
+    """This very processor."""
+    return CodeTarget(str(llvm.get_host_cpu_name()), str(llvm.get_host_cpu_features().flatten()))
+
+
+@cache
+def machine_of(target: CodeTarget) -> Any:
+    """LLVM's code generator for a target."""
     if target.triple:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
@@ -57,7 +69,7 @@ def _machine(target: CodeTarget) -> Any:
 
 def _optimised(text: str, target: CodeTarget) -> Any:
     module = llvm.parse_assembly(text)
-    machine = _machine(target)
+    machine = machine_of(target)
     module.triple = target.resolved_triple
     module.data_layout = str(machine.target_data)
     module.verify()
@@ -73,55 +85,69 @@ def _optimised(text: str, target: CodeTarget) -> Any:
 
 def assembly(text: str, target: CodeTarget) -> str:
     """Assembly of a module, for any target that LLVM was built with."""
-    return str(_machine(target).emit_assembly(_optimised(text, target)))
+    return str(machine_of(target).emit_assembly(_optimised(text, target)))
 
 
 def object_code(text: str, target: CodeTarget) -> bytes:
     """A relocatable object file."""
-    return bytes(_machine(target).emit_object(_optimised(text, target)))
+    return bytes(machine_of(target).emit_object(_optimised(text, target)))
 
 
 class KernelLoader:
-    """Machine code of this process: every kernel is compiled or read at most once, then stays.
+    """Machine code of this process: every function is compiled or read at most once, then stays.
 
     Thread-safe.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._addresses: dict[tuple[str, CodeTarget], int] = {}
         self._engine: Any = None
 
-    def address(self, name: str, emit: Callable[[str], str], target: CodeTarget, folder: Path | None) -> int:
-        """Address of a kernel.
+    def address(self, name: str, make: Callable[[], bytes], target: CodeTarget, folder: Path | None) -> int:
+        """Address of a function.
 
         Args:
-            name: unique among kernels of different code.
-            emit: makes the IR of a module with one function of the name that it is given.
-            target: what to compile for.
+            name: unique among functions of different code.
+            make: compiles it; gives an object file that defines ``name``.
+            target: what it is compiled for.
             folder: where object files are kept between processes; None to keep none.
         """
         with self._lock:
+            found = self.known(name, target, folder)
+            if found is None:
+                began = time.perf_counter()
+                code = make()
+                _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
+                if folder is not None:
+                    keep(_object_path(name, target, folder), code)
+                found = self._addresses[name, target] = self._link(name, code)
+            return found
+
+    def known(self, name: str, target: CodeTarget, folder: Path | None) -> int | None:
+        """Address of a function that is loaded or kept; None if it would have to be compiled."""
+        with self._lock:
             key = (name, target)
             if key not in self._addresses:
-                self._addresses[key] = self._load(name, emit, target, folder)
+                code = None if folder is None else kept(_object_path(name, target, folder))
+                if code is None:
+                    return None
+                self._addresses[key] = self._link(name, code)
             return self._addresses[key]
 
-    def _load(self, name: str, emit: Callable[[str], str], target: CodeTarget, folder: Path | None) -> int:
-        # The name and the sources determine the IR, which therefore is not even made when the object is there.
-        identity = f"{source_hash()}\n{target}\n{name}"
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:24]
-        path = folder / "objects" / f"{name}-{digest}.o" if folder is not None else None
-        code = None if path is None else kept(path)
-        if code is None:
-            code = object_code(emit(name), target)
-            if path is not None:
-                keep(path, code)
+    def _link(self, name: str, code: bytes) -> int:
         if self._engine is None:
-            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(CodeTarget("", "")))
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine_of(CodeTarget("", "")))
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         return int(self._engine.get_function_address(name))
+
+
+def _object_path(name: str, target: CodeTarget, folder: Path) -> Path:
+    # The name and the sources determine the code.
+    digest = hashlib.sha256(f"{source_hash()}\n{target}\n{name}".encode()).hexdigest()[:24]
+    readable = re.sub(r"[^\w.-]+", "-", name)[:120]
+    return folder / "objects" / f"{readable}-{digest}.o"
 
 
 KERNELS = KernelLoader()

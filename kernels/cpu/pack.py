@@ -33,18 +33,23 @@ class Packer:
         self._size = -(-(offset + size_bytes) // _ALIGNMENT) * _ALIGNMENT
         return offset
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the block."""
+        return self._size + _SLACK_BYTES
+
     def block(self, file: Path | None) -> Memory:
         """The block in memory: mapped from ``file``, which is written first if need be; or private memory.
 
         A file that is damaged is written again; one that cannot be written or read leaves private memory.
         """
-        size = self._size + _SLACK_BYTES
-        found = None if file is None else _mapped(file, size)
+        size = self.size_bytes
+        found = None if file is None else mapped_block(file, size)
         if found is not None:
             return found
         memory = Memory.private(size)
         self._fill(memory.bytes)
-        written = _mapped(file, size) if file is not None and keep(file, memory.bytes.data) else None
+        written = mapped_block(file, size) if file is not None and keep(file, memory.bytes.data) else None
         if written is None:
             return memory
         memory.close()
@@ -58,8 +63,8 @@ class Packer:
             image[offset : offset + size] = array.reshape(-1).view(np.uint8)
 
 
-def _mapped(file: Path, size: int) -> Memory | None:
-    """The file in memory; None if it is not there, or not what was written."""
+def mapped_block(file: Path, size: int) -> Memory | None:
+    """A kept block of ``size`` bytes; None if it is not there, or not what was written."""
     try:
         fits = file.stat().st_size == size + DIGEST_BYTES
         memory = Memory.mapped(file) if fits else None
@@ -160,4 +165,4 @@ def digest_of(parts: Sequence[bytes | Array]) -> str:
     return digest.hexdigest()[:24]
 
 
-__all__ = ["Packer", "PanelLayout", "digest_of", "pack_parameters", "pack_weights"]
+__all__ = ["Packer", "PanelLayout", "digest_of", "mapped_block", "pack_parameters", "pack_weights"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accelserve.kernels.cpu.machine_code import KERNELS
+from accelserve.kernels.cpu.machine_code import KERNELS, object_code
 from accelserve.kernels.cpu.microkernels import peak
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.team import Team
@@ -22,7 +22,10 @@ def measured_peak(isa: InstructionSet, team: Team, cache: Path | None) -> float:
 
     The team must not be in use.
     """
-    function = KERNELS.address(f"peak__{isa.name}", lambda name: peak.emit_peak(name, isa), isa.target, cache)
+    name = f"peak__{isa.name}"
+    function = KERNELS.address(
+        name, lambda: object_code(peak.emit_peak(name, isa), isa.target), isa.target, cache
+    )
     configuration = tile_configuration(16)
     memory = np.zeros((team.size, peak.MEMORY_BYTES), np.uint8)
     record = np.array([1000, memory.ctypes.data, configuration.ctypes.data], np.int64)

@@ -5,128 +5,58 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu import team
 from accelserve.kernels.cpu.arena import Memory
-from accelserve.kernels.cpu.lowering import RECORD_FIELDS, Address, Context, Step
-from accelserve.kernels.cpu.ops.movement import SOURCE, TARGET, copy_step, dense_strides, strides_of
-from accelserve.kernels.cpu.peak import measured_peak
+from accelserve.kernels.cpu.machine_code import KERNELS
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.plan_file import CpuPlan
+from accelserve.kernels.cpu.steps import RECORD_FIELDS, Address, Code, Patch, Recipe, Step
 from accelserve.kernels.cpu.weight_streams import ahead_tables
 from accelserve.kernels.devices.base import StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.errors import DeviceError
-from accelserve.kernels.ir import Array, Node, Reshape, TensorType
+from accelserve.kernels.ir import Array, TensorType
 
 _OVERREAD_BYTES = 1 << 16
 """Kernels may read so far past a buffer; the pages are never written, so they cost nothing."""
 
 
-class Patch(NamedTuple):
-    """A record's field that holds the address of an image's input or output.
-
-    Attributes:
-        step: index of the step.
-        field: position in its record.
-        name: of the input or output.
-    """
-
-    step: int
-    field: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything a program needs that does not depend on where memory lies.
-
-    Attributes:
-        steps: copies of inputs, the nodes' steps, copies of outputs.
-        reads: where inputs' addresses go.
-        writes: where outputs' addresses go.
-    """
-
-    steps: Sequence[Step]
-    reads: Sequence[Patch]
-    writes: Sequence[Patch]
-
-
-def recipe(context: Context, node_steps: Sequence[Step]) -> Recipe:
-    """Put copies between the caller's dense arrays and the arena around the nodes' steps."""
-    graph = context.plan.graph
-    steps: list[Step] = []
-    reads, writes = [], []
-    for name in graph.inputs:
-        place = context.placement(name)
-        reads.append(Patch(len(steps), SOURCE, name))
-        steps.append(_outside_copy(context, name, place.type, inwards=True))
-    steps.extend(node_steps)
-    for public, value in graph.outputs.items():
-        writes.append(Patch(len(steps), TARGET, public))
-        steps.append(_outside_copy(context, value, context.type_of(value), inwards=False))
-    return Recipe(steps, reads, writes)
-
-
-def _outside_copy(context: Context, value: str, kind: TensorType, *, inwards: bool) -> Step:
-    place, size = context.placement(value), kind.dtype.size_bytes
-    outside, inside = dense_strides(kind.shape, size), strides_of(place)
-    node = Node(f"{value} {'in' if inwards else 'out'}", Reshape(kind.shape), (value,), value)
-    if inwards:
-        framed = place if len(kind.shape) == 4 else None
-        return copy_step(
-            node,
-            context,
-            shape=kind.shape,
-            source=0,
-            source_strides=outside,
-            target=context.address(value),
-            target_strides=inside,
-            frame=framed,
-            size=size,
-        )
-    return copy_step(
-        node,
-        context,
-        shape=kind.shape,
-        source=context.address(value),
-        source_strides=inside,
-        target=0,
-        target_strides=outside,
-        frame=None,
-        size=size,
-    )
-
-
 class Lane:
     """An arena with the records that point into it: what one image at a time needs."""
 
-    def __init__(
-        self,
-        steps: Sequence[Step],
-        addresses: Sequence[int],
-        arena_bytes: int,
-        scratch_bytes: int,
-        constants: int,
-    ) -> None:
-        self.memory = Memory.private(arena_bytes + scratch_bytes + 2 * _OVERREAD_BYTES)
+    def __init__(self, plan: CpuPlan, code: Mapping[str, int], constants: int) -> None:
+        """Take the memory and fill the records.
+
+        Args:
+            plan: whose steps.
+            code: symbol or name -> address, of every function and kernel that the steps name.
+            constants: address of the packed constants.
+        """
+        steps = plan.recipe.steps
+        self.memory = Memory.private(plan.arena_bytes + plan.scratch_bytes + 2 * _OVERREAD_BYTES)
         bases = {
             "arena": self.memory.address + _OVERREAD_BYTES // 2,
-            "scratch": self.memory.address + arena_bytes + _OVERREAD_BYTES,
+            "scratch": self.memory.address + plan.arena_bytes + _OVERREAD_BYTES,
             "constants": constants,
         }
         self.records = np.zeros((len(steps), RECORD_FIELDS), np.int64)
         self.table = np.zeros((len(steps), 3), np.int64)
         for index, each in enumerate(steps):
             for position, value in each.fields.items():
-                self.records[index, position] = (
-                    bases[value.space] + value.offset if isinstance(value, Address) else value
-                )
+                match value:
+                    case Address(space, offset):
+                        self.records[index, position] = bases[space] + offset
+                    case Code(name):
+                        self.records[index, position] = code[name]
+                    case _:
+                        self.records[index, position] = value
             record = self.records.ctypes.data + index * RECORD_FIELDS * 8
-            self.table[index] = addresses[index], each.items, record
+            self.table[index] = code[each.function.symbol], each.items, record
 
     def field_address(self, patch: Patch) -> int:
         """Address of a record's field."""
@@ -150,40 +80,62 @@ class _AheadTables:
                 record[step.reads.table : step.reads.table + 2] = address, address + table[:-1].nbytes
 
 
+def code_of(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> dict[str, int]:
+    """Symbol or name -> address of the machine code of every function and kernel that the steps name.
+
+    Raises:
+        KeyError: a kernel is neither loaded nor kept.
+    """
+    found: dict[str, int] = {}
+    for each in steps:
+        if each.function.symbol not in found:
+            found[each.function.symbol] = each.function.address(cache)
+        for value in each.fields.values():
+            if isinstance(value, Code) and value.name not in found:
+                address = KERNELS.known(value.name, isa.target, cache)
+                if address is None:
+                    raise KeyError(value.name)
+                found[value.name] = address
+    return found
+
+
 class CpuProgram:
     """See ``Program``. One lane a worker; a single image is shared by all workers in the first lane."""
 
-    def __init__(self, context: Context, made: Recipe, constants: Memory) -> None:
-        # Nothing of the context is kept: its graph holds the weights a second time.
-        graph = context.plan.graph
-        self._inputs = dict(graph.inputs)
-        self._outputs = {public: graph.type_of(value) for public, value in graph.outputs.items()}
-        self._isa, self._cache = context.isa, context.cache
-        self._arena_bytes = context.plan.arena_bytes
-        self._recipe = made
+    def __init__(self, plan: CpuPlan, isa: InstructionSet, constants: Memory, cache: Path | None) -> None:
+        """Take memory and workers.
+
+        Args:
+            plan: what to run.
+            isa: the plan's instruction set.
+            constants: the plan's packed constants; the program closes them.
+            cache: folder for machine code.
+
+        Raises:
+            KeyError: a kernel of the plan is neither loaded nor kept in the cache.
+        """
+        self._plan, self._isa, self._cache = plan, isa, cache
+        self._recipe = plan.recipe
+        code = code_of(plan.recipe.steps, isa, cache)
         self._constants = constants
         self._lock = threading.Lock()
         self._closed = False
-        functions = [each.function.address(context.cache) for each in made.steps]
-        self._ahead = _AheadTables(made.steps, context.threads, constants.address)
-        self._lanes = [
-            Lane(made.steps, functions, context.plan.arena_bytes, context.scratch_bytes, constants.address)
-            for _ in range(context.threads)
-        ]
+        self._lanes = [Lane(plan, code, constants.address) for _ in range(plan.threads)]
+        self._ahead = _AheadTables(plan.recipe.steps, plan.threads, constants.address)
         for lane in self._lanes:
             self._ahead.enter(lane.records)
-        self._team = team.Team(context.threads, context.cache)
-        self._batch = _BatchJob(self._lanes, made, team.run_image.address(context.cache))
+        self._team = team.Team(plan.threads, cache)
+        self._batch = _BatchJob(self._lanes, plan.recipe, team.RUN_IMAGE.address(cache))
 
     @property
     def inputs(self) -> Mapping[str, TensorType]:
         """Name -> type of each input, for one image."""
-        return self._inputs
+        return self._plan.inputs
 
     @property
     def outputs(self) -> Mapping[str, TensorType]:
         """Name -> type of each output, for one image."""
-        return self._outputs
+        return self._plan.outputs
 
     @property
     def description(self) -> str:
@@ -194,7 +146,7 @@ class CpuProgram:
     @property
     def memory_bytes(self) -> int:
         """Bytes of the packed constants and of one lane's arena."""
-        return self._constants.size_bytes + self._arena_bytes
+        return self._plan.weights_bytes + self._plan.arena_bytes
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Results for a batch; see ``Program.run``.
@@ -238,6 +190,8 @@ class CpuProgram:
 
     def peak_macs_per_second(self) -> float:
         """What this program's instruction set can multiply at most on its workers; measured now, in some 30 ms."""
+        from accelserve.kernels.cpu.peak import measured_peak
+
         with self._in_use():
             return measured_peak(self._isa, self._team, self._cache)
 

@@ -28,15 +28,15 @@ class WeightReads:
     """What the items of one step read of the packed constants.
 
     Attributes:
-        first: int64 [items], offset of the first byte of each item's weights.
-        size: int64 [items], their bytes.
-        turns: int64 [items], how often each item can ask for a share; 0 where its kernel cannot.
+        first: offset of the first byte of each item's weights.
+        size: their bytes, item by item.
+        turns: how often each item can ask for a share; 0 where its kernel cannot.
         table: position in the record of the address of the step's table.
     """
 
-    first: NDArray[np.int64]
-    size: NDArray[np.int64]
-    turns: NDArray[np.int64]
+    first: Sequence[int]
+    size: Sequence[int]
+    turns: Sequence[int]
     table: int
 
 
@@ -59,10 +59,10 @@ def _visits(reads: Sequence[WeightReads | None], worker: int, workers: int) -> l
         items = len(each.first)
         seen: set[int] = set()
         for item in range(items * worker // workers, items * (worker + 1) // workers):
-            first = int(each.first[item])
-            new = int(each.size[item]) if first not in seen else 0
+            first = each.first[item]
+            new = each.size[item] if first not in seen else 0
             seen.add(first)
-            visits.append(_Visit(step, item, first, new, int(each.turns[item])))
+            visits.append(_Visit(step, item, first, new, each.turns[item]))
     return visits
 
 

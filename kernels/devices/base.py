@@ -36,11 +36,14 @@ class LoadOptions:
         threads: workers that one image may use; 0 takes every core this process may run on.
         cache: folder for packed weights and compiled code, or None to keep nothing.
         model: what messages and other loaders of the same device are told is being loaded.
+        network: names the lowered graph: equal texts, equal graphs. With it a device that keeps plans finds the plan
+            without the graph; empty keeps none.
     """
 
     threads: int = 0
     cache: Path | None = None
     model: str = "a model"
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +129,30 @@ class Device(Protocol):
 
         Raises:
             UnsupportedNodesError: this device lacks some operators.
+            DeviceError: the device is missing, in use, or failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A program that was loaded without its graph.
+
+    Attributes:
+        program: as ``Device.load`` gives it.
+        input_quantization: as the graph's ``Lowered`` has it.
+    """
+
+    program: Program
+    input_quantization: Mapping[str, QuantParams]
+
+
+@runtime_checkable
+class KeepsPlans(Protocol):
+    """A device that keeps what it compiled, so that a later process need not see the network at all."""
+
+    def load_kept(self, options: LoadOptions) -> Kept | None:
+        """Load what ``load`` kept under ``options.network``; None if that is not there, or not whole.
+
+        Raises:
             DeviceError: the device is missing, in use, or failed.
         """

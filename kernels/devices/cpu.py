@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
-from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.jit import source_hash
-from accelserve.kernels.cpu.lowering import Context, CpuLayoutRules, Step
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.ops import LOWERINGS
-from accelserve.kernels.cpu.pack import Packer, digest_of
-from accelserve.kernels.cpu.program import CpuProgram, recipe
-from accelserve.kernels.devices.base import LoadOptions, Lowered
-from accelserve.kernels.errors import UnsupportedNodesError
-from accelserve.kernels.ir import Graph
+from accelserve.kernels.cpu.pack import digest_of, mapped_block
+from accelserve.kernels.cpu.plan_file import CpuPlan
+from accelserve.kernels.cpu.program import CpuProgram
+from accelserve.kernels.cpu.sources import hash_of_sources
+from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered
 
 
 class CpuDevice:
@@ -40,42 +34,34 @@ class CpuDevice:
 
     def load(self, lowered: Lowered, options: LoadOptions) -> CpuProgram:
         """Plan, pack and compile; see ``Device.load``."""
-        graph = lowered.graph
-        lacking = [(node.name, node.op.label) for node in graph if type(node.op) not in LOWERINGS]
-        if lacking:
-            raise UnsupportedNodesError(lacking)
-        context = Context(
-            plan=plan(graph, CpuLayoutRules()),
-            packer=Packer(),
-            isa=self.isa,
-            threads=options.threads or len(os.sched_getaffinity(0)),
-            cache=options.cache,
-        )
-        made = recipe(context, _steps(context))
-        constants = context.packer.block(_weights_file(context, options.cache))
-        return CpuProgram(context, made, constants)
+        # The compiler and numba are imported only if there is something to compile.
+        from accelserve.kernels.cpu.planning import plan_network
 
+        plan, constants = plan_network(lowered, self.isa, _threads(options), options.cache)
+        if options.cache is not None and options.network and plan.weights:
+            plan.save(self._plan_file(options.cache, options))
+        return CpuProgram(plan, self.isa, constants, options.cache)
 
-def _steps(context: Context) -> list[Step]:
-    steps: list[Step] = []
-    lacking: list[tuple[str, str]] = []
-    for node in context.plan.graph:
+    def load_kept(self, options: LoadOptions) -> Kept | None:
+        """Build a program from a kept plan; see ``KeepsPlans.load_kept``."""
+        if options.cache is None or not options.network:
+            return None
+        plan = CpuPlan.read(self._plan_file(options.cache, options))
+        constants = None if plan is None else mapped_block(options.cache / plan.weights, plan.weights_bytes)
+        if plan is None or constants is None:
+            return None
         try:
-            steps.extend(LOWERINGS[type(node.op)].lower(node, context))
-        except UnsupportedNodesError as error:
-            lacking.extend(error.nodes)
-    if lacking:
-        raise UnsupportedNodesError(lacking)
-    return steps
+            program = CpuProgram(plan, self.isa, constants, options.cache)
+        except KeyError:  # a kernel's object file is gone: who compiles it again has the network
+            constants.close()
+            return None
+        return Kept(program, plan.input_quantization)
+
+    def _plan_file(self, cache: Path, options: LoadOptions) -> Path:
+        sources = hash_of_sources([Path(__file__).parents[1]])
+        kind = f"{sources}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"
+        return cache / "plans" / f"{digest_of([kind.encode()])}.json"
 
 
-def _weights_file(context: Context, cache: Path | None) -> Path | None:
-    """Where the packed constants of this graph, for this instruction set, are kept."""
-    if cache is None:
-        return None
-    graph: Graph = context.plan.graph
-    structure = repr([(node.op, node.inputs, node.output) for node in graph]).encode()
-    placements = repr(sorted(context.plan.placements.items())).encode()
-    kind = f"{source_hash()} {context.isa.name}".encode()
-    constants = [np.asarray(graph.constants[name]) for name in sorted(graph.constants)]
-    return cache / "weights" / f"{digest_of([kind, structure, placements, *constants])}.bin"
+def _threads(options: LoadOptions) -> int:
+    return options.threads or len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""The compiled arithmetic of the room. In one file, since numba's cache notices changes of the calling file only.
+"""The arithmetic of the room, for numba to compile: no function allocates, scratch memory comes from the caller.
 
 The exponential is our own: a library's differs between platforms in the last bit, and the same input must give the
 same bytes everywhere.
@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.postprocess.jit import compiled
+from accelserve.kernels.cpu.jit import inlined
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ _LARGEST_EXPONENT = (
 )
 
 
-@compiled
+@inlined
 def exponential(x: float) -> float:
     """exp(x) in float64 within 1 ulp, by multiplications and additions alone; x is clamped to -700..700.
 
@@ -66,7 +66,7 @@ def exponential(x: float) -> float:
     return float(power * scale)
 
 
-@compiled
+@inlined
 def softmax_row(logits: F32, largest: float, powers: F64, out: F32) -> None:
     """One row of ``softmax``; ``powers`` is scratch of the row's length."""
     for c in range(logits.shape[0]):
@@ -78,7 +78,7 @@ def softmax_row(logits: F32, largest: float, powers: F64, out: F32) -> None:
         out[c] = np.float32(powers[c] / total)
 
 
-@compiled
+@inlined
 def largest_of(values: F32) -> float:
     """The largest value of a row; NaNs are passed over."""
     largest = -np.inf
@@ -87,22 +87,21 @@ def largest_of(values: F32) -> float:
     return largest
 
 
-@compiled
-def softmax_rows(logits: F32, out: F32) -> None:
-    """``softmax`` of a matrix."""
-    powers = np.empty(logits.shape[1], np.float64)
+@inlined
+def softmax_rows(logits: F32, powers: F64, out: F32) -> None:
+    """``softmax`` of a matrix; ``powers`` is scratch of a row's length."""
     for i in range(logits.shape[0]):
         softmax_row(logits[i], largest_of(logits[i]), powers, out[i])
 
 
-@compiled
+@inlined
 def inside(place: np.float32) -> np.float32:
     """A coordinate clipped to the picture; a NaN becomes 0, since a comparison with it is false."""
     place = place if place > np.float32(0.0) else np.float32(0.0)  # noqa: FURB136
     return np.float32(min(place, np.float32(1.0)))
 
 
-@compiled
+@inlined
 def decode_box(
     offsets: F32,
     anchor: F32,
@@ -121,7 +120,7 @@ def decode_box(
         box[3 - axis] = inside(center + half * size)
 
 
-@compiled
+@inlined
 def overlap(first: F32, second: F32) -> np.float32:
     """Intersection over union of two boxes; NaN for two boxes without area."""
     height = max(min(first[2], second[2]) - max(first[0], second[0]), np.float32(0.0))
@@ -132,13 +131,15 @@ def overlap(first: F32, second: F32) -> np.float32:
     return np.float32(shared / ((area + other) - shared))
 
 
-@compiled
+@inlined
 def find_candidates(
-    logits: F32, background: int, threshold: np.float32, anchors: I64, classes: I64, scores: F32
-) -> int:
-    """Every class of every anchor whose probability exceeds the threshold, in the order of anchors, then classes."""
-    powers = np.empty(logits.shape[1], np.float64)
-    probabilities = np.empty(logits.shape[1], np.float32)
+    logits: F32, background: int, threshold: np.float32, powers: F64, probabilities: F32,
+    anchors: I64, classes: I64, scores: F32,
+) -> int:  # fmt: skip
+    """Every class of every anchor whose probability exceeds the threshold, in the order of anchors, then classes.
+
+    ``powers`` and ``probabilities`` are scratch of a row's length.
+    """
     # A class that lies this far below the background has a probability under the threshold whatever the others are.
     # The margin covers every rounding. Most anchors see background, and end at this comparison.
     reach = math.log(threshold) - 0.001 if threshold > 0.0 else -np.inf
@@ -162,7 +163,7 @@ def find_candidates(
     return found
 
 
-@compiled
+@inlined
 def sift(heap: I64, size: int, start: int, scores: F32) -> None:
     """Restore the heap's order below ``start``: the highest score on top, of equal ones the earliest candidate."""
     moving, parent = heap[start], start
@@ -184,25 +185,28 @@ def sift(heap: I64, size: int, start: int, scores: F32) -> None:
     heap[parent] = moving
 
 
-@compiled
+@inlined
 def detect(
     logits: F32, offsets: F32, boxes: F32, background: int, center_variance: np.float32, size_variance: np.float32,
-    limit: np.float32, score_threshold: np.float32, iou_threshold: np.float32, most: int, per_class: bool,
+    limit: np.float32, score_threshold: np.float32, iou_threshold: np.float32, most: int, per_class: int,
+    anchors: I64, classes: I64, heap: I64, scores: F32, powers: F64, probabilities: F32, taken: I64, box: F32,
     out_boxes: F32, out_scores: F32, out_classes: F32,
 ) -> int:  # fmt: skip
     """Detections of one picture, the most probable first; returns their number.
 
     Candidates are taken from a heap in falling order, so those beyond the last kept one are never sorted or decoded.
+
+    ``logits``, ``offsets`` and ``boxes`` have a row for each anchor; ``most`` bounds the candidates of each class, or
+    all of them if ``per_class`` is 0. Scratch: ``anchors``, ``classes``, ``heap`` and ``scores`` for as many candidates
+    as there are logits, ``powers`` and ``probabilities`` of a row of logits, ``taken`` one zero a class, ``box`` 4.
     """
-    capacity = logits.shape[0] * logits.shape[1]
-    anchors, classes = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
-    scores = np.empty(capacity, np.float32)
-    waiting = find_candidates(logits, background, score_threshold, anchors, classes, scores)
-    heap = np.arange(waiting)
+    waiting = find_candidates(
+        logits, background, score_threshold, powers, probabilities, anchors, classes, scores
+    )
+    for candidate in range(waiting):
+        heap[candidate] = candidate
     for start in range(waiting // 2 - 1, -1, -1):
         sift(heap, waiting, start, scores)
-    taken = np.zeros(logits.shape[1], np.int64)
-    box = np.empty(4, np.float32)
     kept = 0
     while waiting > 0 and kept < out_boxes.shape[0]:
         candidate = heap[0]
@@ -210,9 +214,9 @@ def detect(
         heap[0] = heap[waiting]
         sift(heap, waiting, 0, scores)
         label = classes[candidate]
-        counter = label if per_class else 0
+        counter = label if per_class != 0 else 0
         if taken[counter] == most:
-            if not per_class:
+            if per_class == 0:
                 break
             continue
         taken[counter] += 1
@@ -225,7 +229,8 @@ def detect(
                 stands = False
                 break
         if stands:
-            out_boxes[kept] = box
+            for side in range(4):
+                out_boxes[kept, side] = box[side]
             out_scores[kept] = scores[candidate]
             out_classes[kept] = label
             kept += 1

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.postprocess.arithmetic import softmax_rows
+from accelserve.kernels.cpu.compiled import ArrayFunction
 from accelserve.kernels.postprocess.errors import TensorShapeError
 
 F32 = npt.NDArray[np.float32]
+
+_SOFTMAX_ROWS = ArrayFunction(
+    "accelserve.kernels.postprocess.arithmetic", "softmax_rows", "f32[2]", "f64[1]", "f32[2]"
+)
 
 
 def softmax(logits: F32) -> F32:
@@ -31,7 +35,8 @@ def softmax(logits: F32) -> F32:
     if logits.ndim < 1 or logits.shape[-1] < 1:
         raise TensorShapeError("softmax logits", logits.shape, "at least one class in the last axis")
     out = np.empty_like(rows)
-    softmax_rows(rows.reshape(-1, rows.shape[-1]), out.reshape(-1, rows.shape[-1]))
+    classes = rows.shape[-1]
+    _SOFTMAX_ROWS(rows.reshape(-1, classes), np.empty(classes, np.float64), out.reshape(-1, classes))
     return out
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from accelserve.kernels.cpu.compiled import ArrayFunction
 from accelserve.kernels.postprocess.anchors import anchor_boxes
-from accelserve.kernels.postprocess.arithmetic import detect
 from accelserve.kernels.postprocess.errors import TensorShapeError
 from accelserve.kernels.postprocess.spec import DetectionSpec
 
 F32 = npt.NDArray[np.float32]
+
+_DETECT = ArrayFunction(
+    "accelserve.kernels.postprocess.arithmetic", "detect",
+    "f32[2]", "f32[2]", "f32[2]", "i64", "f32", "f32", "f32", "f32", "f32", "i64", "i64",
+    "i64[1]", "i64[1]", "i64[1]", "f32[1]", "f64[1]", "f32[1]", "i64[1]", "f32[1]",
+    "f32[2]", "f32[1]", "f32[1]", returns=True,
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,8 +117,9 @@ class Detector:
             self._joined("class logits", logits, self.spec.classes), self._joined("box offsets", offsets, 4)
         )
 
-    def warm_up(self) -> None:
-        """Compile, or load from the disk cache, so that the first request is as fast as the rest."""
+    def warm_up(self, cache: Path | None = None) -> None:
+        """Compile, or read from ``cache``, so that the first request is as fast as the rest."""
+        _DETECT.load(cache)
         spec = self.spec
         self.run(
             np.zeros((1, spec.anchors, spec.classes), np.float32), np.zeros((1, spec.anchors, 4), np.float32)
@@ -138,11 +147,15 @@ class Detector:
     def _detect_one(self, logits: F32, offsets: F32, boxes: F32, scores: F32, classes: F32) -> int:
         spec = self.spec
         limit = np.inf if spec.size_exponent_limit is None else spec.size_exponent_limit
-        return detect(
+        most = logits.size
+        return _DETECT(
             logits, offsets, self._anchors, spec.background_class,
-            np.float32(spec.center_variance), np.float32(spec.size_variance), np.float32(limit),
-            np.float32(spec.score_threshold), np.float32(spec.iou_threshold),
-            spec.candidates, spec.candidates_scope == "class", boxes, scores, classes,
+            spec.center_variance, spec.size_variance, limit, spec.score_threshold, spec.iou_threshold,
+            spec.candidates, spec.candidates_scope == "class",
+            np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.float32),
+            np.empty(spec.classes, np.float64), np.empty(spec.classes, np.float32),
+            np.zeros(spec.classes, np.int64), np.empty(4, np.float32),
+            boxes, scores, classes,
         )  # fmt: skip
 
 

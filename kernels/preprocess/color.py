@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.preprocess.jit import compiled
+from accelserve.kernels.cpu.compiled import ArrayFunction
 
 Pixels = npt.NDArray[np.uint8]
+
+_MIX = ArrayFunction("accelserve.kernels.preprocess.color_code", "mix", "u8[2]", "u32", "u8[2]")
 
 
 def rgb_of_cmyk(samples: Pixels, *, inverted: bool) -> Pixels:
@@ -23,13 +25,5 @@ def rgb_of_cmyk(samples: Pixels, *, inverted: bool) -> Pixels:
     Source: tensorflow/core/lib/jpeg/jpeg_mem.cc.
     """
     colors = np.empty((*samples.shape[:2], 3), np.uint8)
-    _mix(samples.reshape(-1, 4), np.uint32(0 if inverted else 255), colors.reshape(-1, 3))
+    _MIX(samples.reshape(-1, 4), 0 if inverted else 255, colors.reshape(-1, 3))
     return colors
-
-
-@compiled
-def _mix(samples: Pixels, flip: np.uint32, colors: Pixels) -> None:
-    for i in range(samples.shape[0]):
-        key = np.uint32(samples[i, 3]) ^ flip  # x ^ 255 is 255 - x
-        for c in range(3):
-            colors[i, c] = np.uint8((np.uint32(samples[i, c]) ^ flip) * key // np.uint32(255))

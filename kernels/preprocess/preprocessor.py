@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -190,8 +191,11 @@ class Preprocessor:
         """
         return transform.quantise(values, self._to)
 
-    def warm_up(self) -> None:
-        """Compile, or load from the disk cache, what a request needs, so that the first one is as fast as the rest."""
+    def warm_up(self, cache: Path | None = None) -> None:
+        """Compile, or read from ``cache``, what a request needs, so that the first one is as fast as the rest."""
+        transform.load(
+            cache, antialiased=self.spec.interpolation in {"bilinear-antialias", "bicubic-antialias"}
+        )
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
         padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
         self.transform(pixels, padded[..., :CHANNELS])

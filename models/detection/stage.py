@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
@@ -97,6 +98,10 @@ class DetectionRunner:
         self.stage = stage
         self.names = frozenset(spec.name for spec in stage.outputs().values())
         self._detector = Detector(stage.spec)
+
+    def warm_up(self, cache: Path | None) -> None:
+        """Compile, or read from ``cache``, so that the first request is as fast as the rest."""
+        self._detector.warm_up(cache)
 
     def run(self, results: Mapping[str, Array]) -> dict[str, Array]:
         """Full tensor name -> array of the stage's outputs, from the network's outputs of the same pictures."""

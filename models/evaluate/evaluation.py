@@ -88,7 +88,7 @@ def evaluate_servable(
         raise EvaluationError(f"none of the {len(names)} pictures in {folder} can be used: {skipped[0][1]}")
     return Evaluation(
         model=manifest.name,
-        version=int(directory.name),
+        version=manifest.version,
         device=servable.description,
         pictures=tally.pictures,
         skipped=tuple(skipped),

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from accelserve.kernels.errors import GraphError, UnsupportedNodesError
 from accelserve.kernels.ir import DType, Graph, TensorType
 from accelserve.models.errors import ModelFileError
@@ -70,9 +72,10 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
     """
     file = read_onnx(source)
     importer = _Importer(file, options or ImportOptions())
-    return ImportedModel(
-        importer.graph(), importer.layouts, file.sha256, file.opset, file.producer, file.metadata
-    )
+    # Constants that are not finite are refused by name; numpy's warnings on the way there would say less.
+    with np.errstate(all="ignore"):
+        graph = importer.graph()
+    return ImportedModel(graph, importer.layouts, file.sha256, file.opset, file.producer, file.metadata)
 
 
 class _Importer:
@@ -84,6 +87,7 @@ class _Importer:
         for node in file.nodes:
             for value in node.inputs:
                 readers.setdefault(value, []).append(node)
+        self._check_names(options)
         types = {}
         for given in file.inputs:
             if given.name not in readers and given.name not in file.outputs:
@@ -105,10 +109,21 @@ class _Importer:
         if self._unsupported:
             raise UnsupportedNodesError(list(self._unsupported.values()))
         try:
-            return self._scope.graph({name: self._output(name) for name in self._file.outputs})
+            graph = self._scope.graph({name: self._output(name) for name in self._file.outputs})
         except UnsupportedFormError as error:
             name, op = error.blame or ("", "output")
             raise UnsupportedNodesError([(name, f"{op} {error.reason}")]) from error
+        self._check_finite(graph)
+        return graph
+
+    def _check_finite(self, graph: Graph) -> None:
+        for name, array in graph.constants.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                count = array.size - np.count_nonzero(np.isfinite(array))
+                raise ModelFileError(
+                    self._file.source,
+                    f"{count} of {array.size} values of '{name}' are not finite; did the training diverge?",
+                )
 
     def _output(self, name: str) -> str:
         value = self._values[name]
@@ -192,6 +207,11 @@ class _Importer:
                 self._file.source, f"input '{given.name}' is of {kind}; expected {', '.join(kinds)}"
             )
         override = options.input_shapes.get(given.name)
+        if override is not None and given.shape and len(override) != len(given.shape):
+            raise ModelFileError(
+                self._file.source,
+                f"input '{given.name}' has {len(given.shape)} dimensions, not the {len(override)} of --input-shape",
+            )
         shape = given.shape if override is None else tuple(override)
         if not shape:
             raise ModelFileError(
@@ -201,6 +221,14 @@ class _Importer:
         sizes = (1, *(0 if size is None else size for size in shape[1:]))
         self._check_sizes(given.name, shape, sizes, kinds[kind])
         return sizes, kinds[kind]
+
+    def _check_names(self, options: ImportOptions) -> None:
+        known = [given.name for given in self._file.inputs]
+        if unknown := sorted(options.input_shapes.keys() - known):
+            raise ModelFileError(
+                self._file.source,
+                f"has no input '{unknown[0]}' to give a shape to; its inputs are {', '.join(known)}",
+            )
 
     def _check_sizes(
         self, name: str, shape: Sequence[int | None], sizes: Sequence[int], dtype: DType

@@ -89,17 +89,25 @@ def _observe_one(graph: Graph, feeds: Mapping[str, Array], observers: Mapping[st
             try:
                 observers[value].add(np.asarray(array, np.float32))
             except ValueError as error:
-                raise CalibrationError(
-                    f"'{value}' is not finite on a calibration image; the network or its preprocessing is wrong"
-                ) from error
+                raise CalibrationError(_not_finite(value)) from error
 
     for name, array in feeds.items():
         note(name, array)
 
+    outputs = frozenset(graph.outputs.values()) - observers.keys()
+
     def watch(node: Node, result: Array) -> None:
         note(node.output, result)
+        if node.output in outputs and not np.isfinite(result).all():
+            raise CalibrationError(_not_finite(node.output))
 
-    evaluate(graph, feeds, watch)
+    # Overflow is told by what overflowed; numpy's warnings would name its own source.
+    with np.errstate(all="ignore"):
+        evaluate(graph, feeds, watch)
+
+
+def _not_finite(value: str) -> str:
+    return f"'{value}' is not finite on a calibration image; the network or its preprocessing is wrong"
 
 
 def parameters(

@@ -61,6 +61,7 @@ class _Inserter:
         self._constants: dict[str, Array] = dict(graph.constants)
         self._taken = {*graph.inputs, *graph.constants, *(node.output for node in graph)}
         self._joined = _joined_values(graph, placement)
+        self._not_to_replace = _read_as_they_are(graph, placement)
 
     def graph(self) -> Graph:
         for value in self._graph.inputs:
@@ -109,12 +110,8 @@ class _Inserter:
         return made
 
     def _stored(self, node: Node, position: int, codes: Array, scale: Array) -> str:
-        name = node.inputs[position] if position < len(node.inputs) else f"{node.name}/bias"
-        # Another layer may have stored the same constant in other units.
-        if f"{name}/scale" in self._taken:
-            name = f"{node.name}/{'weight' if position == 1 else 'bias'}"
+        name = self._integers(node, position, codes)
         zeros = np.zeros(scale.shape, codes.dtype)
-        self._constants[name] = codes
         operands = (
             name,
             self._constant(f"{name}/scale", scale),
@@ -124,6 +121,15 @@ class _Inserter:
         self._nodes.append(Node(result, Dequantize(0), operands, result))
         return result
 
+    def _integers(self, node: Node, position: int, codes: Array) -> str:
+        """Name of a layer's integers: that of its constant, if no one needs it as it was or in other units."""
+        own = node.inputs[position] if position < len(node.inputs) else None
+        if own is None or own in self._not_to_replace:
+            return self._constant(f"{node.name}/{'weight' if position == 1 else 'bias'}", codes)
+        self._not_to_replace.add(own)
+        self._constants[own] = codes
+        return own
+
     def _constant(self, name: str, array: Array) -> str:
         """Add a constant and return its name, which differs from ``name`` where the network has one of that name."""
         while name in self._taken:
@@ -131,6 +137,14 @@ class _Inserter:
         self._taken.add(name)
         self._constants[name] = array
         return name
+
+
+def _read_as_they_are(graph: Graph, placement: Placement) -> set[str]:
+    """Values that something else than a quantised layer's weights or bias is: an operand elsewhere, or a result."""
+    read = set(graph.outputs.values())
+    for node in graph:
+        read.update(node.inputs[:1] if node.name in placement.layers else node.inputs)
+    return read
 
 
 def _joined_values(graph: Graph, placement: Placement) -> frozenset[str]:

@@ -72,7 +72,10 @@ def version_directory(repository: Path, name: str, version: int | None = None) -
 
 
 def latest_version(folder: Path) -> Path:
-    """The folder itself if it is a published version, else the latest version in it; ModelNotFoundError if none is."""
+    """The latest version in a model's folder, or the folder itself if it is a version already.
+
+    A folder that is neither is returned as it is: ``read_manifest`` says what it lacks.
+    """
     if (folder / MANIFEST_FILE).exists() or not list_versions(folder.parent, folder.name):
         return folder
     return version_directory(folder.parent, folder.name)

@@ -46,10 +46,11 @@ def has_whole_model(path: Path) -> bool:
         import h5py
     except ImportError:
         return False
-    if not h5py.is_hdf5(path):
+    try:
+        with h5py.File(path, "r") as file:
+            return "model_config" in file.attrs
+    except OSError:  # no HDF5 file, or a damaged one: whoever reads its weights says so
         return False
-    with h5py.File(path, "r") as file:
-        return "model_config" in file.attrs
 
 
 def _named_in_attributes(group: h5py.Group) -> Layers:

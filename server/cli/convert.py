@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.input_shapes import input_shape_option
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from accelserve.models.convert import Converted, ConvertOptions
     from accelserve.models.quantize.fast import FastChoice
@@ -41,6 +43,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--output", "outputs", multiple=True, help="Output of a TensorFlow graph or architecture; repeatable."
 )
+@input_shape_option
 @click.option(
     "--numerics",
     type=click.Choice(["exact", "fast"]),
@@ -68,6 +71,7 @@ def convert(
     tags: Sequence[str],
     architecture: str | None,
     outputs: Sequence[str],
+    input_shapes: Mapping[str, tuple[int, ...]],
     numerics: str,
     fast_budget: float | None,
 ) -> None:
@@ -91,6 +95,7 @@ def convert(
         labels=tuple(labels.read_text(encoding="utf-8").splitlines()) if labels else (),
         tags=dict(_tag(text) for text in tags),
         detection=None if detection is None else detection_document(detection),
+        input_shapes=input_shapes,
         fast_budget=_budget(numerics, fast_budget),
     )
     _report(_converted(source, options, architecture, outputs), calibrate)
@@ -116,26 +121,20 @@ def _tag(text: str) -> tuple[str, str]:
 def _converted(
     source: Path, options: ConvertOptions, architecture: str | None, outputs: Sequence[str]
 ) -> Converted:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
     from accelserve.models.convert import convert_imported
-    from accelserve.models.importing import import_onnx
+    from accelserve.models.importing import ImportOptions, import_onnx
+    from accelserve.server.cli.picture_progress import picture_progress
 
+    open_sizes = ImportOptions(input_shapes=options.input_shapes)
     if source.suffix == ".onnx" and not architecture:
-        imported = import_onnx(source)
+        imported = import_onnx(source, open_sizes)
     else:
         from accelserve.models.importing.source import load_source
 
         network = load_source(source, architecture=architecture, outputs=outputs)
-        imported = import_onnx(network.model.SerializeToString())
-    with Progress(
-        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("calibrating", total=None)
-        return convert_imported(
-            imported, source.name, options, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        imported = import_onnx(network.model.SerializeToString(), open_sizes)
+    with picture_progress("calibrating") as progress:
+        return convert_imported(imported, source.name, options, progress)
 
 
 def _report(converted: Converted, calibrate: Path | None) -> None:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.input_shapes import input_shape_option
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from accelserve.kernels.ir import Graph
     from accelserve.models.evaluate import EvaluateOptions, Evaluation
 
@@ -24,6 +28,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--float", "original", type=click.Path(exists=True, path_type=Path), help="Float32 original.")
 @click.option("--architecture", help="Of the original's weights, if the file does not tell.")
 @click.option("--output", "outputs", multiple=True, help="Of the original's architecture; repeatable.")
+@input_shape_option
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
 @click.option("--threads", default=0, help="0 takes every core.")
 @click.option("--limit", default=1000, show_default=True, help="Most pictures to use, evenly spread.")
@@ -40,6 +45,7 @@ def evaluate(
     original: Path | None,
     architecture: str | None,
     outputs: tuple[str, ...],
+    input_shapes: Mapping[str, tuple[int, ...]],
     device: str,
     threads: int,
     limit: int,
@@ -56,13 +62,17 @@ def evaluate(
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
     from accelserve.models.evaluate import EvaluateOptions, read_truth, save_figure
-    from accelserve.models.repository import read_manifest
+    from accelserve.models.repository import latest_version, read_manifest
 
-    directory = _version(model)
+    if figure is not None and original is None:
+        raise click.UsageError(
+            "--figure draws how far layers are from float32's; give the original with --float."
+        )
+    directory = latest_version(model)
     options = EvaluateOptions(
         device=open_device(device),
         load=LoadOptions(threads=threads),
-        original=None if original is None else _original(original, architecture, outputs),
+        original=None if original is None else _original(original, architecture, outputs, input_shapes),
         truth=None if labels is None else read_truth(labels, read_manifest(directory).labels),
         limit=limit,
         layer_pictures=layer_pictures,
@@ -76,37 +86,29 @@ def evaluate(
         _print(evaluation, worst)
 
 
-def _version(model: Path) -> Path:
-    from accelserve.models.repository import version_directory
+def _original(
+    source: Path,
+    architecture: str | None,
+    outputs: tuple[str, ...],
+    input_shapes: Mapping[str, tuple[int, ...]],
+) -> Graph:
+    from accelserve.models.importing import ImportOptions, import_onnx
 
-    path = model.resolve()
-    return path if path.name.isdecimal() else version_directory(path.parent, path.name)
-
-
-def _original(source: Path, architecture: str | None, outputs: tuple[str, ...]) -> Graph:
-    from accelserve.models.importing import import_onnx
-
+    open_sizes = ImportOptions(input_shapes=input_shapes)
     if source.suffix == ".onnx" and not architecture:
-        return import_onnx(source).graph
+        return import_onnx(source, open_sizes).graph
     from accelserve.models.importing.source import load_source
 
     network = load_source(source, architecture=architecture, outputs=outputs)
-    return import_onnx(network.model.SerializeToString()).graph
+    return import_onnx(network.model.SerializeToString(), open_sizes).graph
 
 
 def _evaluated(directory: Path, images: Path, options: EvaluateOptions) -> Evaluation:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
     from accelserve.models.evaluate import evaluate_servable
+    from accelserve.server.cli.picture_progress import picture_progress
 
-    with Progress(
-        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("evaluating", total=None)
-        return evaluate_servable(
-            directory, images, options, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with picture_progress("evaluating") as progress:
+        return evaluate_servable(directory, images, options, progress)
 
 
 def _print(evaluation: Evaluation, worst: int) -> None:
@@ -130,6 +132,8 @@ def _print(evaluation: Evaluation, worst: int) -> None:
     if summary.row_count:
         console.print(summary)
     if not evaluation.layers or worst < 1:
+        if evaluation.agreement is None:
+            click.echo("--float ORIGINAL compares it with its float32 network, layer by layer", err=True)
         return
     layers = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     layers.add_column("layer, worst first", overflow="fold")

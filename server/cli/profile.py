@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.input_shapes import input_shape_option
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from accelserve.models.profiling import NetworkProfile
 
 
 @click.command
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
+@input_shape_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cpu:ISA, fpga:0, reference.")
 @click.option("--threads", default=0, help="0 takes every core.")
 @click.option(
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="PNG, SVG or PDF to write.")
 def profile(
     model: Path,
+    input_shapes: Mapping[str, tuple[int, ...]],
     device: str,
     threads: int,
     runs: int,
@@ -37,7 +43,7 @@ def profile(
     from accelserve.models.profiling import profile_network
 
     options = LoadOptions(threads=threads, cache=cache_dir, model=model.name)
-    measured = profile_network(model, open_device(device), options, runs)
+    measured = profile_network(model, open_device(device), options, runs, input_shapes)
     if as_json:
         click.echo(json.dumps(measured.to_json(), indent=2))
     else:

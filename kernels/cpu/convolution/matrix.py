@@ -246,9 +246,9 @@ class MatrixConvolution:
         count = count if self.layer.op.groups == 1 else np.zeros_like(count)
         turns = -(-self.panels.full // SUB_PANEL) * self.layer.segments * self.steps
         return WeightReads(
-            first=weights.offset + panels * self._panel_bytes,
-            size=count * self._panel_bytes,
-            turns=count * split.block_chunk * turns,
+            first=(weights.offset + panels * self._panel_bytes).tolist(),
+            size=(count * self._panel_bytes).tolist(),
+            turns=(count * split.block_chunk * turns).tolist(),
             table=f.AHEAD,
         )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from accelserve.kernels.cpu.convolution.layer import epilogue_fields
 from accelserve.kernels.cpu.frames import HEIGHT, WIDTH, fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
-from accelserve.kernels.cpu.lowering import Address, Context, Field, Step
+from accelserve.kernels.cpu.lowering import Address, Code, Context, Field, Step
 from accelserve.kernels.cpu.memory import call1, call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels import winograd_fields as w
@@ -291,7 +291,7 @@ class WinogradConvolution:
                 fields[w.KERNEL_HALF + position] = self._product_kernel(channels, tiles=1)
         return fields
 
-    def _product_kernel(self, channels: int, tiles: int = TILES) -> int:
+    def _product_kernel(self, channels: int, tiles: int = TILES) -> Code:
         if self.matrix:
             return self.context.kernel(
                 f"winograd_products_{tiles}x{channels}__{self.isa.name}",

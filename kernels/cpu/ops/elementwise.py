@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
-from accelserve.kernels.cpu.jit import Compiled, inlined, step
-from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
+from accelserve.kernels.cpu.jit import inlined, step
+from accelserve.kernels.cpu.lowering import Code, Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import call6, field, u8_at
 from accelserve.kernels.cpu.microkernels import element_fields as f
 from accelserve.kernels.cpu.microkernels.elements import (
@@ -79,8 +80,8 @@ def epilogue_bounds(low: int, high: int, zero_point: int) -> dict[int, Field]:
     }
 
 
-def element_kernel(context: Context, op: str, channels: int, greatest: float) -> tuple[str, int]:
-    """Name and address of a kernel.
+def element_kernel(context: Context, op: str, channels: int, greatest: float) -> tuple[str, Code]:
+    """Name of a kernel, and the kernel.
 
     Args:
         context: of the plan.
@@ -94,10 +95,10 @@ def element_kernel(context: Context, op: str, channels: int, greatest: float) ->
         isa=context.isa.name,
         wide=not greatest < SAFE_MAGNITUDE,
     )
-    address = context.kernel(
+    kernel = context.kernel(
         str(name), lambda text: emit_element_kernel(parse_element_kernel(text), context.isa)
     )
-    return str(name), address
+    return str(name), kernel
 
 
 @lowers(QAdd)

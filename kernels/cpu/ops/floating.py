@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.frames import rows_of_item
-from accelserve.kernels.cpu.jit import Compiled, inlined, step
+from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import as_float, f32_at, field
 from accelserve.kernels.cpu.ops.movement import dense_strides

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
-from accelserve.kernels.cpu.jit import Compiled, inlined, step
+from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, lowers
 from accelserve.kernels.cpu.memory import call6, f32_at, field
 from accelserve.kernels.cpu.microkernels.element_fields import (

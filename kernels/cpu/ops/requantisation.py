@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, WIDTH, fill_halo, rows_of_item
-from accelserve.kernels.cpu.jit import Compiled, step
+from accelserve.kernels.cpu.jit import step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, lowers
 from accelserve.kernels.cpu.memory import f32_at, field, s8_at, s32_at, u8_at
 from accelserve.kernels.cpu.ops.pooling import pixel_at

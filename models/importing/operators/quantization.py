@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from accelserve.kernels.ir import Array, Dequantize, DType, Quantize
@@ -22,9 +24,16 @@ def _parameters(call: Call, dtype: np.dtype[np.generic] | None) -> tuple[Array, 
         raise UnsupportedFormError(f"to {zero_point.dtype} with scales of shape {list(scale.shape)}")
     if not np.all(np.isfinite(scale) & (scale > 0)):
         raise UnsupportedFormError("with a scale that is not positive")
+    if zero_point.size not in {1, scale.size}:
+        raise UnsupportedFormError(f"with {scale.size} scales but {zero_point.size} zero points")
     if scale.shape == (1,):
         return scale.reshape(()), zero_point.reshape(())
-    return scale, np.broadcast_to(zero_point, scale.shape)
+    return scale, np.broadcast_to(zero_point.reshape(-1 if zero_point.size > 1 else ()), scale.shape)
+
+
+def _check_length(scale: Array, shape: Sequence[int], axis: int) -> None:
+    if scale.ndim and scale.size != shape[axis]:
+        raise UnsupportedFormError(f"with {scale.size} scales along axis {axis} of a tensor of {list(shape)}")
 
 
 def _named(call: Call, scale: Array, zero_point: Array) -> tuple[str, str]:
@@ -40,6 +49,8 @@ def _named(call: Call, scale: Array, zero_point: Array) -> tuple[str, str]:
 def quantize(call: Call) -> Tensor:
     """To uint8 or int8."""
     scale, zero_point = _parameters(call, None)
+    if zero_point.dtype == np.int32:
+        raise UnsupportedFormError("to int32; only to uint8 and int8")
     x = call.tensor(0) if scale.ndim == 0 else call.settled(0)
     axis = _axis(call, x, scale)
     return call.elementwise(Quantize(axis), x, *_named(call, scale, zero_point))
@@ -54,6 +65,7 @@ def dequantize(call: Call) -> Tensor | Stored:
         if value.array.dtype not in _INTEGERS:
             raise UnsupportedFormError(f"of {value.array.dtype}")
         axis = call.axis(call.int_attribute("axis", 1), value.array.ndim) if scale.ndim else 0
+        _check_length(scale, value.array.shape, axis)
         return Stored(value.name, value.array, scale, zero_point, axis)
     x = call.tensor(0)
     dtype = call.scope.type_of(x.value).dtype
@@ -67,4 +79,6 @@ def dequantize(call: Call) -> Tensor | Stored:
 def _axis(call: Call, x: Tensor, scale: Array) -> int:
     if scale.ndim == 0:
         return -1
-    return x.order.index(call.axis(call.int_attribute("axis", 1), len(x.shape)))
+    axis = call.axis(call.int_attribute("axis", 1), len(x.shape))
+    _check_length(scale, x.shape, axis)
+    return x.order.index(axis)

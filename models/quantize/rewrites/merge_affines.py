@@ -24,7 +24,7 @@ def _rule(index: GraphIndex, node: Node) -> Replacement | None:
     first, second = affine_vectors(index, inner), affine_vectors(index, node)
     if first is None or second is None or not index.used_once(inner.output):
         return None
-    names = f"{node.name}/merged_mul", f"{node.name}/merged_add"
+    names = tuple(index.unused(f"{node.name}/merged_{what}") for what in ("mul", "add"))
     merged = Node(node.name, node.op, (inner.inputs[0], *names), node.output)
     arrays = first[0] * second[0], first[1] * second[0] + second[1]
     return Replacement(

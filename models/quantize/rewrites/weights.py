@@ -69,7 +69,7 @@ class Weighted:
         """The constant's own name if no other node reads it, so that layers keep the names of their file."""
         if position < len(self.node.inputs) and index.used_once(self.node.inputs[position]):
             return self.node.inputs[position]
-        return f"{self.node.name}/{what}"
+        return index.unused(f"{self.node.name}/{what}")
 
 
 def affine_vectors(index: GraphIndex, node: Node) -> tuple[Vector, Vector] | None:

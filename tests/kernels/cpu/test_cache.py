@@ -75,7 +75,7 @@ def test_processes_that_start_at_once_on_an_empty_cache_leave_whole_files_only(
     filled: tuple[Path, str],
 ) -> None:
     cache, _ = filled
-    assert {path.suffix for path in files(cache)} == {".bin", ".o", ".nbi", ".nbc"}
+    assert {path.suffix for path in files(cache)} == {".bin", ".o"}
 
 
 def test_damaged_files_are_made_again(filled: tuple[Path, str], copy: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,57 @@ def test_without_the_original_the_truth_alone_counts(folder: Path, tmp_path: Pat
     assert evaluation.layers == ()
     with pytest.raises(EvaluationError, match="give the original"):
         save_figure(evaluation, tmp_path / "noise.png")
+
+
+def test_a_figure_needs_the_original_before_anything_is_measured(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "evaluate",
+        str(folder / "models/net"),
+        "--images",
+        str(folder / "pictures"),
+        "--device",
+        "reference",
+    ]
+    assert run([*command, "--figure", str(tmp_path / "noise.png")]) == 2
+    assert "give the original with --float" in capsys.readouterr().err
+    assert run(command) == 0
+    printed = capsys.readouterr()
+    assert "net, version 1" in printed.out
+    assert "--float ORIGINAL compares it" in printed.err
+
+
+def test_a_version_under_another_name_and_the_folder_one_stands_in_are_versions_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    shutil.copytree(folder / "models/net/1", kept)
+    monkeypatch.chdir(kept)
+    for given in (kept, Path()):
+        evaluation = evaluate_servable(
+            given, folder / "pictures", EvaluateOptions(device=ReferenceDevice(), limit=1)
+        )
+        assert (evaluation.model, evaluation.version) == ("net", 1)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "profile", "train-head"])
+def test_a_folder_without_a_model_is_refused_alike(
+    command: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in "ab":
+        shutil.copytree(folder / "pictures", tmp_path / "classes" / label)
+    (tmp_path / "nothing").mkdir()
+    more = {
+        "evaluate": ["--images", str(folder / "pictures")],
+        "profile": [],
+        "train-head": [str(tmp_path / "classes"), "--name", "mine"],
+    }
+    assert run([command, str(tmp_path / "nothing"), *more[command], "--device", "reference"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"accelserve: {tmp_path / 'nothing'} cannot be served: servable.json cannot be read"
+    )
 
 
 def test_the_original_in_numpy_is_that_in_onnxruntime(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

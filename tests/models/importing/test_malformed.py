@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.models.errors import ModelFileError
-from accelserve.models.importing import import_onnx
+from accelserve.models.importing import ImportOptions, import_onnx
 from tests.models.importing.onnx_models import floats, node, onnx_file
 
 
@@ -125,6 +125,18 @@ def test_it_is_refused_in_one_sentence(name: str) -> None:
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("<bytes>: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"y": (1, 3, 4, 4)}, "has no input 'y' to give a shape to; its inputs are x"),
+        ({"x": (1, 4)}, "input 'x' has 4 dimensions, not the 2 of --input-shape"),
+    ],
+)
+def test_a_shape_for_something_else_is_refused(given: dict[str, tuple[int, ...]], sentence: str) -> None:
+    with pytest.raises(ModelFileError, match=sentence):
+        import_onnx(small().SerializeToString(), ImportOptions(input_shapes=given))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -64,6 +64,29 @@ class TestFoldAffineAfter:
         folded, _ = fold_affine_after(chain.graph())
         assert set(folded.constants) == {"conv2d0.0", "conv2d0.1"}
 
+    def test_weights_that_layers_share_leave_other_layers_theirs(self) -> None:
+        """Folded apart, they need a name each; what it would be is another layer's weights already."""
+        chain = Chain(1, 5, 6, 4)
+        chain.conv(4)
+        chain.affine()
+        conv, affine = chain.graph().nodes
+        constants = chain.graph().constants
+        others = {
+            f"second/{what}": -constants[name]
+            for what, name in zip(("weight", "bias"), conv.inputs[1:], strict=True)
+        }
+        nodes = (
+            conv,
+            affine,
+            Node("second", conv.op, (affine.output, *conv.inputs[1:]), "second"),
+            Node("affine", affine.op, ("second", *affine.inputs[1:]), "affine"),
+            Node("third", conv.op, ("affine", *others), "third"),
+        )
+        graph = Graph(chain.graph().inputs, nodes, {**constants, **others}, {"third": "third"})
+        folded, _ = fold_affine_after(graph)
+        assert labels(folded) == ["Conv2d"] * 3
+        assert_same_results(graph, folded)
+
     def test_not_when_another_reads_the_convolution(self) -> None:
         chain = Chain(1, 5, 6, 4)
         conv = chain.conv(6)

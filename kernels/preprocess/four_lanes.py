@@ -1,32 +1,13 @@
-"""The room's one door to numba: a typed decorator, and the two operations that numba cannot say by itself."""
+"""Two operations that numba cannot say by itself; for compiled code only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
-import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-
-from accelserve.kernels.numba_cache import patient_cache
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile on first call, without the GIL, cached on disk beside the source.
-
-    Strict IEEE arithmetic: no ``fastmath``, so nothing is contracted to a fused multiply-add or reordered, and every
-    CPU gives the same bytes. ``error_model="numpy"`` drops the check for a zero divisor, which would stop
-    vectorisation.
-    """
-    made: Any = numba.njit(nogil=True, error_model="numpy")(function)
-    made._cache = patient_cache(function)  # noqa: SLF001 - what numba's ``cache=True`` sets, but for the patience
-    return cast("Callable[P, R]", made)
-
 
 _U8X4 = ir.VectorType(ir.IntType(8), 4)
 _I32X4 = ir.VectorType(ir.IntType(32), 4)
@@ -113,6 +94,5 @@ def _weigh_four(
     return signature, generate
 
 
-# Module globals: numba's disk cache never hits for an intrinsic in a closure.
 lerp_four = cast("Callable[..., None]", intrinsic(_lerp_four))
 weigh_four = cast("Callable[..., None]", intrinsic(_weigh_four))

@@ -1,0 +1,96 @@
+"""What a plan's steps are made of: places, fields of a record, steps. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from accelserve.kernels.cpu.compiled import Compiled
+from accelserve.kernels.cpu.weight_streams import WeightReads
+
+RECORD_FIELDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place that is known when memory is: bytes from the start of ``space``.
+
+    Attributes:
+        space: ``arena`` (of each lane), ``scratch`` (of each lane) or ``constants``.
+        offset: in bytes.
+    """
+
+    space: str
+    offset: int
+
+    def __add__(self, more: int) -> Address:
+        return Address(self.space, self.offset + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The address of a microkernel, known when its machine code is loaded.
+
+    Attributes:
+        name: of the kernel.
+    """
+
+    name: str
+
+
+Field: TypeAlias = int | Address | Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one compiled call does, cut into items that any worker may take.
+
+    Attributes:
+        name: of the node.
+        operator: what runs, with its tile, for profiles.
+        function: ``void function(record, item, thread)``.
+        fields: of the record, by position.
+        items: 1 or more; each is a share of the work that depends on no other one.
+        shape: of the result.
+        macs: multiply-accumulates.
+        reads: what it reads of the packed constants, if it is worth asking for early.
+    """
+
+    name: str
+    operator: str
+    function: Compiled
+    fields: Mapping[int, Field]
+    items: int
+    shape: tuple[int, ...]
+    macs: int = 0
+    reads: WeightReads | None = None
+
+
+class Patch(NamedTuple):
+    """A record's field that holds the address of an image's input or output.
+
+    Attributes:
+        step: index of the step.
+        field: position in its record.
+        name: of the input or output.
+    """
+
+    step: int
+    field: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything a program needs that does not depend on where memory lies.
+
+    Attributes:
+        steps: copies of inputs, the nodes' steps, copies of outputs.
+        reads: where inputs' addresses go.
+        writes: where outputs' addresses go.
+    """
+
+    steps: Sequence[Step]
+    reads: Sequence[Patch]
+    writes: Sequence[Patch]

@@ -1,0 +1,97 @@
+"""Compiles a version in a process of its own, so that the process that serves never holds more than it needs.
+
+``python -m accelserve.models.compile_apart DIRECTORY DEVICE THREADS CACHE`` fills the cache: packed weights, machine
+code, the plan. It writes a line to standard output for every function that it compiled, and ends when its standard
+input does, so that it never outlives who started it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from accelserve.kernels.devices.base import LoadOptions
+from accelserve.kernels.devices.discovery import open_device
+
+_LOG = logging.getLogger(__name__)
+_COMPILED = "compiled "
+_POLITENESS = 5
+"""Whoever serves meanwhile goes first."""
+
+
+def compile_apart(
+    directory: Path, device: str, options: LoadOptions, progress: Callable[[int], None]
+) -> None:
+    """Fill the cache with everything that a version needs; a failure is logged, and left to who compiles it then.
+
+    Args:
+        directory: ``REPOSITORY/NAME/VERSION``.
+        device: its name, for ``open_device``.
+        options: threads and the cache, which must not be None.
+        progress: told the number of functions compiled so far, after each.
+    """
+    if not sys.executable or options.cache is None:
+        return
+    command = [
+        sys.executable,
+        "-m",
+        __spec__.name,
+        str(directory),
+        device,
+        str(options.threads),
+        str(options.cache),
+    ]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own module and the server's own arguments
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except OSError as error:
+        _LOG.warning("%s is compiled by the serving process itself: %s", directory, error)
+        return
+    with process:
+        said = _followed(process, progress)
+        code = process.wait()
+    if code != 0:
+        _LOG.debug("compiling %s ended with code %d: %s", directory, code, said[-1] if said else "")
+
+
+def _followed(process: subprocess.Popen[str], progress: Callable[[int], None]) -> list[str]:
+    """What the process said besides its progress, once it is done."""
+    said: list[str] = []
+    count = 0
+    for line in process.stdout or ():
+        if line.startswith(_COMPILED):
+            count += 1
+            progress(count)
+        else:
+            said.append(line.rstrip())
+    return said
+
+
+def main(directory: str, device: str, threads: str, cache: str) -> None:
+    """Fill the cache; whatever fails is raised."""
+    from accelserve.models.servable import Servable
+
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    os.nice(_POLITENESS)
+    code_log = logging.getLogger("accelserve.kernels.cpu.machine_code")
+    code_log.setLevel(logging.INFO)
+    code_log.addHandler(logging.StreamHandler(sys.stdout))
+    options = LoadOptions(threads=int(threads), cache=Path(cache))
+    with closing(Servable.load(Path(directory), device=open_device(device), options=options)) as servable:
+        servable.warm_up()
+
+
+def _end_with_standard_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

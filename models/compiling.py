@@ -1,0 +1,60 @@
+"""From a version's ONNX file to a program: what happens only when the device has no plan of it kept.
+
+What it takes, the importer and the graph with its weights, is several times what the network needs to be served; it is
+imported here alone, and given back to the system afterwards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from accelserve.kernels.cpu.sources import hash_of_sources
+from accelserve.kernels.devices.base import Device, LoadOptions, Program
+from accelserve.kernels.ir import QuantParams
+from accelserve.models.numerics import read_winograd
+from accelserve.models.repository import MODEL_FILE, Manifest
+
+_ROOM = Path(__file__).parent
+
+
+def network_of(manifest: Manifest) -> str:
+    """Names the lowered graph of a version whose files were verified: equal texts, equal graphs.
+
+    Empty if the manifest does not record the ONNX file, so that nothing says what is in it.
+    """
+    if MODEL_FILE not in manifest.files:
+        return ""
+    importer = hash_of_sources([_ROOM / "importing", _ROOM / "numerics.py"])
+    files = sorted(f"{name} {record.sha256}" for name, record in manifest.files.items())
+    return "\n".join([importer, repr(sorted(manifest.numerics.items())), *files])
+
+
+def compiled(
+    directory: Path, manifest: Manifest, device: Device, options: LoadOptions
+) -> tuple[Program, Mapping[str, QuantParams]]:
+    """Import, lower and load a version; the program, and how its inputs are quantised.
+
+    Raises:
+        ModelFileError, UnsupportedNodesError: the network cannot be read or run.
+        DeviceError: the device is missing, in use, or failed.
+    """
+    from accelserve.kernels.compiler.lower import lower
+    from accelserve.models.importing import import_onnx
+
+    lowered = lower(import_onnx(directory / MODEL_FILE).graph, read_winograd(directory, manifest))
+    program = device.load(lowered, options)
+    quantization = lowered.input_quantization
+    del lowered
+    give_memory_back()
+    return program, quantization
+
+
+def give_memory_back() -> None:
+    """Return to the system what the C library keeps of freed memory; does nothing but with glibc."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
