@@ -167,7 +167,7 @@ def call6(context: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f
 
 
 @_compiled_only
-def call11(
+def call12(
     context: Any,  # noqa: ARG001
     function: Any,  # noqa: ARG001
     a: Any,  # noqa: ARG001
@@ -181,9 +181,10 @@ def call11(
     i: Any,  # noqa: ARG001
     j: Any,  # noqa: ARG001
     k: Any,  # noqa: ARG001
+    m: Any,  # noqa: ARG001
 ) -> Any:
-    """Call ``void function(int64 x 11)``."""
-    return _call(11)
+    """Call ``void function(int64 x 12)``."""
+    return _call(12)
 
 
 @_compiled_only

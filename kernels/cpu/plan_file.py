@@ -14,6 +14,7 @@ from typing import Any
 
 from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.steps import Address, Code, Field, Patch, Recipe, Step
+from accelserve.kernels.cpu.weight_streams import WeightReads
 from accelserve.kernels.ir import DType, QuantParams, TensorType
 from accelserve.kernels.kept_files import keep, kept
 
@@ -102,6 +103,7 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         "items": step.items,
         "shape": step.shape,
         "macs": step.macs,
+        "weight_reads": None if step.reads is None else asdict(step.reads),
     }
 
 
@@ -114,6 +116,7 @@ def _step_of(document: Mapping[str, Any]) -> Step:
         items=document["items"],
         shape=tuple(document["shape"]),
         macs=document["macs"],
+        reads=None if document["weight_reads"] is None else WeightReads(**document["weight_reads"]),
     )
 
 

@@ -16,6 +16,7 @@ from accelserve.kernels.cpu.machine_code import KERNELS
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.plan_file import CpuPlan
 from accelserve.kernels.cpu.steps import RECORD_FIELDS, Address, Code, Patch, Recipe, Step
+from accelserve.kernels.cpu.weight_streams import ahead_tables
 from accelserve.kernels.devices.base import StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.errors import DeviceError
@@ -62,6 +63,23 @@ class Lane:
         return int(self.records.ctypes.data) + (patch.step * RECORD_FIELDS + patch.field) * 8
 
 
+class _AheadTables:
+    """The tables of weights to ask for early, of all steps; all lanes share them."""
+
+    def __init__(self, steps: Sequence[Step], workers: int, constants: int) -> None:
+        self._steps = steps
+        self._tables = ahead_tables([each.reads for each in steps], workers)
+        for table in self._tables:
+            table[:, 0] += constants
+
+    def enter(self, records: NDArray[np.int64]) -> None:
+        """Set the fields of a lane's records: the address of a step's table, and of its last row."""
+        for step, table, record in zip(self._steps, self._tables, records, strict=True):
+            if step.reads is not None:
+                address = table.ctypes.data
+                record[step.reads.table : step.reads.table + 2] = address, address + table[:-1].nbytes
+
+
 def code_of(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> dict[str, int]:
     """Symbol or name -> address of the machine code of every function and kernel that the steps name.
 
@@ -103,6 +121,9 @@ class CpuProgram:
         self._lock = threading.Lock()
         self._closed = False
         self._lanes = [Lane(plan, code, constants.address) for _ in range(plan.threads)]
+        self._ahead = _AheadTables(plan.recipe.steps, plan.threads, constants.address)
+        for lane in self._lanes:
+            self._ahead.enter(lane.records)
         self._team = team.Team(plan.threads, cache)
         self._batch = _BatchJob(self._lanes, plan.recipe, team.RUN_IMAGE.address(cache))
 

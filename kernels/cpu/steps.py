@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from accelserve.kernels.cpu.compiled import Compiled
+from accelserve.kernels.cpu.weight_streams import WeightReads
 
 RECORD_FIELDS = 64
 
@@ -53,6 +54,7 @@ class Step:
         items: 1 or more; each is a share of the work that depends on no other one.
         shape: of the result.
         macs: multiply-accumulates.
+        reads: what it reads of the packed constants, if it is worth asking for early.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Step:
     items: int
     shape: tuple[int, ...]
     macs: int = 0
+    reads: WeightReads | None = None
 
 
 class Patch(NamedTuple):

@@ -14,7 +14,7 @@ from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.depthwise import emit_depthwise
 from accelserve.kernels.cpu.microkernels.elements import block_channels, block_starts
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
-from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order
+from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, kind_for
 
 MOST_TAPS = 64
 
@@ -38,11 +38,12 @@ class DepthwiseConvolution:
     def __init__(self, layer: Layer) -> None:
         self.layer, self.context, self.isa = layer, layer.context, layer.context.isa
         self.taps = layer.r * layer.s
+        channels = block_channels(self.isa, layer.k)
         self.name = KernelName(
             op="dwconv2d",
-            result=layer.result_kind(),
+            result=kind_for(layer.result_kind(), self.isa, channels),
             rows=1,
-            channels=block_channels(self.isa, layer.k),
+            channels=channels,
             group=self.isa.group,
             isa=self.isa.name,
             unroll=self.taps,

@@ -57,8 +57,14 @@ class Layer:
         epilogue = self.op.epilogue
         if epilogue is None:
             return ResultKind(False)
+        residual = epilogue.residual
         return ResultKind(
-            True, epilogue.intermediate is not None, epilogue.residual is not None, self._wide()
+            quantised=True,
+            intermediate=epilogue.intermediate is not None,
+            residual=residual is not None,
+            wide=self._wide(),
+            saturates=(epilogue.zero_point, epilogue.low, epilogue.high) == (0, 0, 255),
+            residual_from_zero=residual is not None and residual.zero_point == 0,
         )
 
     def _wide(self) -> bool:

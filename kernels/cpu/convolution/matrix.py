@@ -16,7 +16,7 @@ from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Field, Step
-from accelserve.kernels.cpu.memory import call1, call11, field
+from accelserve.kernels.cpu.memory import call1, call12, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.matrix import (
     LANES,
@@ -29,9 +29,10 @@ from accelserve.kernels.cpu.microkernels.matrix import (
     emit_tile_release,
 )
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
-from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER
+from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED_ORDER, kind_for
 from accelserve.kernels.cpu.pack import PanelLayout, pack_weights
 from accelserve.kernels.cpu.tile_registers import tile_configuration
+from accelserve.kernels.cpu.weight_streams import ROW_BYTES, WeightReads
 
 WORKER_BYTES = 2 * SUMS_BYTES
 LEAST_PIXELS = 8
@@ -42,11 +43,11 @@ PANELS_FIRST_BYTES = 1 << 19
 
 @inlined
 def run_panels(
-    record: int, sums: int, first: int, last: int, group: int, panel: int, end: int, which: int
+    record: int, sums: int, first: int, last: int, group: int, panel: int, end: int, which: int, ahead: int
 ) -> None:
     """All blocks of a range by panels of one group that share a kernel."""
     channels = group * field(record, f.GROUP_CHANNELS)
-    call11(
+    call12(
         field(record, f.KERNEL_MATRIX + which),
         record,
         sums,
@@ -59,6 +60,7 @@ def run_panels(
         field(record, f.PARAMETERS) + group * field(record, f.PANELS) * field(record, f.PARAMETER_BYTES),
         field(record, f.OUTPUT) + channels * field(record, f.OUTPUT_BYTES),
         field(record, f.RESIDUAL) + channels,
+        ahead,
     )
 
 
@@ -76,13 +78,17 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
     first_panel = item % panel_items * panel_chunk
     last_panel = min(first_panel + panel_chunk, panels * field(record, f.GROUPS))
     sums = field(record, f.SUMS) + thread * WORKER_BYTES
+    nothing = field(record, f.NOTHING_AHEAD)
+    ahead = field(record, f.AHEAD) + item * ROW_BYTES
     call1(field(record, f.CONFIGURE), field(record, f.CONFIGURATION))
     for group in range(first_panel // panels, (last_panel + panels - 1) // panels):
         begin, end = max(0, first_panel - group * panels), min(panels, last_panel - group * panels)
         if begin < min(end, panels - 1):
-            run_panels(record, sums, first, last, group, begin, min(end, panels - 1), 0)
+            run_panels(record, sums, first, last, group, begin, min(end, panels - 1), 0, ahead)
+            ahead = nothing
         if end == panels:
-            run_panels(record, sums, first, last, group, panels - 1, panels, 1)
+            run_panels(record, sums, first, last, group, panels - 1, panels, 1, ahead)
+            ahead = nothing
     call1(field(record, f.RELEASE), 0)
     if first_panel == 0:
         height = field(record, f.HALO + HEIGHT)
@@ -152,6 +158,34 @@ def runs_of(layer: Layer) -> Runs:
     return min([*whole, *by_rows], key=lambda runs: (runs.cost, runs.rows))
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How blocks and panels are cut into items.
+
+    Attributes:
+        items: of the layer.
+        block_chunk: blocks of an item.
+        panel_chunk: panels of an item, counted through all groups.
+        panel_items: items that share their blocks.
+        by_panels: whether an item's blocks are its inner loop.
+    """
+
+    items: int
+    block_chunk: int
+    panel_chunk: int
+    panel_items: int
+    by_panels: bool
+
+    def fields(self) -> dict[int, Field]:
+        """For the record."""
+        return {
+            f.TILE_CHUNK: self.block_chunk,
+            f.PANEL_CHUNK: self.panel_chunk,
+            f.PANEL_ITEMS: self.panel_items,
+            f.PANELS_OUTER: int(self.by_panels),
+        }
+
+
 class MatrixConvolution:
     """Lowers one layer."""
 
@@ -173,13 +207,13 @@ class MatrixConvolution:
     def step(self) -> Step:
         """The layer as a step."""
         runs, layer = self.runs, self.layer
-        items, chunks = self._split()
+        split, weights = self._split(), self._weights()
         fields: dict[int, Field] = {
             **layer.input_fields(),
             f.SEGMENT_GROUPS: self.steps,
-            **self._weight_fields(),
+            **self._weight_fields(weights),
             **layer.result_fields(),
-            **chunks,
+            **split.fields(),
             f.BLOCKS: self.context.pack(self._blocks()),
             f.BLOCK_COUNT: runs.blocks,
             f.PITCH: runs.pitch,
@@ -199,9 +233,23 @@ class MatrixConvolution:
             operator=str(self._kernel_name(self.panels.full)),
             function=convolve_matrix,
             fields=fields,
-            items=items,
+            items=split.items,
             shape=layer.target.type.shape,
             macs=layer.macs,
+            reads=self._reads(split, weights),
+        )
+
+    def _reads(self, split: Split, weights: Address) -> WeightReads:
+        """What each item reads of the weights; of a grouped layer, which has few, nothing that is worth asking for."""
+        panels = np.arange(split.items) % split.panel_items * split.panel_chunk
+        count = np.minimum(split.panel_chunk, self.panels.panels - panels)
+        count = count if self.layer.op.groups == 1 else np.zeros_like(count)
+        turns = -(-self.panels.full // SUB_PANEL) * self.layer.segments * self.steps
+        return WeightReads(
+            first=(weights.offset + panels * self._panel_bytes).tolist(),
+            size=(count * self._panel_bytes).tolist(),
+            turns=(count * split.block_chunk * turns).tolist(),
+            table=f.AHEAD,
         )
 
     def _rows_a_step(self) -> int:
@@ -222,7 +270,7 @@ class MatrixConvolution:
     def _kernel_name(self, channels: int) -> KernelName:
         return KernelName(
             op="conv2d",
-            result=self.layer.result_kind(),
+            result=kind_for(self.layer.result_kind(), self.context.isa, channels),
             rows=2 * self.runs.rows,
             channels=channels,
             group=STEP_BYTES,
@@ -230,16 +278,26 @@ class MatrixConvolution:
             tiles=2,
         )
 
-    def _weight_fields(self) -> dict[int, Field]:
+    @property
+    def _panel_bytes(self) -> int:
+        """Of a full panel's packed weights."""
+        return int(self.panels.padded(0) * self.layer.segments * self.steps * STEP_BYTES)
+
+    @property
+    def _group_bytes(self) -> int:
+        channels = sum(self.panels.padded(panel) for panel in range(self.panels.panels))
+        return int(channels * self.layer.segments * self.steps * STEP_BYTES)
+
+    def _weights(self) -> Address:
+        return self.context.pack_later(self._group_bytes * self.layer.op.groups, self._packed_weights)
+
+    def _weight_fields(self, weights: Address) -> dict[int, Field]:
         layer, panels = self.layer, self.panels
-        channel_bytes = layer.segments * self.steps * STEP_BYTES
-        widths = [panels.padded(panel) for panel in range(panels.panels)]
-        group_bytes = sum(widths) * channel_bytes
         parameter_bytes = 8 * panels.padded(0)
         fields: dict[int, Field] = {
-            f.WEIGHTS: self.context.pack_later(group_bytes * layer.op.groups, self._packed_weights),
-            f.PANEL_BYTES: widths[0] * channel_bytes,
-            f.GROUP_WEIGHT_BYTES: group_bytes,
+            f.WEIGHTS: weights,
+            f.PANEL_BYTES: self._panel_bytes,
+            f.GROUP_WEIGHT_BYTES: self._group_bytes,
             f.PARAMETERS: self.context.pack_later(
                 parameter_bytes * panels.panels * layer.op.groups, self._packed_parameters
             ),
@@ -298,7 +356,7 @@ class MatrixConvolution:
             row[padded : padded + len(channels)] = scale[channels]
         return result
 
-    def _split(self) -> tuple[int, dict[int, Field]]:
+    def _split(self) -> Split:
         """Items by blocks while the weights stay near, else by panels, so that each weight is read by one core."""
         layer = self.layer
         blocks, panels = self.runs.blocks, self.panels.panels * layer.op.groups
@@ -307,10 +365,6 @@ class MatrixConvolution:
         panel_chunk = -(-panels // wanted) if by_panels else panels
         panel_items = -(-panels // panel_chunk)
         block_chunk = -(-blocks // max(1, wanted // panel_items))
-        return -(-blocks // block_chunk) * panel_items, {
-            f.TILE_CHUNK: block_chunk,
-            f.PANEL_CHUNK: panel_chunk,
-            f.PANEL_ITEMS: panel_items,
-            f.PANELS_OUTER: int(by_panels),
-            f.WEIGHTS_ARE_FAR: int(layer.weights.nbytes > PANELS_FIRST_BYTES),
-        }
+        return Split(
+            -(-blocks // block_chunk) * panel_items, block_chunk, panel_chunk, panel_items, by_panels
+        )

@@ -6,7 +6,7 @@ the window is one pixel, the whole image counts as one row, so that no tile is c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from accelserve.kernels.cpu.memory import call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
-from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, packs
+from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, kind_for
 from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights
 
 MOST_UNROLLED = 4
@@ -205,7 +205,7 @@ class TiledConvolution:
         kind = self.layer.result_kind()
         return KernelName(
             op="conv2d",
-            result=kind if packs(self.isa, channels) else replace(kind, wide=False),
+            result=kind_for(kind, self.isa, channels),
             rows=rows,
             channels=channels,
             group=self.isa.group,

@@ -95,11 +95,11 @@ class Emitter:
             function = ir.Function(self.module, ir.FunctionType(result, [a.type for a in arguments]), name)
         return self.builder.call(function, arguments)
 
-    def prefetch(self, address: ir.Value) -> None:
-        """Ask for the cache line at an address, to be read, into every level."""
+    def prefetch(self, address: ir.Value, level: int = 1) -> None:
+        """Ask for the cache line at an address, to be read, into the caches from ``level`` on."""
         pointer = self.builder.inttoptr(address, I8.as_pointer())
-        read_near_data = [ir.Constant(I32, each) for each in (0, 3, 1)]
-        self.call("llvm.prefetch.p0", ir.VoidType(), [pointer, *read_near_data])
+        how = [ir.Constant(I32, each) for each in (0, 4 - level, 1)]
+        self.call("llvm.prefetch.p0", ir.VoidType(), [pointer, *how])
 
     def low_lanes(self, value: ir.Value, lanes: int) -> ir.Value:
         """The first lanes of a vector."""

@@ -1,7 +1,7 @@
 """The convolution microkernel on AMX tiles: blocks of up to two tiles of output pixels by panels of up to 64 channels.
 
 ``void kernel(record, sums, first block, last block, first panel, last panel, input, weights, parameters, output,
-residual)``, all int64, runs every block with every panel of two ranges (the last excluded), in the record's order.
+residual, ahead)``, all int64, runs every block with every panel of two ranges (the last excluded), in the record's order.
 While the tile unit multiplies one unit (a block by a panel), the vector units turn the sums of the unit before into
 results, ``ROWS_A_STEP`` rows after every step of 64 input channels and what is left at the end. ``sums`` is room for
 two units.
@@ -39,6 +39,7 @@ ARGUMENTS = (
     "parameters",
     "output",
     "residual",
+    "ahead",
 )
 BLOCK_FIELDS = 5
 """Of a block, int64: bytes from the start of input, output and residual, column, pixels."""
@@ -48,9 +49,6 @@ STEP_BYTES = 64
 SUB_PANEL = 32
 MOST_ROWS = 16
 SUM, INPUT, WEIGHT = 0, 4, 6
-PREFETCH_BYTES = 4096
-"""How far ahead weights are asked for: a tile load by itself waits for too few of its cache lines at once."""
-
 
 SUMS_BYTES = 2 * MOST_ROWS * 4 * 64
 """Of one buffer of sums, at most."""
@@ -86,6 +84,7 @@ class _Matrix:
         self.row_bytes = 64 * self.vectors
         self.tile_rows = name.rows // 2
         self.pending = _PendingRows(self.e, name, self.record, self.vectors)
+        self.ahead = _WeightsAhead(self.e, self.argument["ahead"])
 
     def text(self) -> str:
         e, build, argument = self.e, self.e.builder, self.argument
@@ -190,10 +189,7 @@ class _Matrix:
         """Multiply 64 input channels of the tiles."""
         e = self.e
         at, panel = position.get(), weights.get()
-        far = e.builder.icmp_signed("!=", self.field(f.WEIGHTS_ARE_FAR), e.const(0))
-        with e.builder.if_then(far):
-            for line in range(LANES * width):
-                e.prefetch(e.plus(panel, PREFETCH_BYTES + 64 * line))
+        self.ahead.some_lines()
         for v in range(width):
             self._load(WEIGHT + v, e.plus(panel, 64 * v), e.const(64 * width))
         for m in range(tiles):
@@ -202,6 +198,26 @@ class _Matrix:
                 self._tile("tdpbusd", SUM + 2 * m + v, INPUT + m, WEIGHT + v)
         position.set(e.plus(at, STEP_BYTES))
         weights.set(e.plus(panel, STEP_BYTES * LANES * width))
+
+
+class _WeightsAhead:
+    """What this worker will read next, asked for in shares (``weight_streams``); ``ahead`` is a row of the table."""
+
+    def __init__(self, e: Emitter, ahead: ir.Value) -> None:
+        self.e = e
+        address, left, self.share = (e.load(e.plus(ahead, 8 * k), I64, 8) for k in range(3))
+        self.address, self.left = e.variable(address), e.variable(left)
+
+    def some_lines(self) -> None:
+        """A turn's share of the cache lines."""
+        e, build = self.e, self.e.builder
+        left, address = self.left.get(), self.address.get()
+        count = build.select(build.icmp_signed("<", left, self.share), left, self.share)
+        with build.if_then(build.icmp_signed(">", count, e.const(0))):
+            with e.loop(count) as line:
+                e.prefetch(e.plus(address, e.times(line, 64)), level=2)
+            self.left.set(build.sub(left, count))
+            self.address.set(e.plus(address, e.times(count, 64)))
 
 
 class _PendingRows:

@@ -12,7 +12,11 @@ from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, pa
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 
 KINDS = [ResultKind(False)]
-KINDS += [ResultKind(True, *parts) for parts in itertools.product((False, True), repeat=3)]
+KINDS += [
+    ResultKind(True, *parts)
+    for parts in itertools.product((False, True), repeat=5)
+    if parts[1] or not parts[4]  # no residual, no zero point of one
+]
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
