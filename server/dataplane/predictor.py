@@ -72,6 +72,7 @@ class PredictReply:
         images: in the request.
         stages: where the time went.
         batch_images: images in the batch that the device ran.
+        device: what computed: ``cpu amx``, ``fpga 0 ...``.
     """
 
     servable_id: ServableId
@@ -80,6 +81,7 @@ class PredictReply:
     images: int
     stages: StageSeconds
     batch_images: int
+    device: str
 
 
 def _nobody(_reply: PredictReply) -> None:
@@ -161,6 +163,7 @@ class Predictor:
                 images=images.count,
                 stages=stages,
                 batch_images=report.batch_images,
+                device=servable.description.partition(",")[0],
             )
             for question, outputs in zip(asked, answers, strict=True)
         ]

@@ -62,7 +62,8 @@ class ServerMetrics:
     Args:
         registry: the served models.
         waiting_images: model -> images admitted and not yet answered.
-        device: label of our own metrics, and the ``runtime`` of TensorFlow Serving's.
+        device: as ``--device`` names it, for what is known before any answer. Metrics of answers carry what computed
+            them (``cpu amx``), which is the ``runtime`` of TensorFlow Serving's.
         version: of the server.
     """
 
@@ -105,7 +106,7 @@ class ServerMetrics:
     def record_reply(self, reply: PredictReply) -> None:
         """The data plane answered a request, of whatever API."""
         name, stages = reply.servable_id.name, reply.stages
-        self._runtime_latency.labels(name, "Predict", self.device).observe(stages.compute * 1e6)
+        self._runtime_latency.labels(name, "Predict", reply.device).observe(stages.compute * 1e6)
         self._queuing_latency.labels(name).observe(stages.queue * 1e6)
         for stage, seconds in (
             ("queue", stages.queue),
@@ -114,9 +115,9 @@ class ServerMetrics:
             ("compute", stages.compute),
             ("postprocess", stages.postprocess),
         ):
-            self._stages[stage].labels(name, self.device).observe(seconds)
-        self._images.labels(name, self.device).inc(reply.images)
-        self._batches.labels(name, self.device).observe(reply.batch_images)
+            self._stages[stage].labels(name, reply.device).observe(seconds)
+        self._images.labels(name, reply.device).inc(reply.images)
+        self._batches.labels(name, reply.device).observe(reply.batch_images)
 
     def page(self) -> str:
         """Everything, for Prometheus."""

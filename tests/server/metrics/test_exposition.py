@@ -79,7 +79,7 @@ def test_latencies_have_tensorflow_servings_buckets(served: SimpleNamespace, jpe
     read = values(text)
     assert read[f"{latency}_count{{API=Predict,entrypoint=GRPC,model_name=colour}}"] == 1
     assert read[f"{latency}_count{{API=Classify,entrypoint=REST,model_name=colour}}"] == 1
-    assert read[":tensorflow:serving:runtime_latency_count{API=Predict,model_name=colour,runtime=cpu}"] == 1
+    assert read[":tensorflow:serving:runtime_latency_count{API=Predict,model_name=colour,runtime=numpy}"] == 1
     assert read[":tensorflow:serving:batching_session:queuing_latency_count{thread_pool_name=colour}"] == 1
 
 
@@ -87,11 +87,11 @@ def test_our_own_histograms_are_by_model_and_device(served: SimpleNamespace, jpe
     predict(served, jpeg, jpeg, jpeg)
     read = values(page(served))
     for stage in ("queue", "decode", "preprocess", "compute", "postprocess"):
-        assert read[f"accelserve_{stage}_seconds_count{{device=cpu,model_name=colour}}"] == 1
-    assert read["accelserve_decode_seconds_sum{device=cpu,model_name=colour}"] > 0
-    assert read["accelserve_preprocess_seconds_sum{device=cpu,model_name=colour}"] > 0
-    assert read["accelserve_images_total{device=cpu,model_name=colour}"] == 3
-    assert read["accelserve_batch_images_sum{device=cpu,model_name=colour}"] == 3
+        assert read[f"accelserve_{stage}_seconds_count{{device=numpy,model_name=colour}}"] == 1
+    assert read["accelserve_decode_seconds_sum{device=numpy,model_name=colour}"] > 0
+    assert read["accelserve_preprocess_seconds_sum{device=numpy,model_name=colour}"] > 0
+    assert read["accelserve_images_total{device=numpy,model_name=colour}"] == 3
+    assert read["accelserve_batch_images_sum{device=numpy,model_name=colour}"] == 3
     assert read["accelserve_waiting_images{model_name=colour}"] == 0
     assert read["accelserve_model_version_state{model_name=colour,state=AVAILABLE,version=1}"] == 1
     assert read["accelserve_model_version_state{model_name=colour,state=LOADING,version=1}"] == 0
