@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels accuracy protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels bench-serving accuracy protos clean setup
 
 $(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,6 +46,11 @@ accuracy: setup
 
 bench-kernels: setup .venv-bench/ready
 	$(BIN)/python -m benchmarks.kernels
+
+bench-serving: setup
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.batches
 
 .venv-interop/ready: pyproject.toml constraints-interop.txt
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop

@@ -46,7 +46,7 @@ def keep(path: Path, content: bytes | memoryview) -> bool:
         if partial is not None:
             with contextlib.suppress(OSError):
                 partial.unlink()
-        complain(error)
+        _complain(error)
         return False
     return True
 
@@ -82,23 +82,12 @@ def default_folder() -> Path | None:
     return None
 
 
-def is_writable(folder: Path) -> bool:
-    """Whether files can be kept in a folder, which is made if need be; if not, the log says why, once."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError as error:
-        complain(error)
-        return False
-
-
 def report_damage(path: Path) -> None:
     """Say that a file is made again."""
     _log.warning("%s is damaged; it is made again", path)
 
 
-def complain(error: Exception) -> None:
+def _complain(error: Exception) -> None:
     """Say that nothing can be kept; only the first time in a process, since every file would say the same."""
     level = logging.WARNING if _complained.acquire(blocking=False) else logging.DEBUG
     _log.log(level, "the cache cannot be used, so the next start takes as long as this one: %s", error)

@@ -21,8 +21,6 @@ from accelserve.kernels.devices.discovery import open_device
 
 _LOG = logging.getLogger(__name__)
 _COMPILED = "compiled "
-_POLITENESS = 5
-"""Whoever serves meanwhile goes first."""
 
 
 def compile_apart(
@@ -79,7 +77,6 @@ def main(directory: str, device: str, threads: str, cache: str) -> None:
     from accelserve.models.servable import Servable
 
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
-    os.nice(_POLITENESS)
     code_log = logging.getLogger("accelserve.kernels.cpu.machine_code")
     code_log.setLevel(logging.INFO)
     code_log.addHandler(logging.StreamHandler(sys.stdout))

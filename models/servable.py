@@ -306,7 +306,9 @@ def _kept(
     directory: Path, device: Device, options: LoadOptions, prepare: Prepare | None
 ) -> tuple[Program, Mapping[str, QuantParams]] | None:
     """What the device kept of the version, perhaps only since ``prepare``; None if it has to be compiled here."""
-    if not isinstance(device, KeepsPlans) or options.cache is None or not options.network:
+    if not isinstance(device, KeepsPlans) or not device.keeps_plans:
+        return None
+    if options.cache is None or not options.network:
         return None
     found = device.load_kept(options)
     if found is None and prepare is not None:

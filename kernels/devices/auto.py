@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
+from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError, PlanError
@@ -15,6 +15,7 @@ from accelserve.kernels.opencl.options import parse_detail
 from accelserve.kernels.opencl.platforms import DeviceKind
 
 _log = logging.getLogger(__name__)
+_NO_BOARD = "there is no FPGA board here"
 
 
 class AutoDevice:
@@ -31,6 +32,18 @@ class AutoDevice:
         """
         _, self._options = parse_detail(detail)
         self._kinds = frozenset(kinds)
+
+    @property
+    def keeps_plans(self) -> bool:
+        """Whether the CPU takes everything, which keeps plans."""
+        return not any(device.kind in self._kinds for device in discover())
+
+    def load_kept(self, options: LoadOptions) -> Kept | None:
+        """Load what the CPU kept; see ``KeepsPlans``. Only asked where there is no board."""
+        found = CpuDevice().load_kept(options)
+        if found is not None:
+            _log.info("%s runs on %s: %s", options.model, found.program.description, _NO_BOARD)
+        return found
 
     def load(self, lowered: Lowered, options: LoadOptions) -> Program:
         """Load on the first FPGA that takes the model, else on the CPU; logs one line with the reasons.
@@ -50,7 +63,7 @@ class AutoDevice:
             else:
                 _log.info("%s runs on %s", options.model, program.description)
                 return program
-        why = "; ".join(reasons) or "there is no FPGA board here"
+        why = "; ".join(reasons) or _NO_BOARD
         program = CpuDevice().load(lowered, options)
         _log.info("%s runs on %s: %s", options.model, program.description, why)
         return program

@@ -150,6 +150,10 @@ class Kept:
 class KeepsPlans(Protocol):
     """A device that keeps what it compiled, so that a later process need not see the network at all."""
 
+    @property
+    def keeps_plans(self) -> bool:
+        """Whether it does, on this machine."""
+
     def load_kept(self, options: LoadOptions) -> Kept | None:
         """Load what ``load`` kept under ``options.network``; None if that is not there, or not whole.
 

@@ -20,9 +20,11 @@ class CpuDevice:
     Attributes:
         name: what ``--device`` calls it.
         isa: the instruction set that programs use.
+        keeps_plans: see ``KeepsPlans``.
     """
 
     name = "cpu"
+    keeps_plans = True
 
     def __init__(self, isa_name: str | None = None) -> None:
         """Choose the instruction set, by name or the best.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
+from accelserve.kernels.devices.auto import AutoDevice
 from accelserve.kernels.devices.base import KeepsPlans, LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
@@ -20,8 +22,10 @@ from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.compile_apart import compile_apart
+from accelserve.models.compiling import network_of
 from accelserve.models.convert import ConvertOptions, convert
 from accelserve.models.errors import CorruptVersionError
+from accelserve.models.repository import verify
 from accelserve.models.servable import Servable
 from tests.models.architectures.small import small
 
@@ -177,8 +181,15 @@ def test_a_process_that_fails_leaves_it_to_the_caller(version: Path, tmp_path: P
     assert_answers(version, cache)
 
 
-def test_devices_say_whether_they_keep_plans() -> None:
-    assert isinstance(CpuDevice(), KeepsPlans)
+def test_the_cpu_keeps_plans_whoever_chose_it(version: Path, filled: Path) -> None:
+    options = LoadOptions(threads=2, cache=filled)
+    # To a device that chooses among boards and has none, every board is one that is not there.
+    for device in (CpuDevice(), AutoDevice(kinds=())):
+        assert isinstance(device, KeepsPlans)
+        assert device.keeps_plans
+        kept = device.load_kept(replace(options, network=network_of(verify(version))))
+        assert kept is not None
+        kept.program.close()
     assert not isinstance(ReferenceDevice(), KeepsPlans)
 
 
