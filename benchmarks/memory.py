@@ -12,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -86,12 +87,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50, help="of loading and unloading every network")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    console, folder = Console(), CACHE / "serving"
+    console = Console()
     results: dict[str, Any] = {"date": now(), "machine": machine(), "networks": {}}
-    for name in options.networks:
-        console.print(f"{name} ...")
-        results["networks"][name] = measure(name, folder)
-    memory = reload_all(options.networks, folder, options.rounds)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="memory-") as folder:
+        for name in options.networks:
+            console.print(f"{name} ...")
+            results["networks"][name] = measure(name, Path(folder))
+        memory = reload_all(options.networks, Path(folder), options.rounds)
     results["reloading"] = {
         "resident_mb": [each.resident for each in memory],
         "private_mb": [each.private for each in memory],

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import tempfile
 from collections.abc import Mapping
@@ -33,9 +32,8 @@ def measure(name: str, starts: int) -> dict[str, Any]:
     model, request = published(name), jpeg_request(name)
     cold, warm, first, median, progress = [], [], [], [], 0
     for _ in range(starts):
-        CACHE.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="cold-"))
-        try:
+        with tempfile.TemporaryDirectory(dir=CACHE, prefix="cold-") as cache:
+            folder = Path(cache)
             with ServingProcess(model, folder) as server:
                 cold.append(server.ready_seconds)
                 progress = sum("compil" in line for line in server.log)
@@ -44,8 +42,6 @@ def measure(name: str, starts: int) -> dict[str, Any]:
                 times = [server.milliseconds(request) for _ in range(REQUESTS)]
                 first.append(times[0])
                 median.append(statistics.median(times))
-        finally:
-            shutil.rmtree(folder)
     return {
         "cold_seconds": cold,
         "progress_lines": progress,

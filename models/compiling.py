@@ -6,14 +6,12 @@ imported here alone, and given back to the system afterwards.
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 
 from accelserve.kernels.cpu.sources import hash_of_sources
 from accelserve.kernels.devices.base import Device, LoadOptions, Program
+from accelserve.kernels.heap import give_memory_back
 from accelserve.kernels.ir import QuantParams
 from accelserve.models.numerics import read_winograd
 from accelserve.models.repository import MODEL_FILE, Manifest
@@ -51,10 +49,3 @@ def compiled(
     del lowered
     give_memory_back()
     return program, quantization
-
-
-def give_memory_back() -> None:
-    """Return to the system what the C library keeps of freed memory; does nothing but with glibc."""
-    gc.collect()
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)

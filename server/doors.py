@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from accelserve.protos.services import BoundMethod
 from accelserve.server.config import ServerConfig
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Readiness
-from accelserve.server.rest.application import RestParts, application, monitoring_application
-from accelserve.server.rest.envelope import RestEnvelope
-from accelserve.server.rest.listener import RestListener
 from accelserve.server.rpc.envelope import Envelope
 from accelserve.server.rpc.listener import GrpcListener, thread_count
 from accelserve.server.rpc.receiving import Reception
 from accelserve.server.rpc.service_table import handlers
 from accelserve.server.security import Security
+
+if TYPE_CHECKING:  # a server without HTTP does not hold its libraries
+    from accelserve.server.rest.envelope import RestEnvelope
+    from accelserve.server.rest.listener import RestListener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Doors:
         queued = config.batching.max_queued_images
         self._rest: RestListener | None = None
         self._rest_envelope: RestEnvelope | None = None
+        if config.rest.port is not None or config.metrics_port is not None:
+            from accelserve.server.rest.listener import RestListener
         if config.rest.port is not None:
             self._rest = RestListener(config.rest, queued, http_tls)
             self._rest_envelope = self._around(self._rest.pool)
@@ -110,6 +114,8 @@ class Doors:
         if self._rest is not None and self._rest_envelope is not None:
             self._rest.start(self._rest_envelope)
         if self._monitoring is not None:
+            from accelserve.server.rest.application import monitoring_application
+
             metrics, rest = self._answers.metrics, self._config.rest
             self._monitoring.start(monitoring_application(metrics, rest, self._monitoring.pool))
 
@@ -133,6 +139,9 @@ class Doors:
         return Reception(limits.receive_seconds, limits.late_seconds, threads)
 
     def _around(self, pool: Executor) -> RestEnvelope:
+        from accelserve.server.rest.application import RestParts, application
+        from accelserve.server.rest.envelope import RestEnvelope
+
         parts = RestParts(
             predictor=self._answers.predictor,
             readiness=self._answers.readiness,

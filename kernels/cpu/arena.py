@@ -28,7 +28,9 @@ class Memory:
     def private(cls, size_bytes: int) -> Memory:
         """Zeroed memory; pages that are never touched take no room."""
         huge = size_bytes >= HUGE_PAGE_BYTES
-        mapping = mmap.mmap(-1, size_bytes + (HUGE_PAGE_BYTES if huge else 0))
+        # Private, since Python's default is memory shared with children, which the system gives no huge pages.
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        mapping = mmap.mmap(-1, size_bytes + (HUGE_PAGE_BYTES if huge else 0), flags=private)
         whole = np.frombuffer(mapping, np.uint8)
         start = -int(whole.ctypes.data) % HUGE_PAGE_BYTES if huge else 0
         if huge and hasattr(mmap, "MADV_HUGEPAGE"):

@@ -55,12 +55,12 @@ def _draw_layers(axes: Axes, evaluation: Evaluation) -> None:
     )
     axes.margins(x=0.01)
     axes.set_xticks([])
-    # Noise adds up along the network, so there is room above its end.
+    # Beside the bars: any of them may be tall.
     axes.text(
-        0.99,
+        1.01,
         0.98,
         "\n".join(f"{layer.name}  {layer.sqnr_db:.1f} dB" for layer in evaluation.worst_layers()[:_WORST_NAMED]),
-        transform=axes.transAxes, ha="right", va="top", fontsize=8, color=_ACCENT,
+        transform=axes.transAxes, ha="left", va="top", fontsize=8, color=_ACCENT,
     )  # fmt: skip
     axes.set_ylabel("signal to quantisation noise, dB")
     axes.set_title(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 
 from accelserve.kernels.errors import KernelError
+from accelserve.kernels.heap import limit_heaps
 from accelserve.server.app import Server
 from accelserve.server.cli.stop_signals import StopSignals
 from accelserve.server.config import ServerConfig
@@ -21,6 +23,7 @@ def serve_until_stopped(config: ServerConfig, stop: StopSignals, warnings: Seque
     Raises:
         StoppedWhileStarting: the signal came first.
     """
+    limit_heaps(len(os.sched_getaffinity(0)))
     for warning in warnings:
         _LOG.warning(warning)
     try:

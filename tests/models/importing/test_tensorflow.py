@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from accelserve.models.errors import ModelFileError
 from accelserve.models.importing import import_onnx
 from accelserve.models.importing.source import load_source
+from accelserve.server.cli.group import run
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,8 +69,16 @@ def test_the_onnx_file_answers_as_tensorflow_does(folder: Path, name: str) -> No
     assert [str(t) for t in imported.graph.inputs.values()] == ["float32[1, 32, 32, 3]"]
 
 
-def test_what_tf2onnx_cannot_read_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "bad.keras").write_bytes(b"nothing")
-    with pytest.raises(ModelFileError, match=r"tf2onnx cannot convert it: .+") as caught:
-        load_source(tmp_path / "bad.keras")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("name", ["bad.keras", "bad.pb", "bad/saved_model.pb"])
+def test_what_tf2onnx_cannot_read_is_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"nothing")
+    source = path.parent if path.parent != tmp_path else path
+    frozen = ["--inputs", "images:0", "--outputs", "y:0"] if name == "bad.pb" else []
+    assert run(["import", str(source), *frozen, "--output", str(tmp_path / "out.onnx")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"accelserve: {source}: tf2onnx cannot convert it: ")
+    assert not (tmp_path / "out.onnx").exists()
