@@ -131,6 +131,12 @@ class Context:
         self.scratch_bytes = max(self.scratch_bytes, bytes_each * self.threads)
         return Address("scratch", 0)
 
+    def shared_scratch(self, bytes_each: int, size_bytes: int) -> Address:
+        """Memory of two steps that follow each other, behind the ``bytes_each`` that every worker has of its own."""
+        behind = -(-bytes_each * self.threads // 64) * 64
+        self.scratch_bytes = max(self.scratch_bytes, behind + size_bytes)
+        return Address("scratch", behind)
+
     def kernel(self, name: str, emit: Callable[[str], str]) -> Code:
         """A microkernel of this plan's instruction set, compiled now if need be.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.lowering import Context, Field, float_bits
+from accelserve.kernels.cpu.lowering import Address, Context, Field, float_bits
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.ir import Epilogue, Node, QConv2d
@@ -51,6 +51,16 @@ class Layer:
         """Rows and columns of the result."""
         _, rows, columns, _ = self.target.type.shape
         return rows, columns
+
+    @property
+    def pixel_step(self) -> int:
+        """Bytes from one output pixel's window to the next one's, in the input."""
+        return self.source.pixel_pitch * self.op.window.strides[1]
+
+    @property
+    def row_step(self) -> int:
+        """Bytes from one output row's first window to the next one's."""
+        return self.source.row_pitch * self.op.window.strides[0]
 
     def result_kind(self) -> ResultKind:
         """Which epilogue the layer needs."""
@@ -104,25 +114,26 @@ class Layer:
             and all(frame.row_pitch == width * frame.pixel_pitch for frame in frames)
         )
 
+    def origin(self) -> Address:
+        """Where the window of output pixel (0, 0) begins."""
+        top, left = self.op.window.padding[:2]
+        start = self.context.address(self.node.inputs[0])
+        return start + (-top * self.source.row_pitch - left * self.source.pixel_pitch)
+
+    def segment_offsets(self) -> list[int]:
+        """Bytes from a window's origin to each of its segments."""
+        down, right = self.op.window.dilations
+        taps = [(r, s) for r in range(self.r) for s in range(1 if self.by_rows else self.s)]
+        return [r * down * self.source.row_pitch + s * right * self.source.pixel_pitch for r, s in taps]
+
     def input_fields(self) -> dict[int, Field]:
         """Where a pixel's segments are."""
-        window, source = self.op.window, self.source
-        origin = self.context.address(self.node.inputs[0])
-        origin += -window.padding[0] * source.row_pitch - window.padding[1] * source.pixel_pitch
-        taps = [(r, s) for r in range(self.r) for s in range(1 if self.by_rows else self.s)]
-        offsets = np.array(
-            [
-                r * window.dilations[0] * source.row_pitch + s * window.dilations[1] * source.pixel_pitch
-                for r, s in taps
-            ],
-            np.int64,
-        )
         return {
-            f.INPUT: origin,
-            f.PIXEL_STEP: source.pixel_pitch * window.strides[1],
-            f.ROW_STEP: source.row_pitch * window.strides[0],
+            f.INPUT: self.origin(),
+            f.PIXEL_STEP: self.pixel_step,
+            f.ROW_STEP: self.row_step,
             f.SEGMENTS: self.segments,
-            f.SEGMENT_OFFSETS: self.context.pack(offsets),
+            f.SEGMENT_OFFSETS: self.context.pack(np.array(self.segment_offsets(), np.int64)),
             f.GROUPS: self.op.groups,
             f.GROUP_INPUT_BYTES: self.per_group,
         }

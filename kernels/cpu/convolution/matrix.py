@@ -1,8 +1,7 @@
 """Convolution on matrix tiles (AMX): two tiles of output pixels by 64 channels a call.
 
-Output pixels are counted in *runs* of positions, cut into blocks of two tiles. Where the window moves by one pixel and
-input rows follow each other at a whole number of pixels, the whole image is one run: what lies between two rows is
-computed too and thrown away. Else a run is a row of the result, or two rows if one fits in a tile.
+Output pixels are counted in runs of positions (``runs``), cut into blocks of two tiles. Input whose pixels lie badly
+for that is rearranged first (``rearranged``).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.convolution.runs import runs_of
 from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Field, Step
@@ -20,7 +20,6 @@ from accelserve.kernels.cpu.memory import call1, call12, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.matrix import (
     LANES,
-    MOST_ROWS,
     STEP_BYTES,
     SUB_PANEL,
     SUMS_BYTES,
@@ -96,69 +95,6 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """How positions are cut.
-
-    Attributes:
-        positions: of the image.
-        run: positions of a run.
-        pitch: positions from one row of the result to the next.
-        rows: positions of a tile.
-        tile_step: bytes from a tile's input to the next one's in a block.
-    """
-
-    positions: int
-    run: int
-    pitch: int
-    rows: int
-    tile_step: int
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of the whole image."""
-        runs = -(-self.positions // self.run)
-        return runs * -(-self.run // self.rows)
-
-    @property
-    def cost(self) -> float:
-        """Of the multiplications, in cycles a step and panel: a tile of fewer rows takes a little less time (measured)."""
-        return self.tiles * (5 + 11 * self.rows / MOST_ROWS)
-
-    def starts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First position of every block, and its number of positions."""
-        firsts, counts = [], []
-        for run in range(0, self.positions, self.run):
-            end = min(run + self.run, self.positions)
-            for first in range(run, end, 2 * self.rows):
-                firsts.append(first)
-                counts.append(min(2 * self.rows, end - first))
-        return np.array(firsts, np.int64), np.array(counts, np.int64)
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of the whole image."""
-        return len(self.starts()[0])
-
-
-def runs_of(layer: Layer) -> Runs:
-    """The cheaper of one run and a run a row."""
-    rows, columns = layer.output_size
-    step = layer.source.pixel_pitch * layer.op.window.strides[1]
-    row_step = layer.source.row_pitch * layer.op.window.strides[0]
-    if columns <= MOST_ROWS:
-        by_rows = [Runs(rows * columns, min(2, rows) * columns, columns, columns, row_step)]
-    else:
-        tile = -(-columns // -(-columns // MOST_ROWS))
-        by_rows = [Runs(rows * columns, columns, columns, tile, tile * step)]
-    whole = []
-    if row_step % step == 0 and columns <= row_step // step <= 2 * columns:
-        pitch = row_step // step
-        positions = (rows - 1) * pitch + columns
-        whole = [Runs(positions, positions, pitch, tile, tile * step) for tile in range(8, MOST_ROWS + 1)]
-    return min([*whole, *by_rows], key=lambda runs: (runs.cost, runs.rows))
-
-
-@dataclass(frozen=True, slots=True)
 class Split:
     """How blocks and panels are cut into items.
 
@@ -191,7 +127,7 @@ class MatrixConvolution:
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self.context = layer, layer.context
-        self.runs = runs_of(layer)
+        self.runs = runs_of(layer.output_size, layer.pixel_step, layer.row_step)
         channels = layer.group_channels
         self.panels = PanelLayout(channels, min(CHANNELS, channels), LANES)
         self.steps = -(-layer.segment_bytes // STEP_BYTES)
@@ -319,8 +255,7 @@ class MatrixConvolution:
         starts, pixels = runs.starts()
         rows, columns = starts // runs.pitch, starts % runs.pitch
         residual = layer.residual or layer.target
-        strides = layer.op.window.strides
-        source = rows * strides[0] * layer.source.row_pitch + columns * strides[1] * layer.source.pixel_pitch
+        source = rows * layer.row_step + columns * layer.pixel_step
         target = rows * layer.target.row_pitch + columns * layer.target.pixel_pitch
         beside = rows * residual.row_pitch + columns * residual.pixel_pitch
         return np.ascontiguousarray(np.stack([source, target, beside, columns, pixels], axis=1), np.int64)

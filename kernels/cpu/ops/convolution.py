@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from accelserve.kernels.cpu.convolution.depthwise import DepthwiseConvolution
 from accelserve.kernels.cpu.convolution.layer import Layer
-from accelserve.kernels.cpu.convolution.matrix import MatrixConvolution
+from accelserve.kernels.cpu.convolution.matrix import WORKER_BYTES, MatrixConvolution
+from accelserve.kernels.cpu.convolution.rearranged import rearranged
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.lowering import Context, Step, lowers
 from accelserve.kernels.ir import Node, Padding, QConv2d
@@ -30,5 +31,6 @@ def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
     if DepthwiseConvolution.suits(layer):
         return (DepthwiseConvolution(layer).step(),)
     if context.isa.matrix and MatrixConvolution.suits(layer):
-        return (MatrixConvolution(layer).step(),)
+        layer, copies = rearranged(layer, WORKER_BYTES)
+        return (*copies, MatrixConvolution(layer).step())
     return (TiledConvolution(layer).step(),)

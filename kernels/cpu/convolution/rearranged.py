@@ -1,0 +1,257 @@
+"""Input that lies badly for matrix tiles, copied into scratch by a step of its own before the layer runs.
+
+Where a window moves by two pixels, *planes* of every other pixel of every other row let it move by one, so that a
+small image is one run of positions (``runs``) and fills its tiles. Where the input has few channels, rows *stacked*
+pixel by pixel make a segment of the window long enough for a tile's 64 bytes: three rows of a 7x7 window on RGB are
+63 bytes instead of three times 21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.convolution.runs import runs_of
+from accelserve.kernels.cpu.frames import rows_of_item
+from accelserve.kernels.cpu.jit import step
+from accelserve.kernels.cpu.lowering import Address, Context, Field, Step
+from accelserve.kernels.cpu.memory import call6, copy_bytes, field, load_i64
+from accelserve.kernels.cpu.microkernels.matrix import STEP_BYTES
+from accelserve.kernels.cpu.microkernels.stack_rows import WIDTH, cells_a_turn, emit_stack_rows
+from accelserve.kernels.ir import Node
+
+# Fields of both copying steps; addresses and pitches in bytes.
+SOURCE, SOURCE_ROW, TARGET, TARGET_ROW, ITEMS = range(5)
+# Of planes:
+SOURCE_PIXEL = 5
+BYTES = 6  # of a pixel
+PLANES = 7
+PLANE_LIST = 8  # address of int64 [PLANES][4]: source, target, rows, columns
+# Of stacked rows:
+ROWS, TURNS, KERNEL = 5, 6, 7
+
+
+@step
+def copy_planes(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Rows of every plane."""
+    pixel, source_pixel = field(record, BYTES), field(record, SOURCE_PIXEL)
+    for part in range(field(record, PLANES)):
+        plane = field(record, PLANE_LIST) + 32 * part
+        source = field(record, SOURCE) + load_i64(plane)
+        target = field(record, TARGET) + load_i64(plane + 8)
+        first, last = rows_of_item(item, field(record, ITEMS), load_i64(plane + 16))
+        for row in range(first, last):
+            for column in range(load_i64(plane + 24)):
+                copy_bytes(
+                    target + row * field(record, TARGET_ROW) + column * pixel,
+                    source + row * field(record, SOURCE_ROW) + column * source_pixel,
+                    pixel,
+                )
+
+
+@step
+def stack_rows(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """Some rows of stacks."""
+    first, last = rows_of_item(item, field(record, ITEMS), field(record, ROWS))
+    call6(
+        field(record, KERNEL),
+        field(record, SOURCE) + first * field(record, SOURCE_ROW),
+        field(record, SOURCE_ROW),
+        field(record, TARGET) + first * field(record, TARGET_ROW),
+        field(record, TARGET_ROW),
+        last - first,
+        field(record, TURNS),
+    )
+
+
+class ParityPlanes(Layer):
+    """A layer whose window moves by more than a pixel, on planes in which it moves by one.
+
+    Cell (y, x) of plane (p, q) is input cell (y * stride + p, x * stride + q), counted from the first window's corner.
+    """
+
+    def __init__(self, node: Node, context: Context, scratch: int) -> None:
+        super().__init__(node, context)
+        down, right = self.op.window.strides
+        self._planes = sorted({(r % down, s % right) for r in range(self.r) for s in range(self.s)})
+        rows, columns = self.output_size
+        self._rows, self._columns = rows + (self.r - 1) // down, columns + (self.s - 1) // right
+        self._row_bytes = self._columns * self.per_group
+        self._plane_bytes = self._rows * self._row_bytes
+        self._scratch = context.shared_scratch(scratch, len(self._planes) * self._plane_bytes)
+        self._outside = super().origin()
+        self.by_rows = False
+        self.segments, self.segment_bytes = self.r * self.s, self.per_group
+
+    @staticmethod
+    def suits(layer: Layer) -> bool:
+        """Whether planes spare more than they cost."""
+        window = layer.op.window
+        down, right = window.strides
+        if min(down, right) < 2 or window.dilations != (1, 1) or layer.op.groups > 1:
+            return False
+        rows, columns = layer.output_size
+        pitch = columns + (layer.s - 1) // right
+        there = runs_of((rows, columns), layer.per_group, pitch * layer.per_group)
+        here = runs_of((rows, columns), layer.pixel_step, layer.row_step)
+        return layer.per_group % STEP_BYTES == 0 and 3 * there.blocks <= 2 * here.blocks
+
+    @property
+    def pixel_step(self) -> int:
+        """See ``Layer``."""
+        return int(self.per_group)
+
+    @property
+    def row_step(self) -> int:
+        """See ``Layer``."""
+        return int(self._row_bytes)
+
+    def origin(self) -> Address:
+        """See ``Layer``."""
+        return self._scratch
+
+    def segment_offsets(self) -> list[int]:
+        """See ``Layer``."""
+        down, right = self.op.window.strides
+        return [
+            self._planes.index((r % down, s % right)) * self._plane_bytes
+            + r // down * self._row_bytes
+            + s // right * self.per_group
+            for r in range(self.r)
+            for s in range(self.s)
+        ]
+
+    def copy(self) -> Step:
+        """The step that fills the planes."""
+        down, right = self.op.window.strides
+        parts = [
+            (
+                p * self.source.row_pitch + q * self.source.pixel_pitch,
+                index * self._plane_bytes,
+                self.output_size[0] + (self.r - 1 - p) // down,
+                self.output_size[1] + (self.s - 1 - q) // right,
+            )
+            for index, (p, q) in enumerate(self._planes)
+        ]
+        items = self.context.shares(self._rows, each=1)
+        fields: dict[int, Field] = {
+            SOURCE: self._outside,
+            SOURCE_ROW: super().row_step,
+            SOURCE_PIXEL: super().pixel_step,
+            TARGET: self._scratch,
+            TARGET_ROW: self._row_bytes,
+            ITEMS: items,
+            BYTES: self.per_group,
+            PLANES: len(parts),
+            PLANE_LIST: self.context.pack(np.array(parts, np.int64)),
+        }
+        return Step(
+            name=f"{self.node.name} planes",
+            operator="copy",
+            function=copy_planes,
+            fields=fields,
+            items=items,
+            shape=(1, len(parts) * self._rows, self._columns, self.per_group),
+        )
+
+
+class StackedRows(Layer):
+    """A layer on few channels, whose window's rows are stacked so that fewer and longer segments hold them."""
+
+    def __init__(self, node: Node, context: Context, scratch: int) -> None:
+        super().__init__(node, context)
+        self._stack = stacked(self)
+        self._outside = super().origin()
+        down, right = self.op.window.strides
+        rows, columns = self.output_size
+        self._rows = (rows - 1) * down + (-(-self.r // self._stack) - 1) * self._stack + 1
+        self._columns = (columns - 1) * right + self.s
+        self._cell = self._stack * self.per_group
+        cells = cells_a_turn(self._stack, self.per_group)
+        self._turns = -(-self._columns // cells)
+        self._row_bytes = -(-(self._turns * cells * self._cell + WIDTH) // WIDTH) * WIDTH
+        self._scratch = context.shared_scratch(scratch, self._rows * self._row_bytes)
+        self.weights = self._stacked_weights()
+        self.by_rows = True
+        self.segments, self.segment_bytes = -(-self.r // self._stack), self.s * self._cell
+
+    @staticmethod
+    def suits(layer: Layer) -> bool:
+        """Whether fewer segments hold a window, on pixels without gaps."""
+        window = layer.op.window
+        dense = layer.per_group == layer.source.pixel_pitch and layer.op.groups == 1
+        return dense and window.dilations == (1, 1) and stacked(layer) > 1
+
+    @property
+    def pixel_step(self) -> int:
+        """See ``Layer``."""
+        return int(self._cell * self.op.window.strides[1])
+
+    @property
+    def row_step(self) -> int:
+        """See ``Layer``."""
+        return int(self._row_bytes * self.op.window.strides[0])
+
+    def origin(self) -> Address:
+        """See ``Layer``."""
+        return self._scratch
+
+    def segment_offsets(self) -> list[int]:
+        """See ``Layer``."""
+        return [segment * self._stack * self._row_bytes for segment in range(self.segments)]
+
+    def _stacked_weights(self) -> NDArray[np.int8]:
+        """[K, segments, S, rows of a stack * C], zeros where a stack is longer than the window."""
+        segments = -(-self.r // self._stack)
+        whole = np.zeros((self.k, segments * self._stack, self.s, self.per_group), np.int8)
+        whole[:, : self.r] = self.weights
+        parts = whole.reshape(self.k, segments, self._stack, self.s, self.per_group)
+        return np.ascontiguousarray(parts.transpose(0, 1, 3, 2, 4)).reshape(self.k, segments, self.s, -1)
+
+    def copy(self) -> Step:
+        """The step that stacks the rows."""
+        name = f"stack_{self._stack}_rows_of_{self.per_group}__{self.context.isa.name}"
+        kernel = self.context.kernel(name, lambda text: emit_stack_rows(text, self._stack, self.per_group))
+        items = self.context.shares(self._rows)
+        return Step(
+            name=f"{self.node.name} rows",
+            operator="copy",
+            function=stack_rows,
+            fields={
+                SOURCE: self._outside,
+                SOURCE_ROW: self.source.row_pitch,
+                TARGET: self._scratch,
+                TARGET_ROW: self._row_bytes,
+                ITEMS: items,
+                ROWS: self._rows,
+                TURNS: self._turns,
+                KERNEL: kernel,
+            },
+            items=items,
+            shape=(1, self._rows, self._columns, self._cell),
+        )
+
+
+def stacked(layer: Layer) -> int:
+    """How many rows of a window of ``layer`` fit in the bytes of one step."""
+    return int(min(layer.r, max(1, STEP_BYTES // (layer.s * layer.per_group))))
+
+
+def rearranged(layer: Layer, scratch: int) -> tuple[Layer, Sequence[Step]]:
+    """The layer on input that suits matrix tiles, and the steps that copy it there; the layer itself if it lies well.
+
+    Args:
+        layer: as it is.
+        scratch: bytes of each worker's own scratch, behind which the copy goes.
+    """
+    for kind in (StackedRows, ParityPlanes):
+        if kind.suits(layer):
+            better = kind(layer.node, layer.context, scratch)
+            return better, (better.copy(),)
+    return layer, ()
+
+
+__all__ = ["rearranged"]
