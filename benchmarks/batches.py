@@ -5,8 +5,8 @@
 The runner decides by the queue: what waits when the device is free is the next batch. An image that waits alone is
 shared by all cores; of several, each core takes one, and what is left over is shared.
 
-Ways of one network take turns in one process, some runs each, for many rounds; a rate is that of the best round, since
-what others do on the machine only ever takes away.
+Ways of one network take turns in one process for many rounds. A rate is that of the best round, since what others do on
+the machine only ever takes away; a ratio is the median over rounds.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from benchmarks.serving_process import ServingProcess, jpeg_request, now, publis
 RESULTS = Path(__file__).with_name("results") / "batches.json"
 BATCH = 8
 CALLERS = (1, 2, 4, 8)
+OTHERS = ("batch_1", "one_a_core")
 CORES = len(os.sched_getaffinity(0))
 
 Way = Callable[[Array], None]
@@ -75,14 +76,17 @@ def in_process(name: str, rounds: int) -> dict[str, float]:
 
 
 def best_rates(ways: Mapping[str, Way], batch: Array, rounds: int) -> dict[str, float]:
-    """Images a second of each way in its best round; they take turns."""
-    least = dict.fromkeys(ways, np.inf)
+    """Images a second of each way, and how many times as many the batch answers as the others; they take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, run in ways.items():
             began = time.perf_counter()
             run(batch)
-            least[name] = min(least[name], time.perf_counter() - began)
-    return {name: len(batch) / seconds for name, seconds in least.items()}
+            seconds[name].append(time.perf_counter() - began)
+    rates = {name: len(batch) / min(each) for name, each in seconds.items()}
+    batched = np.array(seconds[f"batch_{BATCH}"])
+    ratios = {f"batch_by_{name}": float(np.median(seconds[name] / batched)) for name in OTHERS}
+    return rates | ratios
 
 
 def over_grpc(name: str, seconds: float, rounds: int) -> dict[str, float]:
@@ -116,19 +120,15 @@ def answered(server: ServingProcess, request: bytes, callers: int, seconds: floa
 
 def show(results: Mapping[str, Any], console: Console) -> None:
     """Print the table."""
-    device = ("batch_1", f"batch_{BATCH}", "one_a_core")
-    table = Table(title=f"images a second, {CORES} cores")
-    headings: Sequence[str] = (*(way.replace("_", " ") for way in device), "batch by one a core")
+    ways = ("batch_1", f"batch_{BATCH}", "one_a_core")
+    columns = (*ways, *(f"batch_by_{name}" for name in OTHERS))
+    table = Table(title=f"images a second, {CORES} cores; ratios: above 1 the batch is faster")
+    headings: Sequence[str] = [column.replace("_", " ") for column in columns]
     for column in ("network", *headings, *(f"gRPC, {callers} callers" for callers in CALLERS)):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, row in results["networks"].items():
-        rates = row["device"]
-        table.add_row(
-            name,
-            *(f"{rates[way]:.0f}" for way in device),
-            f"{rates[device[1]] / rates['one_a_core']:.2f}",
-            *(f"{rate:.0f}" for rate in row["grpc"].values()),
-        )
+        figures = [f"{row['device'][column]:.{0 if column in ways else 2}f}" for column in columns]
+        table.add_row(name, *figures, *(f"{rate:.0f}" for rate in row["grpc"].values()))
     console.print(table)
 
 
