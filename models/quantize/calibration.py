@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.devices.reference import evaluate
-from accelserve.kernels.ir import Array, Graph, Node, QuantParams
+from accelserve.kernels.ir import Array, Conv2d, Dense, Graph, Node, QuantParams
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.histogram import Histogram
+from accelserve.models.quantize.input_moments import InputMoments, has_moments
 from accelserve.models.quantize.placement import Placement
 from accelserve.models.quantize.ranges import METHODS, Range
 
@@ -28,15 +29,21 @@ class Observed:
         histograms: value -> distribution of all its elements.
         means: value -> mean of every channel (the last axis), float64 [C].
         images: how many were seen.
+        moments: layer -> what its weights multiply, of the layers asked for that are small enough.
     """
 
     histograms: Mapping[str, Histogram]
     means: Mapping[str, NDArray[np.float64]]
     images: int
+    moments: Mapping[str, InputMoments] = field(default_factory=dict)
 
 
 def observe(
-    graph: Graph, values: Iterable[str], batches: Iterable[Floats], progress: Progress | None = None
+    graph: Graph,
+    values: Iterable[str],
+    batches: Iterable[Floats],
+    progress: Progress | None = None,
+    layers: frozenset[str] = frozenset(),
 ) -> Observed:
     """Distributions and means of some values over all images.
 
@@ -45,6 +52,7 @@ def observe(
         values: names of activations or of the input.
         batches: float32 [N, ...] in the input's shape, N 1 or more.
         progress: called after every image.
+        layers: names of convolutions and dense layers whose inputs' moments are wanted; each reads one of the values.
 
     Raises:
         CalibrationError: no image at all, a wrong shape, or an activation that is not finite.
@@ -53,6 +61,7 @@ def observe(
     if others:
         raise CalibrationError(f"calibration feeds one input; this network has {len(others) + 1}")
     observers = {value: _Observer() for value in values}
+    moments = _watched_moments(graph, layers, observers)
     count = 0
     for batch in batches:
         if batch.shape[1:] != kind.shape[1:]:
@@ -67,20 +76,37 @@ def observe(
     if not count:
         raise CalibrationError("there is no image to calibrate on")
     histograms = {value: observer.histogram for value, observer in observers.items()}
-    return Observed(histograms, {value: o.sums / count for value, o in observers.items()}, count)
+    return Observed(histograms, {value: o.sums / count for value, o in observers.items()}, count, moments)
+
+
+def _watched_moments(
+    graph: Graph, layers: frozenset[str], observers: Mapping[str, _Observer]
+) -> dict[str, InputMoments]:
+    """Layer -> moments, which the observer of the layer's input fills."""
+    moments = {}
+    for node in graph:
+        if node.name in layers and isinstance(node.op, Conv2d | Dense):
+            weights = graph.type_of(node.inputs[1])
+            if has_moments(weights):
+                moments[node.name] = InputMoments(node.op, weights)
+                observers[node.inputs[0]].readers.append(moments[node.name])
+    return moments
 
 
 class _Observer:
-    """Histogram of a value, and the sum of its channels' means, one an image."""
+    """Histogram of a value, and the sum of its channels' means, one an image; moments for the layers that read it."""
 
     def __init__(self) -> None:
         self.histogram = Histogram()
         self.sums: NDArray[np.float64] = np.zeros(())
+        self.readers: list[InputMoments] = []
 
     def add(self, array: Floats) -> None:
         """One image's value; ValueError if an element is not finite."""
         self.histogram.add(array)
         self.sums = self.sums + array.reshape(-1, array.shape[-1]).mean(axis=0, dtype=np.float64)
+        for reader in self.readers:
+            reader.add(array)
 
 
 def _observe_one(graph: Graph, feeds: Mapping[str, Array], observers: Mapping[str, _Observer]) -> None:

@@ -19,6 +19,8 @@ from accelserve.kernels.ir import (
     QuantParams,
 )
 from accelserve.models.quantize.bias_correction import corrected_bias
+from accelserve.models.quantize.compensated_rounding import damped
+from accelserve.models.quantize.input_moments import InputMoments
 from accelserve.models.quantize.placement import Placement
 from accelserve.models.quantize.weights import quantize_weights
 
@@ -28,6 +30,7 @@ def insert(
     placement: Placement,
     params: Mapping[str, QuantParams],
     means: Mapping[str, NDArray[np.float64]] | None = None,
+    moments: Mapping[str, InputMoments] | None = None,
 ) -> Graph:
     """The quantised graph.
 
@@ -41,8 +44,9 @@ def insert(
         placement: what is quantised.
         params: quantised value -> parameters.
         means: quantised value -> mean of every channel; biases are corrected by them if they are given.
+        moments: layer -> moments of its input; those layers' weights are rounded so as to compensate each other.
     """
-    return _Inserter(graph, placement, params, means or {}).graph()
+    return _Inserter(graph, placement, params, means or {}, moments or {}).graph()
 
 
 class _Inserter:
@@ -52,8 +56,10 @@ class _Inserter:
         placement: Placement,
         params: Mapping[str, QuantParams],
         means: Mapping[str, NDArray[np.float64]],
+        moments: Mapping[str, InputMoments],
     ) -> None:
         self._means = means
+        self._moments = moments
         self._graph = graph
         self._placement = placement
         self._params = params
@@ -97,17 +103,26 @@ class _Inserter:
         arrays = [np.asarray(self._graph.constants[value], np.float32) for value in node.inputs[1:]]
         bias = arrays[1] if len(arrays) == 2 else None
         scale = self._params[node.inputs[0]].scale
-        integers = quantize_weights(arrays[0], bias, scale)
         means = self._means.get(node.inputs[0])
+        integers = quantize_weights(arrays[0], bias, scale, self._hessian(node, corrects=means is not None))
         if means is not None:
             before = np.zeros(len(arrays[0]), np.float32) if bias is None else bias
             groups = node.op.groups if isinstance(node.op, Conv2d) else 1
             bias = corrected_bias(arrays[0], integers.reals(), before, means, groups)
-            integers = quantize_weights(arrays[0], bias, scale)
+            integers = integers.with_bias(bias)
         made = [self._stored(node, 1, integers.weights, integers.scale)]
         if bias is not None:
             made.append(self._stored(node, 2, integers.bias, integers.bias_scale))
         return made
+
+    def _hessian(self, node: Node, *, corrects: bool) -> NDArray[np.float64] | None:
+        """Of the error of a layer's sums; a bias that takes the error's mean back leaves its variance."""
+        moments = self._moments.get(node.name)
+        if moments is None or moments.is_singular:
+            return None
+        # Rounding to steps of 1 adds a variance of 1 / 12.
+        variance = self._params[node.inputs[0]].scale ** 2 / 12
+        return damped(moments.covariance() if corrects else moments.second_moment(), variance)
 
     def _stored(self, node: Node, position: int, codes: Array, scale: Array) -> str:
         name = self._integers(node, position, codes)

@@ -16,6 +16,8 @@ from accelserve.models.quantize.placement import place
 from accelserve.models.quantize.ranges import METHODS
 from accelserve.models.quantize.simplify import simplify
 
+ROUNDINGS = ("compensated", "nearest")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeOptions:
@@ -27,16 +29,21 @@ class QuantizeOptions:
             dense layer.
         float_outputs: whether the last layer's result stays float32.
         correct_biases: whether biases take back what rounding the weights shifts the layers' means by.
+        rounding: of weights: ``nearest`` each by itself, ``compensated`` so that they make up for each other on what
+            calibration saw (``compensated_rounding``; layers that ``InputMoments`` knows too little of are rounded to nearest).
     """
 
     method: str = "mse"
     keep_float: frozenset[str] = frozenset()
     float_outputs: bool = True
     correct_biases: bool = True
+    rounding: str = "compensated"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise CalibrationError(f"method {self.method!r} is none of {', '.join(METHODS)}")
+        if self.rounding not in ROUNDINGS:
+            raise CalibrationError(f"rounding {self.rounding!r} is none of {', '.join(ROUNDINGS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,14 @@ def quantize(
     simplified = simplify(graph)
     keep = _nodes_to_keep(simplified, options.keep_float)
     placement = place(simplified, keep_float=keep, float_outputs=options.float_outputs)
-    observed = observe(simplified, placement.group_of, batches, progress)
+    compensates = options.rounding == "compensated"
+    watched = placement.layers if compensates else frozenset()
+    observed = observe(simplified, placement.group_of, batches, progress, watched)
     params = parameters(placement, observed.histograms, options.method)
     means = observed.means if options.correct_biases else None
-    return Quantized(simplified, insert(simplified, placement, params, means), observed.images)
+    return Quantized(
+        simplified, insert(simplified, placement, params, means, observed.moments), observed.images
+    )
 
 
 def _nodes_to_keep(graph: Graph, wanted: frozenset[str]) -> frozenset[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from accelserve.models.quantize.compensated_rounding import GREATEST_CODE, compensated_codes
 
 # A bias beyond this could overflow the int32 accumulator together with the products.
 _LARGEST_BIAS = 2.0**30
@@ -31,9 +33,17 @@ class QuantizedWeights:
         """What the integer weights stand for."""
         return self.weights * self.scale.astype(np.float64).reshape(-1, *(1,) * (self.weights.ndim - 1))
 
+    def with_bias(self, bias: NDArray[np.float32]) -> QuantizedWeights:
+        """The same weights with another bias, [K]; what would not fit its int32 is held at the limit."""
+        units = np.rint(bias.astype(np.float64) / self.bias_scale.astype(np.float64))
+        return replace(self, bias=np.clip(units, -_LARGEST_BIAS, _LARGEST_BIAS).astype(np.int32))
+
 
 def quantize_weights(
-    weights: NDArray[np.float32], bias: NDArray[np.float32] | None, input_scale: float
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    input_scale: float,
+    hessian: NDArray[np.float64] | None = None,
 ) -> QuantizedWeights:
     """Symmetric, per output channel (the first axis), rounded half to even.
 
@@ -43,6 +53,8 @@ def quantize_weights(
         weights: [K, ...].
         bias: [K] or None for zeros.
         input_scale: of the activation that the weights multiply.
+        hessian: of the error of the sums, [groups, n, n] for n weights of an output channel (``compensated_rounding``);
+            None rounds every weight by itself.
     """
     flat = weights.reshape(weights.shape[0], -1).astype(np.float64)
     shift = np.zeros(weights.shape[0]) if bias is None else bias.astype(np.float64)
@@ -50,7 +62,17 @@ def quantize_weights(
     scale = np.maximum(scale, np.abs(shift) / (input_scale * _LARGEST_BIAS))
     # Below float32's normal numbers the quotient would not be one.
     scale = np.where(scale < np.finfo(np.float32).tiny / np.float32(1e-8), 1.0, scale).astype(np.float32)
-    codes = np.clip(np.rint(flat / scale[:, None].astype(np.float64)), -127, 127).astype(np.int8)
     bias_scale = (np.float32(input_scale) * scale).astype(np.float32)
-    integers = np.rint(shift / bias_scale.astype(np.float64)).astype(np.int32)
-    return QuantizedWeights(codes.reshape(weights.shape), scale, integers, bias_scale)
+    codes = _codes(flat, scale.astype(np.float64), hessian).reshape(weights.shape)
+    made = QuantizedWeights(codes, scale, np.zeros(len(scale), np.int32), bias_scale)
+    return made.with_bias(shift.astype(np.float32))
+
+
+def _codes(
+    rows: NDArray[np.float64], scale: NDArray[np.float64], hessian: NDArray[np.float64] | None
+) -> NDArray[np.int8]:
+    if hessian is None:
+        return np.clip(np.rint(rows / scale[:, None]), -GREATEST_CODE, GREATEST_CODE).astype(np.int8)
+    groups = len(hessian)
+    grouped = rows.reshape(groups, len(rows) // groups, rows.shape[1])
+    return compensated_codes(grouped, scale.reshape(groups, -1), hessian)

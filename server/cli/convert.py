@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,19 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--calibrate-limit", default=256, show_default=True, help="Most photographs to use.")
 @click.option("--preprocess", help="Preset, or JSON; the file's own if not given.")
 @click.option("--method", help="How activation ranges are picked.")
+@click.option(
+    "--rounding",
+    type=click.Choice(["compensated", "nearest"]),
+    default="compensated",
+    show_default=True,
+    help="Of weights: so that they make up for each other's errors, or each by itself.",
+)
+@click.option(
+    "--correct-biases/--keep-biases",
+    default=True,
+    show_default=True,
+    help="Whether biases take back what rounding weights shifts the layers' means by.",
+)
 @click.option("--keep-float", multiple=True, help="Node that stays float32; repeatable.")
 @click.option("--labels", type=_FILE, help="Names of the classes, one a line.")
 @click.option("--detection", help="Of a detector: preset, or JSON; what its architecture says if not given.")
@@ -65,6 +79,8 @@ def convert(
     calibrate_limit: int,
     preprocess: str | None,
     method: str | None,
+    rounding: str,
+    correct_biases: bool,
     keep_float: Sequence[str],
     labels: Path | None,
     detection: str | None,
@@ -81,9 +97,11 @@ def convert(
     from accelserve.models.detection import detection_document
     from accelserve.models.quantize.quantizer import QuantizeOptions
 
-    quantization = QuantizeOptions(keep_float=frozenset(keep_float))
+    quantization = QuantizeOptions(
+        keep_float=frozenset(keep_float), rounding=rounding, correct_biases=correct_biases
+    )
     if method is not None:
-        quantization = QuantizeOptions(method=method, keep_float=frozenset(keep_float))
+        quantization = replace(quantization, method=method)
     options = ConvertOptions(
         name=name,
         repository=repository,

@@ -17,6 +17,7 @@ from accelserve.kernels.devices.reference_winograd import transformed_patches
 from accelserve.kernels.ir import Graph
 from accelserve.models.convert import ConvertOptions, convert
 from accelserve.models.errors import CalibrationError, CorruptVersionError
+from accelserve.models.features import with_features
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.numerics import WINOGRAD, WINOGRAD_FILE, decode, read_winograd
 from accelserve.models.quantize.fast import FastChoice, choose_fast, is_candidate
@@ -32,7 +33,7 @@ from tests.models.quantize.photographs import CALIBRATION, EVALUATION, SPEC, cal
 @pytest.fixture(scope="module")
 def graph() -> Graph:
     """As it would be loaded."""
-    network = quantize(import_onnx(open_nsfw()).graph, [calibration()[:3]])
+    network = quantize(with_features(import_onnx(open_nsfw()).graph), [calibration()[:3]])
     return import_onnx(export_onnx(network.graph)).graph
 
 
@@ -63,7 +64,8 @@ def test_candidates_are_large_3x3_layers_at_stride_1(graph: Graph) -> None:
 
 
 def test_a_tight_budget_takes_the_cheapest_layers_and_keeps_it(graph: Graph, everything: FastChoice) -> None:
-    budget = (1 - everything.cosine) / 2
+    # The first layer already costs most of it: one that rounds otherwise tips roundings all the way down.
+    budget = (1 - everything.cosine) * 0.9
     tight = choose_fast(graph, [calibration()[:3]], budget)
     assert 1 - tight.cosine <= budget
     assert 0 < len(tight.taken) < len(everything.taken)
