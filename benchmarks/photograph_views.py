@@ -23,6 +23,18 @@ EVALUATION = {
 }
 """Package -> folder in it and files."""
 
+WHOLE = {
+    "skimage": (
+        "data",
+        *("astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coins.png", "grass.png"),
+        *("gravel.png", "hubble_deep_field.jpg", "ihc.png", "microaneurysms.png", "moon.png", "page.png"),
+        *("retina.jpg", "text.png"),
+    ),
+    "sklearn": ("datasets/images", "china.jpg"),
+}
+"""Everything that a camera or a microscope took, save what calibration has seen and the other half of its stereo pair.
+What is left out was drawn (boards, logos, a colour wheel, a silhouette, a phantom), or is 25 pixels wide (faces)."""
+
 SMALLEST_SHARE = 0.25
 """Least area of a view, as a share of its photograph's."""
 

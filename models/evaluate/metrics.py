@@ -25,6 +25,16 @@ def top_k_accuracy(scores: Floats, classes: Sequence[int], k: int) -> float:
     return float(np.mean((best == np.asarray(classes)[:, None]).any(axis=1)))
 
 
+def leads(scores: Floats) -> Floats:
+    """How far the best score is above the second best, [pictures].
+
+    Args:
+        scores: float32 [pictures, classes], two classes or more.
+    """
+    ordered = np.partition(scores, -2, axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2], np.float32)
+
+
 def cosines(expected: Floats, found: Floats) -> NDArray[np.float64]:
     """Cosine of the angle between each pair of rows, [pictures]; 1 where both are zeros, 0 where one is."""
     a, b = (array.reshape(len(array), -1).astype(np.float64) for array in (expected, found))

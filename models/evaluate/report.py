@@ -44,6 +44,10 @@ class DetectionAccuracy:
     float_map50_95: float | None = None
 
 
+CLEAR_LEAD = 0.05
+"""Lead of the original's best score over its second from which its answer counts as clear."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """Servable against float32 original, over all pictures.
@@ -51,6 +55,9 @@ class Agreement:
     Attributes:
         top1: share of pictures with the same best class; None for other networks.
         top5: share of pictures whose float best class is among the servable's five best; None with fewer classes.
+        clear_pictures: how many have an original whose best score leads its second by ``CLEAR_LEAD`` or more; None for
+            other networks.
+        clear_top1: share of those with the same best class; None if there are none.
         largest_lead_lost: where best classes differ: by how much the original scored its own above the servable's, at
             most; 0 where they never differ, None for other networks.
         largest_difference: of any score; None for other networks.
@@ -61,6 +68,8 @@ class Agreement:
 
     top1: float | None
     top5: float | None
+    clear_pictures: int | None
+    clear_top1: float | None
     largest_lead_lost: float | None
     largest_difference: float | None
     feature_cosines: tuple[float, ...]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.ir import Array
-from accelserve.models.evaluate.metrics import Box, cosines, mean_average_precision, top_k_accuracy
-from accelserve.models.evaluate.report import Accuracy, Agreement, DetectionAccuracy
+from accelserve.models.evaluate.metrics import Box, cosines, leads, mean_average_precision, top_k_accuracy
+from accelserve.models.evaluate.report import CLEAR_LEAD, Accuracy, Agreement, DetectionAccuracy
 from accelserve.models.evaluate.truth import Truth
 from accelserve.models.quantize.comparison import Comparison
 from accelserve.models.repository import FEATURES, tensor_name
@@ -111,19 +111,24 @@ class Tally:
 
     def agreement(self) -> Agreement:
         """With the original; every picture was added with its answers."""
-        top1 = top5 = lost = difference = None
+        top1 = top5 = lost = difference = clear = clear_top1 = None
         if self._scores:
             found = np.stack([scores for scores, _ in self._scores])
             expected = np.stack([scores for _, scores in self._scores if scores is not None])
             best = np.argmax(expected, axis=1).tolist()
             top1 = top_k_accuracy(found, best, 1)
             top5 = top_k_accuracy(found, best, 5) if found.shape[1] > 5 else None
+            sure = leads(expected) >= CLEAR_LEAD
+            clear = int(sure.sum())
+            clear_top1 = top_k_accuracy(found[sure], np.asarray(best)[sure].tolist(), 1) if clear else None
             rows = np.arange(len(expected))
             lost = float((expected[rows, best] - expected[rows, np.argmax(found, axis=1)]).max())
             difference = float(np.abs(found - expected).max())
         return Agreement(
             top1=top1,
             top5=top5,
+            clear_pictures=clear,
+            clear_top1=clear_top1,
             largest_lead_lost=lost,
             largest_difference=difference,
             feature_cosines=tuple(self._cosines),

@@ -147,6 +147,8 @@ def _print(evaluation: Evaluation, worst: int) -> None:
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """(measure, of the servable, of the original) as text."""
+    from accelserve.models.evaluate.report import CLEAR_LEAD
+
     rows: list[tuple[str, str, str]] = []
     if (accuracy := evaluation.accuracy) is not None:
         rows.append((f"top-1 of {accuracy.pictures}", _share(accuracy.top1), _share(accuracy.float_top1)))
@@ -159,6 +161,9 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         return rows
     if agreement.top1 is not None:
         rows.append(("same top-1 as float32", _share(agreement.top1), ""))
+    if agreement.clear_top1 is not None:
+        what = f"same, of {agreement.clear_pictures} with a lead of {CLEAR_LEAD}"
+        rows.append((what, _share(agreement.clear_top1), ""))
     if agreement.top5 is not None:
         rows.append(("float32's top-1 in top-5", _share(agreement.top5), ""))
     if agreement.largest_lead_lost:

@@ -90,6 +90,7 @@ def test_the_command_says_it_as_json(folder: Path, capsys: pytest.CaptureFixture
     assert report["accuracy"]["float_top1"] == pytest.approx(5 / 6)
     assert report["accuracy"]["float_top5"] >= 5 / 6
     assert report["agreement"]["top1"] >= 5 / 6
+    assert 0 <= report["agreement"]["clear_pictures"] <= 6
     assert 0 <= report["agreement"]["largest_lead_lost"] <= 2 * report["agreement"]["largest_difference"]
     assert report["agreement"]["largest_difference"] < 0.1
     assert len(report["agreement"]["feature_cosines"]) == 6

@@ -9,7 +9,14 @@ import pytest
 from sklearn.metrics import top_k_accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from accelserve.models.evaluate.metrics import Box, cosines, mean_average_precision, overlap, top_k_accuracy
+from accelserve.models.evaluate.metrics import (
+    Box,
+    cosines,
+    leads,
+    mean_average_precision,
+    overlap,
+    top_k_accuracy,
+)
 from accelserve.models.quantize.comparison import Comparison
 
 LEFT = (0.0, 0.0, 1.0, 0.5)
@@ -29,6 +36,11 @@ def test_top_k_is_that_of_scikit_learn(k: int) -> None:
 def test_of_equal_scores_the_lower_class_is_better() -> None:
     scores = np.zeros((1, 3), np.float32)
     assert [top_k_accuracy(scores, [c], 1) for c in range(3)] == [1.0, 0.0, 0.0]
+
+
+def test_a_lead_is_over_the_second_best() -> None:
+    scores = np.array([[0.1, 0.7, 0.2], [0.4, 0.2, 0.4]], np.float32)
+    np.testing.assert_allclose(leads(scores), [0.5, 0.0], atol=1e-7)
 
 
 def test_cosines_are_those_of_scikit_learn() -> None:
