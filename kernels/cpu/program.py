@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from accelserve.kernels.cpu.machine_code import KERNELS
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.plan_file import CpuPlan
 from accelserve.kernels.cpu.steps import RECORD_FIELDS, Address, Code, Patch, Recipe, Step
+from accelserve.kernels.cpu.team_size import TeamSize
 from accelserve.kernels.cpu.weight_streams import ahead_tables
 from accelserve.kernels.devices.base import StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
@@ -125,6 +127,7 @@ class CpuProgram:
         for lane in self._lanes:
             self._ahead.enter(lane.records)
         self._team = team.Team(plan.threads, cache)
+        self._team_size = TeamSize(plan.threads)
         self._batch = _BatchJob(self._lanes, plan.recipe, team.RUN_IMAGE.address(cache))
 
     @property
@@ -168,8 +171,15 @@ class CpuProgram:
                 alone = 0
             for image in range(alone, count):
                 self._patch(feeds, results, image)
-                self._team.run(self._lanes[0].table.ctypes.data, len(self._recipe.steps))
+                self._share_image()
         return results
+
+    def _share_image(self) -> None:
+        """Run the image in the first lane by as many workers as are good for it now."""
+        began = time.perf_counter()
+        steps, workers = len(self._recipe.steps), self._team_size.now
+        self._team.run(self._lanes[0].table.ctypes.data, steps, workers=workers)
+        self._team_size.took(time.perf_counter() - began)
 
     def profile(self, inputs: Mapping[str, Array], runs: int) -> Sequence[StepProfile]:
         """Median time of every step over ``runs`` runs of the first image."""

@@ -13,7 +13,8 @@ The control block, in int64 unless said otherwise, one cache line a group:
     0    GO: job number, even; odd while a job is being written; negative to end the workers
     64   PROGRESS: tick << 20 | items done of that tick's step
     128  WAITERS: workers parked or about to; EVENT (136): changes when somebody may have to wake up
-    192  the job: table, steps, first tick, profile; THREADS and SPIN_NS, which never change
+    192  the job: table, steps, first tick, profile, ACTIVE: workers that take part;
+         THREADS and SPIN_NS, which never change
     256  per worker 128 bytes: its range's claims (tick << 20 | next), and room for a clock reading
 """
 
@@ -37,6 +38,7 @@ FIRST_TICK = 208
 PROFILE = 216
 THREADS = 224
 SPIN_NS = 232
+ACTIVE = 240
 WORKERS = 256
 WORKER_BYTES = 128
 CLOCK = 64
@@ -58,7 +60,7 @@ LANE_PATCHES = 4  # address of int64 [workers][PATCHES]: addresses of the fields
 
 _CODE = "accelserve.kernels.cpu.team_code"
 SERVE = Compiled(_CODE, "serve", 2)
-LAUNCH = Compiled(_CODE, "launch", 4)
+LAUNCH = Compiled(_CODE, "launch", 5)
 END = Compiled(_CODE, "end", 1)
 RUN_IMAGE = Compiled(_CODE, "run_image", 3)
 """The step of a job whose items are whole images."""
@@ -96,15 +98,16 @@ class Team:
     def _write(self, at: int, value: int) -> None:
         ctypes.c_int64.from_address(self._control + at).value = value
 
-    def run(self, table: int, steps: int, profile: int = 0) -> None:
+    def run(self, table: int, steps: int, profile: int = 0, workers: int = 0) -> None:
         """Run a table of steps; the caller works too.
 
         Args:
             table: address of the rows.
             steps: number of rows, 1 or more.
             profile: address of int64 [steps][workers][2] for first and last nanosecond, or 0.
+            workers: how many take part, the caller included; the others stay parked. 0 takes all.
         """
-        self._launch(self._control, table, steps, profile)
+        self._launch(self._control, table, steps, profile, workers or self.size)
 
     def close(self) -> None:
         """End and join the workers; no ``run`` may be under way."""

@@ -21,6 +21,7 @@ from accelserve.kernels.cpu.memory import (
     store_i64,
 )
 from accelserve.kernels.cpu.team import (
+    ACTIVE,
     CLOCK,
     EVENT,
     FIRST_TICK,
@@ -119,7 +120,9 @@ def work_on_step(control: int, row: int, tick: int, thread: int, threads: int) -
 
 
 @inlined
-def walk(control: int, table: int, steps: int, first_tick: int, profile: int, thread: int) -> None:
+def walk(
+    control: int, table: int, steps: int, first_tick: int, profile: int, thread: int, active: int
+) -> None:
     """Take part in a job until its last step is done."""
     threads = load_i64(control + THREADS)
     clock = control + WORKERS + thread * WORKER_BYTES + CLOCK
@@ -140,7 +143,8 @@ def walk(control: int, table: int, steps: int, first_tick: int, profile: int, th
             done = atomic_add(control + PROGRESS, ran) + ran
             if done & ITEM_MASK == load_i64(row + 8):
                 atomic_store(control + PROGRESS, (tick + 1) << ITEM_BITS)
-                announce(control)
+                if active > 1:
+                    announce(control)
                 continue
         progress = atomic_load(control + PROGRESS)
         while progress >> ITEM_BITS == tick:
@@ -160,15 +164,17 @@ def serve(control: int, thread: int) -> None:
             continue
         table, steps = atomic_load(control + TABLE), atomic_load(control + STEPS)
         first_tick, profile = atomic_load(control + FIRST_TICK), atomic_load(control + PROFILE)
+        active = atomic_load(control + ACTIVE)
         if atomic_load(control + GO) != go:
             continue  # the job changed while it was read
         seen = go
-        walk(control, table, steps, first_tick, profile, thread)
+        if thread < active:
+            walk(control, table, steps, first_tick, profile, thread, active)
 
 
-@entry_point(4)
-def launch(control: int, table: int, steps: int, profile: int) -> None:
-    """Publish a job, take part in it as worker 0, and return when it is done."""
+@entry_point(5)
+def launch(control: int, table: int, steps: int, profile: int, active: int) -> None:
+    """Publish a job for the first ``active`` workers, take part in it as worker 0, and return when it is done."""
     go = atomic_load(control + GO)
     atomic_store(control + GO, go + 1)
     first_tick = atomic_load(control + PROGRESS) >> ITEM_BITS
@@ -176,9 +182,11 @@ def launch(control: int, table: int, steps: int, profile: int) -> None:
     atomic_store(control + STEPS, steps)
     atomic_store(control + FIRST_TICK, first_tick)
     atomic_store(control + PROFILE, profile)
+    atomic_store(control + ACTIVE, active)
     atomic_store(control + GO, go + 2)
-    announce(control)
-    walk(control, table, steps, first_tick, profile, 0)
+    if active > 1:
+        announce(control)
+    walk(control, table, steps, first_tick, profile, 0, active)
 
 
 @entry_point(1)

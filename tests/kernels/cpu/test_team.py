@@ -65,6 +65,26 @@ def test_every_item_runs_once_a_run_and_steps_keep_their_order(workers: int, cod
     assert plan.wrong[0] == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_part_of_a_team_does_all_of_the_work(workers: int, code_cache: Path) -> None:
+    plan = CountingPlan([1, 7, 64, 2, 1000, 1, 1, 3], code_cache)
+    team = Team(3, code_cache)
+    clocks = np.zeros((len(plan.items), 3, 2), np.int64)
+    for turn in range(300):
+        team.run(
+            plan.table.ctypes.data,
+            len(plan.items),
+            clocks.ctypes.data if turn % 2 else 0,
+            workers=workers if turn % 3 else 3,
+        )
+    clocks[:] = 0
+    team.run(plan.table.ctypes.data, len(plan.items), clocks.ctypes.data, workers=workers)
+    team.close()
+    assert all((seen == 301).all() for seen in plan.seen)
+    assert plan.wrong[0] == 0
+    assert not clocks[:, workers:].any()
+
+
 def test_workers_that_parked_come_back(code_cache: Path) -> None:
     plan = CountingPlan([50, 50], code_cache)
     team = Team(3, code_cache)

@@ -1,0 +1,79 @@
+"""How many workers share an image, on machines whose times are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import pytest
+
+from accelserve.kernels.cpu.team_size import MOST_WAIT_PART, MOST_WAIT_SLOW, TeamSize
+
+
+def quiet(workers: int) -> float:
+    """Milliseconds where every worker has a core."""
+    return 0.3 + 6.0 / workers
+
+
+def contended(workers: int, cores: int) -> float:
+    """One core belongs to somebody else: a team that needs it waits for a slice of its time."""
+    return quiet(workers) + (4.0 if workers == cores else 0.0)
+
+
+def run(size: TeamSize, images: int, machine: Callable[[int], float], jitter: float = 0.03) -> list[int]:
+    """Sizes that were used."""
+    rng = np.random.default_rng(images)
+    used = []
+    for _ in range(images):
+        used.append(size.now)
+        size.took(machine(size.now) * (1 + jitter * rng.random()))
+    return used
+
+
+@pytest.mark.parametrize("most", [2, 4, 16])
+def test_on_a_quiet_machine_everybody_works_but_for_a_rare_trial(most: int) -> None:
+    used = run(TeamSize(most), 10_000, quiet)
+    assert set(used) == {most, most - 1}
+    assert used.count(most - 1) < 20
+
+
+@pytest.mark.parametrize("most", [2, 3])
+@pytest.mark.parametrize("before", [0, 100], ids=["from the start", "later"])
+def test_a_busy_core_is_left_to_whoever_keeps_it_busy(most: int, before: int) -> None:
+    size = TeamSize(most)
+    run(size, before, quiet)
+    used = run(size, 1000, lambda workers: contended(workers, most))[MOST_WAIT_SLOW:]
+    assert set(used) == {most, most - 1}
+    assert used.count(most) < 20, "a larger team is only tried now and then"
+
+
+def test_when_the_core_is_free_again_everybody_works_again() -> None:
+    size = TeamSize(2)
+    run(size, 100, quiet)
+    run(size, 1000, lambda workers: contended(workers, 2))
+    assert run(size, MOST_WAIT_PART + 10, quiet)[-1] == 2
+    assert run(size, 1000, quiet).count(1) < 10
+
+
+def test_a_machine_that_is_slow_however_many_work_costs_few_trials() -> None:
+    size = TeamSize(2)
+    run(size, 100, quiet)
+    used = run(size, 2000, lambda workers: 2 * quiet(workers))
+    assert used.count(1) <= 2000 / MOST_WAIT_SLOW + 5
+    assert median(used) == 2
+
+
+def test_single_slow_images_change_nothing() -> None:
+    size = TeamSize(2)
+    used = []
+    for image in range(1000):
+        used.append(size.now)
+        size.took(20.0 if image % 10 == 9 else quiet(size.now))
+    assert used.count(1) < 10
+
+
+def test_one_worker_has_no_choice() -> None:
+    size = TeamSize(1)
+    run(size, 100, lambda _: float(np.random.default_rng(0).random()))
+    assert size.now == 1
