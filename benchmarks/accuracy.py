@@ -167,6 +167,7 @@ def row(evaluation: Evaluation) -> dict[str, Any]:
         "largest_score_difference": agreement.largest_difference,
         "feature_cosine_mean": float(cosines.mean()),
         "feature_cosine_least": float(cosines.min()),
+        "feature_distance_error": agreement.feature_distance_error,
         "output_sqnr_db": {k: round(v, 2) for k, v in agreement.outputs_sqnr_db.items()},
     }
     for worst in evaluation.worst_layers()[:1]:
@@ -191,7 +192,7 @@ def main() -> None:
     for name in arguments.networks:
         for way in ways(arguments):
             results[way.label(name)] = measure(name, way, arguments.views, arguments.device)
-    Console(width=110).print(table(results))
+    Console(width=140).print(table(results))
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     arguments.results.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
@@ -226,6 +227,7 @@ def table(results: dict[str, dict[str, Any]]) -> Table:
         "whole photographs",
         "cosine, mean",
         "least",
+        "distances",
         "features",
     ):
         made.add_column(heading, justify="right")
@@ -239,6 +241,7 @@ def table(results: dict[str, dict[str, Any]]) -> Table:
             _of(found["whole_photographs"]["top1_agreement"], found["whole_photographs"]["pictures"]),
             f"{found['feature_cosine_mean']:.4f}",
             f"{found['feature_cosine_least']:.4f}",
+            _share(found["feature_distance_error"]),
             f"{found['output_sqnr_db'][tensor_name(FEATURES)]:.1f} dB",
         )
     return made

@@ -44,6 +44,28 @@ def cosines(expected: Floats, found: Floats) -> NDArray[np.float64]:
     return np.where(same, 1.0, np.divide(products, lengths, out=np.zeros(len(a)), where=lengths > 0))
 
 
+def distance_error(expected: Floats, found: Floats) -> float:
+    """How wrong cosine distances between pictures are: mean error over all pairs, relative to the mean distance.
+
+    Args:
+        expected: float32 features [pictures, channels], two pictures or more.
+        found: the same pictures' features in the other network.
+
+    Returns:
+        0 where every distance is the same; NaN where all pictures are alike.
+    """
+    wanted, got = (_distances(features) for features in (expected, found))
+    return float(np.abs(got - wanted).sum() / total) if (total := wanted.sum()) > 0 else float("nan")
+
+
+def _distances(features: Floats) -> NDArray[np.float64]:
+    """Of every pair: 1 less the cosine."""
+    rows = features.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return np.asarray((1 - unit @ unit.T)[np.triu_indices(len(rows), 1)])
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """An object in a picture.

@@ -62,6 +62,8 @@ class Agreement:
             most; 0 where they never differ, None for other networks.
         largest_difference: of any score; None for other networks.
         feature_cosines: of the pooled features, one a picture, in the pictures' order; empty without features.
+        feature_distance_error: how wrong the cosine distances between pictures' features are, relative to their mean;
+            None without features or with a single picture.
         detection_map50: mAP of the servable's detections with the original's above score 0.5 as the truth.
         outputs_sqnr_db: output -> signal to quantisation noise.
     """
@@ -73,6 +75,7 @@ class Agreement:
     largest_lead_lost: float | None
     largest_difference: float | None
     feature_cosines: tuple[float, ...]
+    feature_distance_error: float | None
     detection_map50: float | None
     outputs_sqnr_db: dict[str, float]
 

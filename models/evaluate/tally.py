@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.ir import Array
-from accelserve.models.evaluate.metrics import Box, cosines, leads, mean_average_precision, top_k_accuracy
+from accelserve.models.evaluate.metrics import (
+    Box,
+    cosines,
+    distance_error,
+    leads,
+    mean_average_precision,
+    top_k_accuracy,
+)
 from accelserve.models.evaluate.report import CLEAR_LEAD, Accuracy, Agreement, DetectionAccuracy
 from accelserve.models.evaluate.truth import Truth
 from accelserve.models.quantize.comparison import Comparison
@@ -19,6 +26,9 @@ Results = Mapping[str, Array]
 
 SURE = 0.5
 """Score from which a detection of the original counts as the truth, where agreement is asked for."""
+
+MOST_PAIRED = 512
+"""Pictures whose distances from each other are looked at: the first ones."""
 
 _FEATURES = tensor_name(FEATURES)
 _DETECTIONS = tuple(
@@ -44,6 +54,7 @@ class Tally:
         self._names: list[str] = []
         self._scores: list[tuple[Floats, Floats | None]] = []
         self._cosines: list[float] = []
+        self._features: list[tuple[Floats, Floats]] = []
         self._boxes: dict[str, tuple[list[Box], list[Box] | None]] = {}
         self._outputs: dict[str, Comparison] = {}
 
@@ -72,6 +83,8 @@ class Tally:
     def _compare(self, found: Results, expected: Results) -> None:
         if _FEATURES in found and _FEATURES in expected:
             self._cosines.append(float(cosines(expected[_FEATURES], found[_FEATURES])[0]))
+            if len(self._features) < MOST_PAIRED:
+                self._features.append((expected[_FEATURES].reshape(-1), found[_FEATURES].reshape(-1)))
         for name in sorted(found.keys() - set(_DETECTIONS)):
             self._outputs.setdefault(name, Comparison()).add(expected[name], found[name])
 
@@ -132,9 +145,16 @@ class Tally:
             largest_lead_lost=lost,
             largest_difference=difference,
             feature_cosines=tuple(self._cosines),
+            feature_distance_error=self._distance_error(),
             detection_map50=self._detection_agreement(),
             outputs_sqnr_db={name: sums.sqnr_db for name, sums in self._outputs.items()},
         )
+
+    def _distance_error(self) -> float | None:
+        if len(self._features) < 2:
+            return None
+        expected, found = (np.stack(each) for each in zip(*self._features, strict=True))
+        return distance_error(expected, found)
 
     def _detection_agreement(self) -> float | None:
         if not self._boxes:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from accelserve.kernels.ir import Graph
     from accelserve.models.evaluate import EvaluateOptions, Evaluation
+    from accelserve.models.evaluate.report import Agreement
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -147,8 +148,6 @@ def _print(evaluation: Evaluation, worst: int) -> None:
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """(measure, of the servable, of the original) as text."""
-    from accelserve.models.evaluate.report import CLEAR_LEAD
-
     rows: list[tuple[str, str, str]] = []
     if (accuracy := evaluation.accuracy) is not None:
         rows.append((f"top-1 of {accuracy.pictures}", _share(accuracy.top1), _share(accuracy.float_top1)))
@@ -157,8 +156,13 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     if (found := evaluation.detection) is not None:
         rows.append((f"mAP at 0.5 of {found.pictures}", _share(found.map50), _share(found.float_map50)))
         rows.append(("mAP at 0.5 to 0.95", _share(found.map50_95), _share(found.float_map50_95)))
-    if (agreement := evaluation.agreement) is None:
-        return rows
+    return rows if evaluation.agreement is None else rows + _agreement_rows(evaluation.agreement)
+
+
+def _agreement_rows(agreement: Agreement) -> list[tuple[str, str, str]]:
+    from accelserve.models.evaluate.report import CLEAR_LEAD
+
+    rows: list[tuple[str, str, str]] = []
     if agreement.top1 is not None:
         rows.append(("same top-1 as float32", _share(agreement.top1), ""))
     if agreement.clear_top1 is not None:
@@ -173,6 +177,9 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     if agreement.mean_feature_cosine is not None:
         rows.append(("features: mean cosine", f"{agreement.mean_feature_cosine:.5f}", ""))
         rows.append(("features: least cosine", f"{min(agreement.feature_cosines):.5f}", ""))
+    if agreement.feature_distance_error is not None:
+        what = "features: error of distances between pictures"
+        rows.append((what, _share(agreement.feature_distance_error), ""))
     if agreement.detection_map50 is not None:
         rows.append(("mAP at 0.5 with float32's boxes as truth", _share(agreement.detection_map50), ""))
     rows += [

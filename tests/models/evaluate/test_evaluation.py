@@ -95,6 +95,7 @@ def test_the_command_says_it_as_json(folder: Path, capsys: pytest.CaptureFixture
     assert report["agreement"]["largest_difference"] < 0.1
     assert len(report["agreement"]["feature_cosines"]) == 6
     assert min(report["agreement"]["feature_cosines"]) > 0.98
+    assert 0 < report["agreement"]["feature_distance_error"] < 0.05
     assert {"name", "operator", "sqnr_db", "cosine"} == set(report["layers"][0])
     with Image.open(folder / "noise.png") as picture:
         assert picture.size > (600, 400)

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 from sklearn.metrics import top_k_accuracy_score
-from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.metrics.pairwise import cosine_distances, cosine_similarity
 
 from accelserve.models.evaluate.metrics import (
     Box,
     cosines,
+    distance_error,
     leads,
     mean_average_precision,
     overlap,
@@ -48,6 +49,16 @@ def test_cosines_are_those_of_scikit_learn() -> None:
     a, b = (random.standard_normal((5, 2, 3)).astype(np.float32) for _ in range(2))
     expected = np.diag(cosine_similarity(a.reshape(5, 6), b.reshape(5, 6)))
     np.testing.assert_allclose(cosines(a, b), expected, rtol=1e-5)
+
+
+def test_distance_errors_are_those_of_scikit_learns_distances() -> None:
+    rng = np.random.default_rng(5)
+    a, b = (rng.random((12, 40)).astype(np.float32) for _ in range(2))
+    pairs = np.triu_indices(12, 1)
+    wanted, got = (cosine_distances(each)[pairs] for each in (a, b))
+    assert distance_error(a, b) == pytest.approx(np.abs(got - wanted).sum() / wanted.sum(), rel=1e-4)
+    assert distance_error(a, 3 * a) == pytest.approx(0, abs=1e-6)
+    assert np.isnan(distance_error(np.ones_like(a), b))
 
 
 def test_cosines_of_zeros() -> None:
