@@ -15,8 +15,9 @@ from accelserve.server.config_files.watcher import ModelConfigWatcher
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor, PredictReply
-from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.dataplane.servable import ImageServable, computed_by
 from accelserve.server.doors import Answers, Doors
+from accelserve.server.metrics.loader import AnnouncingLoader
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
 from accelserve.server.rpc.service_table import Parts, methods
@@ -43,7 +44,8 @@ class Server:
     def __init__(self, config: ServerConfig, loader: Loader[ImageServable]) -> None:
         self.config = config
         batching = BatchingTable(config.batching)
-        self.registry = ModelRegistry(_prepared(loader, config, batching), config.loading)
+        prepared = AnnouncingLoader(_prepared(loader, config, batching), self._announce)
+        self.registry = ModelRegistry(prepared, config.loading)
         scheduler = DeviceScheduler(config.batching, batching)
         self.metrics = ServerMetrics(
             self.registry, scheduler.gate.waiting_images, config.device.name, version("accelserve")
@@ -142,6 +144,9 @@ class Server:
         if self._tracing is not None:
             self._tracing.close()
         _LOG.info("stopped")
+
+    def _announce(self, model: str, servable: ImageServable) -> None:
+        self.metrics.announce(model, computed_by(servable))
 
     def _record(self, reply: PredictReply) -> None:
         self.metrics.record_reply(reply)

@@ -15,7 +15,7 @@ from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.servable import ServableId
 from accelserve.server.dataplane.inputs import EncodedImages, Images, images_of
 from accelserve.server.dataplane.outputs import wanted_outputs
-from accelserve.server.dataplane.servable import Array, ImageServable, Signature
+from accelserve.server.dataplane.servable import Array, ImageServable, Signature, computed_by
 from accelserve.server.errors import UnknownSignatureError
 from accelserve.server.scheduler.decoding import DecodeSlots
 from accelserve.server.scheduler.job import ComputeReport
@@ -163,7 +163,7 @@ class Predictor:
                 images=images.count,
                 stages=stages,
                 batch_images=report.batch_images,
-                device=servable.description.partition(",")[0],
+                device=computed_by(servable),
             )
             for question, outputs in zip(asked, answers, strict=True)
         ]

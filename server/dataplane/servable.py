@@ -95,3 +95,8 @@ class ImageServable(Protocol):
 
     def close(self) -> None:
         """Give memory and the device back."""
+
+
+def computed_by(servable: ImageServable) -> str:
+    """What computes, without how: ``cpu amx`` of ``cpu amx, 2 threads``."""
+    return servable.description.partition(",")[0]

@@ -24,6 +24,7 @@ from accelserve.server.metrics.state import StateCollector
 UNKNOWN_MODEL = "(unknown)"
 
 _REQUESTS = ":tensorflow:serving:request_count"
+_OK = "OK"
 STAGES = ("queue", "decode", "preprocess", "compute", "postprocess")
 
 
@@ -82,6 +83,24 @@ class ServerMetrics:
         self._page.register(StateCollector(registry, waiting_images, device))
         ProcessCollector(registry=self._page)
         PlatformCollector(registry=self._page)
+
+    def announce(self, model: str, device: str) -> None:
+        """Put a model's series on the page, at zero: a scrape sees the first request as a step, not as a new series.
+
+        And that request does not wait for them to be made, which takes over a millisecond.
+
+        Args:
+            model: that will answer Predict.
+            device: what will compute, as its replies will say.
+        """
+        self._requests.labels(model, _OK)
+        self._request_latency.labels(model, "Predict", "GRPC")
+        self._runtime_latency.labels(model, "Predict", device)
+        self._queuing_latency.labels(model)
+        for stage in self._stages.values():
+            stage.labels(model, device)
+        self._images.labels(model, device)
+        self._batches.labels(model, device)
 
     def count_request(self, *, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
         """One request was answered or refused.
@@ -219,7 +238,7 @@ def _histogram(stage: str, histogram: Histogram, model: str) -> LatencyHistogram
         if sample.labels.get("model_name") == model and sample.name.endswith("_bucket"):
             limits.append(float(sample.labels["le"]))
             cumulated.append(int(sample.value))
-    if not limits:
+    if not any(cumulated):
         return None
     counts = [after - before for before, after in zip([0, *cumulated], cumulated, strict=False)]
     total = _value(histogram, "_sum", model)

@@ -58,6 +58,8 @@ class GrpcListener:
         self.port = self._bind(f"{self._config.address}:{self._config.port}", self._credentials)
         if self._config.socket_path:
             self._bind(f"unix:{self._config.socket_path}", None)  # the file's permissions guard it
+        # The pool would start its first thread with the first request, which would wait for it.
+        self._pool.submit(_nothing).result()
         self._server.start()
         return self.port
 
@@ -75,6 +77,10 @@ class GrpcListener:
             raise ConfigurationError(
                 f"cannot listen on {address}: it is in use or not an address of this machine"
             ) from error
+
+
+def _nothing() -> None:
+    """A pool's first task."""
 
 
 def _options(config: GrpcConfig, limits: RequestLimits) -> list[tuple[str, int | str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
@@ -14,7 +15,10 @@ from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_strings
 from accelserve.server.config import RestConfig
+from accelserve.server.core.servable import ServableId
 from accelserve.server.metrics.server_metrics import exponential
+from accelserve.server.warm_up.loader import WARM_UP_FILE
+from accelserve.server.warm_up.record_file import frame
 
 Serve = Callable[..., SimpleNamespace]
 PATH = "/monitoring/prometheus/metrics"
@@ -63,6 +67,36 @@ def test_requests_are_counted_by_model_and_status(served: SimpleNamespace, jpeg:
     # Whatever callers make up is one series.
     assert '\n:tensorflow:serving:request_count{model_name="(unknown)",status="NOT_FOUND"} 2\n' in text
     assert "\n# TYPE :tensorflow:serving:request_count counter\n" in text
+
+
+def test_every_series_of_a_request_stands_at_zero_before_the_first_one(
+    served: SimpleNamespace, jpeg: bytes
+) -> None:
+    before = values(page(served))
+    predict(served, jpeg)
+    after = values(page(served))
+    assert before.keys() == after.keys()
+    counted = {name for name in after if after[name] != before[name] and "_count{" in name}
+    assert len(counted) == 9  # request, runtime and queuing latency, images of the batch, five stages
+    assert {before[name] for name in counted} == {0}
+    assert before[":tensorflow:serving:request_count_total{model_name=colour,status=OK}"] == 0
+    assert before["accelserve_images_total{device=numpy,model_name=colour}"] == 0
+
+
+def test_a_warm_up_is_no_request(serve: Serve, publish: Callable[..., Path], jpeg: bytes) -> None:
+    server = serve(rest=OPEN)
+    hidden = publish(server.folder / "hidden", 2)
+    request = serving.PredictRequest(inputs={"images": from_strings([jpeg])})
+    log = serving.PredictionLog(predict_log=serving.PredictLog(request=request))
+    (hidden / WARM_UP_FILE).parent.mkdir()
+    (hidden / WARM_UP_FILE).write_bytes(frame(log.SerializeToString()))
+    hidden.rename(server.folder / "colour" / "2")
+    server.server.registry.reload(server.server.config.models)
+    assert server.loader.loaded[ServableId("colour", 2)].batches == [1]
+    read = values(page(server))
+    assert read[":tensorflow:serving:request_count_total{model_name=colour,status=OK}"] == 0
+    assert read["accelserve_images_total{device=numpy,model_name=colour}"] == 0
+    assert read["accelserve_compute_seconds_count{device=numpy,model_name=colour}"] == 0
 
 
 def test_latencies_have_tensorflow_servings_buckets(served: SimpleNamespace, jpeg: bytes) -> None:

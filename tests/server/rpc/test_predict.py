@@ -49,6 +49,18 @@ def means(response: serving.PredictResponse, name: str = "output_alias") -> NDAr
     return to_array(response.outputs[name])
 
 
+def request_threads() -> set[int | None]:
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith("grpc_")}
+
+
+def test_the_first_request_waits_for_no_thread_to_start(serve: Serve) -> None:
+    server = serve()
+    before = request_threads()
+    predict(server, request(from_strings([solid(10, 20, 30)])))
+    assert before
+    assert request_threads() == before
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)], ids=str)
 def test_one_encoded_picture(serve: Serve, shape: tuple[int, ...]) -> None:
     response = predict(serve(), request(from_strings([solid(10, 20, 30)], shape)))
