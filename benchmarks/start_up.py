@@ -3,7 +3,10 @@
     python -m benchmarks.start_up
 
 Every start is a process of its own. Of times on a machine that others use, the least says most: of each figure the
-best start is given, and all of them are in the results. The ratio is the median over starts.
+best start is given, and all of them are in the results. Ratios are medians over starts.
+
+A request that comes after a pause finds caches cold and cores asleep, the first one or any other. So the first one is
+compared with two medians: of requests that follow each other, and of later ones that came after a pause as long.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from benchmarks.serving_process import ServingProcess, jpeg_request, now, publis
 
 RESULTS = Path(__file__).with_name("results") / "start_up.json"
 REQUESTS = 60
+RESTED_REQUESTS = 5
 PAUSE_SECONDS = 1.0
 """Before the first request: on a busy machine, a process that has just used a core for its start gets less of it."""
 
@@ -33,7 +37,7 @@ PAUSE_SECONDS = 1.0
 def measure(name: str, starts: int) -> dict[str, Any]:
     """Start a server of a network without a cache, then with one, ``starts`` times each."""
     model, request = published(name), jpeg_request(name)
-    cold, warm, first, median, progress = [], [], [], [], 0
+    cold, warm, first, median, rested, progress = [], [], [], [], [], 0
     for _ in range(starts):
         with tempfile.TemporaryDirectory(dir=CACHE, prefix="cold-") as cache:
             folder = Path(cache)
@@ -46,20 +50,35 @@ def measure(name: str, starts: int) -> dict[str, Any]:
                 times = [server.milliseconds(request) for _ in range(REQUESTS)]
                 first.append(times[0])
                 median.append(statistics.median(times))
+                rested.append(statistics.median(_rested(server, request)))
     return {
         "cold_seconds": cold,
         "progress_lines": progress,
         "warm_seconds": warm,
         "first_request_ms": first,
         "median_request_ms": median,
-        "first_by_median": statistics.median(a / b for a, b in zip(first, median, strict=True)),
+        "rested_request_ms": rested,
+        "first_by_median": _ratio(first, median),
+        "first_by_rested": _ratio(first, rested),
     }
+
+
+def _rested(server: ServingProcess, request: bytes) -> Iterator[float]:
+    """Milliseconds of requests before each of which the server had nothing to do, as before the first."""
+    for _ in range(RESTED_REQUESTS):
+        time.sleep(PAUSE_SECONDS)
+        yield server.milliseconds(request)
+
+
+def _ratio(of: Sequence[float], by: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(of, by, strict=True))
 
 
 def show(results: Mapping[str, Any], console: Console) -> None:
     """Print the table."""
     table = Table(title="from the start of the process; the best of some starts")
-    for column in ("network", "ready, no cache", "ready, cache", "first request", "median", "ratio"):
+    columns = ("network", "ready, no cache", "ready, cache", "first request", "rested", "median")
+    for column in (*columns, "first / rested", "first / median"):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, row in results["networks"].items():
         table.add_row(
@@ -67,7 +86,9 @@ def show(results: Mapping[str, Any], console: Console) -> None:
             f"{min(row['cold_seconds']):.1f} s",
             f"{min(row['warm_seconds']):.2f} s",
             f"{min(row['first_request_ms']):.1f} ms",
+            f"{min(row['rested_request_ms']):.1f} ms",
             f"{min(row['median_request_ms']):.1f} ms",
+            f"{row['first_by_rested']:.2f}",
             f"{row['first_by_median']:.2f}",
         )
     console.print(table)
