@@ -21,7 +21,9 @@ The control block, in int64 unless said otherwise, one cache line a group:
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +60,40 @@ PATCHES = 2  # number of record fields that differ from image to image
 PATCH_LIST = 3  # address of int64 [PATCHES][2]: address of the first image, bytes of an image
 LANE_PATCHES = 4  # address of int64 [workers][PATCHES]: addresses of the fields
 
+_LIBC = ctypes.PyDLL(None)
+
 _CODE = "accelserve.kernels.cpu.team_code"
 SERVE = Compiled(_CODE, "serve", 2)
 LAUNCH = Compiled(_CODE, "launch", 5)
 END = Compiled(_CODE, "end", 1)
 RUN_IMAGE = Compiled(_CODE, "run_image", 3)
 """The step of a job whose items are whole images."""
+
+
+class _Elsewhere:
+    """Keeps workers off the caller's core.
+
+    Left to itself the system may wake a worker on the very core that the caller works on, where it waits for
+    milliseconds while its own core sleeps: virtual machines report a core that halted as taken
+    (``vcpu_is_preempted``), so that a scheduler sees no idle one.
+    """
+
+    def __init__(self, workers: Sequence[threading.Thread]) -> None:
+        self._threads = [each.native_id for each in workers if each.native_id is not None]
+        known = hasattr(os, "sched_setaffinity") and hasattr(_LIBC, "sched_getcpu")
+        self._cores = os.sched_getaffinity(0) if known and self._threads else set()
+        self._left = -1
+
+    def keep(self) -> None:
+        """Confine the workers to the other cores, if the caller has come to another one."""
+        if len(self._cores) < 2 or (core := int(_LIBC.sched_getcpu())) == self._left:
+            return
+        self._left = core
+        try:
+            for each in self._threads:
+                os.sched_setaffinity(each, self._cores - {core})
+        except OSError:  # the cores that this process may use are others by now
+            self._cores = set()
 
 
 class Team:
@@ -94,6 +124,7 @@ class Team:
         ]
         for each in self._workers:
             each.start()
+        self._elsewhere = _Elsewhere(self._workers)
 
     def _write(self, at: int, value: int) -> None:
         ctypes.c_int64.from_address(self._control + at).value = value
@@ -107,6 +138,7 @@ class Team:
             profile: address of int64 [steps][workers][2] for first and last nanosecond, or 0.
             workers: how many take part, the caller included; the others stay parked. 0 takes all.
         """
+        self._elsewhere.keep()
         self._launch(self._control, table, steps, profile, workers or self.size)
 
     def close(self) -> None:

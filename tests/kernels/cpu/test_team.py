@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -83,6 +84,23 @@ def test_part_of_a_team_does_all_of_the_work(workers: int, code_cache: Path) -> 
     assert all((seen == 301).all() for seen in plan.seen)
     assert plan.wrong[0] == 0
     assert not clocks[:, workers:].any()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core")
+def test_workers_leave_the_callers_core_to_the_caller(code_cache: Path) -> None:
+    cores, caller = os.sched_getaffinity(0), threading.get_native_id()
+    before = {each.native_id for each in threading.enumerate()}
+    team = Team(3, code_cache)
+    workers = [each.native_id for each in threading.enumerate() if each.native_id not in before]
+    plan = CountingPlan([10], code_cache)
+    try:
+        for core in sorted(cores)[:2]:
+            os.sched_setaffinity(caller, {core})
+            plan.run(team)
+            assert [os.sched_getaffinity(each or 0) for each in workers] == 2 * [cores - {core}]
+    finally:
+        os.sched_setaffinity(caller, cores)
+        team.close()
 
 
 def test_workers_that_parked_come_back(code_cache: Path) -> None:
