@@ -1,4 +1,4 @@
-"""Times contenders in turn, A B C A B C, so that a machine that speeds up or slows down does so for all of them."""
+"""Times contenders in turn, A B C B C A, so that a machine that speeds up or slows down does so for all of them."""
 
 from __future__ import annotations
 
@@ -87,10 +87,17 @@ class Timing:
 def interleave(
     contenders: Sequence[Contender], rounds: int, runs: int, clock: str = "wall"
 ) -> dict[str, Timing]:
-    """Time every contender in turn, ``rounds`` times ``runs`` inferences each."""
+    """Time every contender in turn, ``rounds`` times ``runs`` inferences each.
+
+    Some contenders' threads go on spinning for a while, which is the next one's loss; so each of them comes after each
+    other one equally often, if their number is even (a balanced Latin square: Williams 1949).
+    """
     blocks: dict[str, list[list[float]]] = {contender.kind: [] for contender in contenders}
-    for _ in range(rounds):
-        for contender in contenders:
+    count = len(contenders)
+    zigzag = [(k + 1) // 2 if k % 2 else (count - k // 2) % count for k in range(count)]
+    for turn in range(rounds):
+        for place in zigzag:
+            contender = contenders[(place + turn) % count]
             blocks[contender.kind].append(contender.time(runs, clock))
     return {
         kind: Timing(
