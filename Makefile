@@ -46,6 +46,7 @@ accuracy: setup
 
 bench-kernels: setup .venv-bench/ready
 	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.kernels --threads 2 --busy --results benchmarks/results/kernels-busy.json
 
 bench-serving: setup
 	$(BIN)/python -m benchmarks.memory

@@ -62,17 +62,18 @@ def measure(name: str, threads: int, options: argparse.Namespace, peers_python: 
         record[f"fast_times_faster_than_{peer}"] = timings[fast.kind].times_faster_than(timings[peer])
         record[f"answers_differ_from_{peer}"] = float(np.abs(answers[ours.kind] - answers[peer]).max())
         record[f"same_top1_as_{peer}"] = bool(answers[ours.kind].argmax() == answers[peer].argmax())
-    record["share_of_peak"] = ours_share_of_peak(model, threads, options.isa)
+    profile = profile_of_ours(model, threads, options.isa)
+    record["share_of_peak"] = profile["share_of_peak"]
+    record["layers"] = [step for step in profile["steps"] if step["share_of_peak"] is not None]
     record["device"] = ours.description
     return record
 
 
-def ours_share_of_peak(model: Path, threads: int, isa: str | None) -> float:
-    """Multiply-accumulates a second over all convolutions by the instruction set's measured peak; by the profiler."""
+def profile_of_ours(model: Path, threads: int, isa: str | None) -> dict[str, Any]:
+    """What the profiler says: multiply-accumulates a second, of each layer and of all, by the measured peak."""
     command = [sys.executable, "-m", "accelserve.server.cli", "profile", str(model), "--json"]
     command += ["--threads", str(threads), "--device", f"cpu:{isa}" if isa else "cpu"]
-    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return float(report["share_of_peak"])
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def show(results: Mapping[str, Any], console: Console) -> None:
@@ -99,6 +100,19 @@ def show(results: Mapping[str, Any], console: Console) -> None:
                 f"{row['onnxruntime_int8_ms']:.2f}", f"{row['times_faster_than_onnxruntime']:.2f}x",
                 f"{row['accelserve_fast_ms']:.2f}", f"{row['share_of_peak']:.0%}", "yes" if row["same_top1_as_onnxruntime"] else "NO",
             )  # fmt: skip
+    console.print(table)
+
+
+def show_layers(name: str, threads: str, row: Mapping[str, Any], console: Console) -> None:
+    """Print where one network's time goes."""
+    table = Table(title=f"{name}, {threads} thread(s): layers that multiply")
+    table.add_column("layer")
+    for column in ("result", "ms", "GMAC/s", "of peak"):
+        table.add_column(column, justify="right")
+    for step in row["layers"]:
+        shape = "x".join(map(str, step["shape"][1:]))
+        numbers = f"{step['ms']:.3f}", f"{step['gmac_per_second']:.0f}", f"{step['share_of_peak']:.0%}"
+        table.add_row(step["name"], shape, *numbers)
     console.print(table)
 
 
@@ -168,6 +182,9 @@ def main() -> None:
             )
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(json.dumps(results, indent=2) + "\n")
+    for name, network in results["networks"].items():
+        for count, row in network["threads"].items():
+            show_layers(name, count, row, console)
     show(results, console)
     wrong = [
         f"{name} differs from {peer} by {row[f'answers_differ_from_{peer}']:.3f}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -171,13 +172,14 @@ def _parts(segments: Sequence[Segment], options: LoadOptions) -> list[Part]:
     parts: list[Part] = []
     on_device = 0
     lacking: list[tuple[str, str]] = []
+    of_a_part = replace(options, network="")  # which names the whole network: its plan is not a part's
     for segment in segments:
         if segment.on_device:
             parts.append(Part(segment, on_device))
             on_device += 1
             continue
         try:
-            parts.append(Part(segment, host_device().load(Lowered(segment.graph, {}), options)))
+            parts.append(Part(segment, host_device().load(Lowered(segment.graph, {}), of_a_part)))
         except UnsupportedNodesError as error:
             lacking += error.nodes
     if lacking:

@@ -80,14 +80,16 @@ def test_processes_that_start_at_once_on_an_empty_cache_leave_whole_files_only(
 
 def test_damaged_files_are_made_again(filled: tuple[Path, str], copy: Path) -> None:
     _, scores = filled
-    whole = {path: path.read_bytes() for suffix in ("*.bin", "*.o") for path in files(copy, suffix)}
+    weights = {path: path.read_bytes() for path in files(copy, "*.bin")}
+    code = files(copy, "*.o")
     for index, path in enumerate(files(copy)):
         os.truncate(path, path.stat().st_size // 2 if index % 3 else 0)
     answered, log = outcome(loading(copy))
     assert answered == scores
     assert all("made again" in line for line in log)
     assert sum(".bin" in line for line in log) == 1
-    assert {path: path.read_bytes() for path in whole} == whole
+    assert {path: path.read_bytes() for path in weights} == weights
+    assert files(copy, "*.o") == code
     assert outcome(loading(copy)) == (scores, [])
 
 

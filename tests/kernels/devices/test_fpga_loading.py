@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.devices.base import LoadOptions, Lowered
+from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError, PlanError
-from accelserve.kernels.ir import Array, DType, Graph, Node, QLookup, TensorType
+from accelserve.kernels.ir import Array, DType, Graph, Node, QLookup, Softmax, TensorType
 from accelserve.kernels.opencl.configuration import EMULATION
 from accelserve.kernels.opencl.driver_build import BINARY_NAME, build_with_driver
 from accelserve.kernels.opencl.errors import (
@@ -26,7 +27,8 @@ from accelserve.kernels.opencl.manifest import MANIFEST_NAME, digest
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.platforms import OpenClDevice
 from accelserve.kernels.opencl.source import EnginePath
-from tests.kernels.devices.opencl_devices import assert_answers, loaded, small_network
+from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
+from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
 
 
 def test_a_failed_build_says_what_the_compiler_said(
@@ -49,6 +51,18 @@ def test_a_bitstream_is_used_after_its_manifest_is_verified(
         program = loaded(number, replace(options, bitstream=named), tmp_path)
         assert_answers(program, expected)
         program.close()
+
+
+def test_what_the_cpu_computes_of_a_network_is_not_kept_as_the_network(
+    number: str, options: FpgaOptions, tmp_path: Path
+) -> None:
+    named = LoadOptions(threads=1, cache=tmp_path, network="the whole network")
+    g = IntegerGraphBuilder(0)
+    logits = g.conv(g.input(8, 8, 3), 12, 3, padding=1, float_result=True)
+    program = FpgaDevice(number, options).load(Lowered(g.graph(y=g.add(Softmax(3), logits)), {}), named)
+    assert any("softmax" in each.operator for each in program.profile(images(1), 1))
+    program.close()
+    assert CpuDevice().load_kept(named) is None
 
 
 @pytest.mark.parametrize(
