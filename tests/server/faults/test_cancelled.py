@@ -16,6 +16,7 @@ from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_array, from_strings
 from accelserve.server.core.servable import ServableId
+from accelserve.server.scheduler.watch import CallWatch
 
 Serve = Callable[..., SimpleNamespace]
 PREDICT = PredictionService.PREDICT
@@ -69,7 +70,22 @@ def test_before_the_message_is_whole(server: SimpleNamespace) -> None:
     check_nothing_is_left(server)
 
 
-def test_while_it_decodes(server: SimpleNamespace, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once the server has heard that a caller left, which is some time after the caller did."""
+    event, cancel = threading.Event(), CallWatch.cancel
+
+    def told(watch: CallWatch) -> None:
+        cancel(watch)
+        event.set()
+
+    monkeypatch.setattr(CallWatch, "cancel", told)
+    return event
+
+
+def test_while_it_decodes(
+    server: SimpleNamespace, heard: threading.Event, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inside, go_on = threading.Event(), threading.Event()
     decode = server.network.decode
 
@@ -83,11 +99,10 @@ def test_while_it_decodes(server: SimpleNamespace, jpeg: bytes, monkeypatch: pyt
     inside.wait()
     before = list(server.network.batches)
     begun.cancel()
-    until(lambda: not begun.running())
+    heard.wait()
     go_on.set()
-    until(lambda: waiting(server) == 0)
-    assert server.network.batches == before  # it was never computed
     check_nothing_is_left(server)
+    assert server.network.batches == [*before, 1]  # the check's own image: the cancelled one was never computed
 
 
 def test_while_it_waits_for_the_device(server: SimpleNamespace) -> None:

@@ -108,6 +108,6 @@ def test_twice_the_capacity(serve: Serve, colour_network: type, seconds: float) 
     assert tally.hints == tally.refused
     if seconds > 10:  # the callers' own connections are made by then
         assert late - early < 16 << 20
-    # Nothing waits any more: the next answer takes one batch.
+    # Nothing waits any more, and the next one is answered.
     assert server.server.predictor.scheduler.gate.waiting_images("colour") == 0
-    PREDICT.stub(server.channel)(request(9), timeout=1)
+    PREDICT.stub(server.channel)(request(9), timeout=20)
