@@ -26,7 +26,7 @@ def network_of(manifest: Manifest) -> str:
     """
     if MODEL_FILE not in manifest.files:
         return ""
-    importer = hash_of_sources([_ROOM / "importing", _ROOM / "numerics.py"])
+    importer = hash_of_sources(_ROOM / "importing", _ROOM / "numerics.py")
     files = sorted(f"{name} {record.sha256}" for name, record in manifest.files.items())
     return "\n".join([importer, repr(sorted(manifest.numerics.items())), *files])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -13,18 +12,21 @@ _KERNELS = Path(__file__).parents[1]
 _ROOMS = ("cpu", "postprocess", "preprocess")
 
 
-@cache
 def source_hash() -> str:
     """16 hexadecimal digits over the compilers' versions and the sources of every room that has compiled code.
 
     numba keys code by the file a function stands in, not by what that file imports, so a changed constant elsewhere
     would bring stale machine code back; a name that holds this hash is never stale.
     """
-    return hash_of_sources([_KERNELS / room for room in _ROOMS])
+    return hash_of_sources(*(_KERNELS / room for room in _ROOMS))
 
 
-def hash_of_sources(places: Sequence[Path]) -> str:
-    """16 hexadecimal digits over the compilers' versions and Python sources: files, and all of folders."""
+@cache
+def hash_of_sources(*places: Path) -> str:
+    """16 hexadecimal digits over the compilers' versions and Python sources: files, and all of folders.
+
+    Read once in a process, which goes on running the sources that it imported.
+    """
     # Versions are read from the packages' metadata: what is compiled already runs without importing numba.
     digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')}".encode())
     for place in places:

@@ -60,7 +60,7 @@ class CpuDevice:
         return Kept(program, plan.input_quantization)
 
     def _plan_file(self, cache: Path, options: LoadOptions) -> Path:
-        sources = hash_of_sources([Path(__file__).parents[1]])
+        sources = hash_of_sources(Path(__file__).parents[1])
         kind = f"{sources}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"
         return cache / "plans" / f"{digest_of([kind.encode()])}.json"
 
