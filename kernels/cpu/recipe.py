@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelserve.kernels.cpu.lowering import Context
-from accelserve.kernels.cpu.ops.movement import SOURCE, TARGET, copy_step, dense_strides, strides_of
 from accelserve.kernels.cpu.steps import Patch, Recipe, Step
+from accelserve.kernels.cpu.strided_copy import SOURCE, TARGET, copy_step, dense_strides, strides_of
 from accelserve.kernels.ir import Node, Reshape, TensorType
 
 

@@ -1,7 +1,7 @@
 """Input that lies badly for matrix tiles, copied into scratch by a step of its own before the layer runs.
 
-Where a window moves by two pixels, *planes* of every other pixel of every other row let it move by one, so that a
-small image is one run of positions (``runs``) and fills its tiles. Where the input has few channels, rows *stacked*
+Where a window moves by two pixels, *planes* of every other row let a small image be one run of positions (``runs``),
+which fills its tiles. Where the input has few channels, rows *stacked*
 pixel by pixel make a segment of the window long enough for a tile's 64 bytes: three rows of a 7x7 window on RGB are
 63 bytes instead of three times 21.
 """
@@ -17,39 +17,15 @@ from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.runs import runs_of
 from accelserve.kernels.cpu.frames import rows_of_item
 from accelserve.kernels.cpu.jit import step
-from accelserve.kernels.cpu.lowering import Address, Context, Field, Step
-from accelserve.kernels.cpu.memory import call6, copy_bytes, field, load_i64
+from accelserve.kernels.cpu.lowering import Address, Context, Step
+from accelserve.kernels.cpu.memory import call6, field
 from accelserve.kernels.cpu.microkernels.matrix import STEP_BYTES
 from accelserve.kernels.cpu.microkernels.stack_rows import WIDTH, cells_a_turn, emit_stack_rows
+from accelserve.kernels.cpu.strided_copy import copy_step, dense_strides
 from accelserve.kernels.ir import Node
 
-# Fields of both copying steps; addresses and pitches in bytes.
-SOURCE, SOURCE_ROW, TARGET, TARGET_ROW, ITEMS = range(5)
-# Of planes:
-SOURCE_PIXEL = 5
-BYTES = 6  # of a pixel
-PLANES = 7
-PLANE_LIST = 8  # address of int64 [PLANES][4]: source, target, rows, columns
-# Of stacked rows:
-ROWS, TURNS, KERNEL = 5, 6, 7
-
-
-@step
-def copy_planes(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of every plane."""
-    pixel, source_pixel = field(record, BYTES), field(record, SOURCE_PIXEL)
-    for part in range(field(record, PLANES)):
-        plane = field(record, PLANE_LIST) + 32 * part
-        source = field(record, SOURCE) + load_i64(plane)
-        target = field(record, TARGET) + load_i64(plane + 8)
-        first, last = rows_of_item(item, field(record, ITEMS), load_i64(plane + 16))
-        for row in range(first, last):
-            for column in range(load_i64(plane + 24)):
-                copy_bytes(
-                    target + row * field(record, TARGET_ROW) + column * pixel,
-                    source + row * field(record, SOURCE_ROW) + column * source_pixel,
-                    pixel,
-                )
+# Fields of the step that stacks; addresses and pitches in bytes.
+SOURCE, SOURCE_ROW, TARGET, TARGET_ROW, ITEMS, ROWS, TURNS, KERNEL = range(8)
 
 
 @step
@@ -67,47 +43,48 @@ def stack_rows(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - e
     )
 
 
-class ParityPlanes(Layer):
-    """A layer whose window moves by more than a pixel, on planes in which it moves by one.
+class RowPlanes(Layer):
+    """A layer whose window moves by more than a pixel, on planes of every other row.
 
-    Cell (y, x) of plane (p, q) is input cell (y * stride + p, x * stride + q), counted from the first window's corner.
+    Row ``y`` of plane ``p`` is input row ``y * stride + p``, counted from the first window's, and as many pixels long as
+    windows need, rounded up to whole steps of theirs; what lies beyond the windows is copied and not looked at.
     """
 
     def __init__(self, node: Node, context: Context, scratch: int) -> None:
         super().__init__(node, context)
         down, right = self.op.window.strides
-        self._planes = sorted({(r % down, s % right) for r in range(self.r) for s in range(self.s)})
-        rows, columns = self.output_size
-        self._rows, self._columns = rows + (self.r - 1) // down, columns + (self.s - 1) // right
-        self._row_bytes = self._columns * self.per_group
-        self._plane_bytes = self._rows * self._row_bytes
-        self._scratch = context.shared_scratch(scratch, len(self._planes) * self._plane_bytes)
+        self._shape = (
+            min(down, self.r),
+            self.output_size[0] + (self.r - 1) // down,
+            steps_a_row(self) * right,
+            self.per_group,
+        )
+        self._strides = dense_strides(self._shape, 1)
+        self._scratch = context.shared_scratch(scratch, self._shape[0] * self._strides[0])
         self._outside = super().origin()
-        self.by_rows = False
-        self.segments, self.segment_bytes = self.r * self.s, self.per_group
+        self.by_rows = True
+        self.segments, self.segment_bytes = self.r, self.s * self.per_group
 
     @staticmethod
     def suits(layer: Layer) -> bool:
         """Whether planes spare more than they cost."""
         window = layer.op.window
-        down, right = window.strides
-        if min(down, right) < 2 or window.dilations != (1, 1) or layer.op.groups > 1:
+        if min(window.strides) < 2 or window.dilations != (1, 1) or layer.op.groups > 1:
             return False
-        rows, columns = layer.output_size
-        pitch = columns + (layer.s - 1) // right
-        there = runs_of((rows, columns), layer.per_group, pitch * layer.per_group)
-        here = runs_of((rows, columns), layer.pixel_step, layer.row_step)
+        pixel_step = layer.per_group * window.strides[1]
+        there = runs_of(layer.output_size, pixel_step, steps_a_row(layer) * pixel_step)
+        here = runs_of(layer.output_size, layer.pixel_step, layer.row_step)
         return layer.per_group % STEP_BYTES == 0 and 3 * there.blocks <= 2 * here.blocks
 
     @property
     def pixel_step(self) -> int:
         """See ``Layer``."""
-        return int(self.per_group)
+        return int(self.per_group * self.op.window.strides[1])
 
     @property
     def row_step(self) -> int:
         """See ``Layer``."""
-        return int(self._row_bytes)
+        return self._strides[1]
 
     def origin(self) -> Address:
         """See ``Layer``."""
@@ -115,46 +92,22 @@ class ParityPlanes(Layer):
 
     def segment_offsets(self) -> list[int]:
         """See ``Layer``."""
-        down, right = self.op.window.strides
-        return [
-            self._planes.index((r % down, s % right)) * self._plane_bytes
-            + r // down * self._row_bytes
-            + s // right * self.per_group
-            for r in range(self.r)
-            for s in range(self.s)
-        ]
+        down = self.op.window.strides[0]
+        return [r % down * self._strides[0] + r // down * self._strides[1] for r in range(self.r)]
 
     def copy(self) -> Step:
         """The step that fills the planes."""
-        down, right = self.op.window.strides
-        parts = [
-            (
-                p * self.source.row_pitch + q * self.source.pixel_pitch,
-                index * self._plane_bytes,
-                self.output_size[0] + (self.r - 1 - p) // down,
-                self.output_size[1] + (self.s - 1 - q) // right,
-            )
-            for index, (p, q) in enumerate(self._planes)
-        ]
-        items = self.context.shares(self._rows, each=1)
-        fields: dict[int, Field] = {
-            SOURCE: self._outside,
-            SOURCE_ROW: super().row_step,
-            SOURCE_PIXEL: super().pixel_step,
-            TARGET: self._scratch,
-            TARGET_ROW: self._row_bytes,
-            ITEMS: items,
-            BYTES: self.per_group,
-            PLANES: len(parts),
-            PLANE_LIST: self.context.pack(np.array(parts, np.int64)),
-        }
-        return Step(
-            name=f"{self.node.name} planes",
-            operator="copy",
-            function=copy_planes,
-            fields=fields,
-            items=items,
-            shape=(1, len(parts) * self._rows, self._columns, self.per_group),
+        row, pixel = self.source.row_pitch, self.source.pixel_pitch
+        return copy_step(
+            Node(f"{self.node.name} planes", self.op, self.node.inputs, self.node.output),
+            self.context,
+            shape=self._shape,
+            source=self._outside,
+            source_strides=(row, row * self.op.window.strides[0], pixel, 1),
+            target=self._scratch,
+            target_strides=self._strides,
+            frame=None,
+            size=1,
         )
 
 
@@ -235,6 +188,11 @@ class StackedRows(Layer):
         )
 
 
+def steps_a_row(layer: Layer) -> int:
+    """How many steps of a window, right, the pixels of all windows of a row span."""
+    return int(layer.output_size[1] + (layer.s - 1) // layer.op.window.strides[1])
+
+
 def stacked(layer: Layer) -> int:
     """How many rows of a window of ``layer`` fit in the bytes of one step."""
     return int(min(layer.r, max(1, STEP_BYTES // (layer.s * layer.per_group))))
@@ -247,7 +205,7 @@ def rearranged(layer: Layer, scratch: int) -> tuple[Layer, Sequence[Step]]:
         layer: as it is.
         scratch: bytes of each worker's own scratch, behind which the copy goes.
     """
-    for kind in (StackedRows, ParityPlanes):
+    for kind in (StackedRows, RowPlanes):
         if kind.suits(layer):
             better = kind(layer.node, layer.context, scratch)
             return better, (better.copy(),)

@@ -12,7 +12,7 @@ from accelserve.kernels.cpu.frames import rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import as_float, f32_at, field
-from accelserve.kernels.cpu.ops.movement import dense_strides
+from accelserve.kernels.cpu.strided_copy import dense_strides
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import (
     Add,
