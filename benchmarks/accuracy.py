@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,13 +27,13 @@ from accelserve.models.convert import ConvertOptions, convert_imported
 from accelserve.models.evaluate import EvaluateOptions, Evaluation, evaluate_servable
 from accelserve.models.evaluate.report import CLEAR_LEAD
 from accelserve.models.importing import ImportedModel, import_onnx
-from accelserve.models.importing.source import load_source
+from accelserve.models.importing.source import import_source
 from accelserve.models.quantize.quantizer import ROUNDINGS, QuantizeOptions
 from accelserve.models.quantize.ranges import METHODS
 from accelserve.models.repository import FEATURES, tensor_name
 from benchmarks.photograph_views import CALIBRATION, EVALUATION, WHOLE, write_views
+from benchmarks.results_file import RESULTS, write
 
-RESULTS = Path(__file__).with_name("results") / "accuracy.json"
 WORK = Path(".cache/accuracy")
 
 
@@ -70,8 +69,7 @@ def _weights(
     package: str, pattern: str, architecture: str
 ) -> Callable[[], tuple[ImportedModel, PreprocessSpec | None]]:
     def load() -> tuple[ImportedModel, PreprocessSpec | None]:
-        network = load_source(package_file(package, pattern), architecture=architecture)
-        return import_onnx(network.model.SerializeToString()), None
+        return import_source(package_file(package, pattern), architecture=architecture), None
 
     return load
 
@@ -186,15 +184,14 @@ def main() -> None:
     parser.add_argument("--keep-biases", action="store_true", help="do not correct biases")
     parser.add_argument("--fast-budget", type=float, help="measure fast numerics under this budget too")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "accuracy.json")
     arguments = parser.parse_args()
     results: dict[str, dict[str, Any]] = {}
     for name in arguments.networks:
         for way in ways(arguments):
             results[way.label(name)] = measure(name, way, arguments.views, arguments.device)
     Console(width=140).print(table(results))
-    arguments.results.parent.mkdir(parents=True, exist_ok=True)
-    arguments.results.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write(results, arguments.results)
 
 
 def ways(arguments: argparse.Namespace) -> list[Way]:

@@ -12,7 +12,6 @@ the machine only ever takes away; a ratio is the median over rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import threading
 import time
@@ -30,11 +29,10 @@ from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.ir import Array
 from accelserve.models.servable import Servable
-from benchmarks.kernels import machine
 from benchmarks.networks import CACHE, NETWORKS
-from benchmarks.serving_process import ServingProcess, jpeg_request, now, published
+from benchmarks.results_file import RESULTS, heading, write
+from benchmarks.serving_process import ServingProcess, jpeg_request, published
 
-RESULTS = Path(__file__).with_name("results") / "batches.json"
 BATCH = 8
 CALLERS = (1, 2, 4, 8)
 OTHERS = ("batch_1", "one_a_core")
@@ -141,18 +139,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--grpc-rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each number of callers in a round")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "batches.json")
     options = parser.parse_args()
     console = Console()
-    results: dict[str, Any] = {"date": now(), "machine": machine(), "cores": CORES, "networks": {}}
+    results: dict[str, Any] = heading() | {"cores": CORES, "networks": {}}
     for name in options.networks:
         console.print(f"{name} ...")
         results["networks"][name] = {
             "device": in_process(name, options.rounds),
             "grpc": over_grpc(name, options.seconds, options.grpc_rounds),
         }
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_text(json.dumps(results, indent=2) + "\n")
+    write(results, options.results)
     show(results, console)
 
 

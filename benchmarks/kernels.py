@@ -10,9 +10,7 @@ ours: above 1 we are faster. ``answers`` compares each contender's probabilities
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,8 +25,8 @@ from rich.table import Table
 
 from benchmarks.interleaved import Contender, competing_process, interleave
 from benchmarks.networks import NETWORKS, fast_layers, photograph_tensor, quantised_network
+from benchmarks.results_file import RESULTS, heading, write
 
-RESULTS = Path(__file__).with_name("results") / "kernels.json"
 PEERS = {"openvino": "openvino_int8_ms", "onnxruntime": "onnxruntime_int8_ms"}
 MAX_DIFFERENCE = 0.02
 """Largest difference of a probability that the contenders' roundings may explain."""
@@ -116,19 +114,6 @@ def show_layers(name: str, threads: str, row: Mapping[str, Any], console: Consol
     console.print(table)
 
 
-def machine() -> dict[str, str]:
-    """What the figures were measured on."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    return {"cpu": model, "system": platform.platform(), "python": platform.python_version()}
-
-
 def peers_versions(python: Path) -> dict[str, str]:
     """Versions of the peers, as their own environment says."""
     script = "import importlib.metadata as m; print(*(m.version(p) for p in ('openvino', 'onnxruntime')))"
@@ -158,7 +143,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--peers", type=Path, default=Path(".venv-bench/bin/python"), help="interpreter that has the peers"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "kernels.json")
     return parser.parse_args(arguments)
 
 
@@ -166,9 +151,7 @@ def main() -> None:
     """Measure what the command line asks for; write and show it."""
     options = parse()
     console = Console()
-    results: dict[str, Any] = {
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+    results: dict[str, Any] = heading() | {
         "versions": peers_versions(options.peers),
         "competing_process": options.busy,
         "clock": options.clock,
@@ -180,8 +163,7 @@ def main() -> None:
             results["networks"][name]["threads"][str(threads)] = measure(
                 name, threads, options, options.peers
             )
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_text(json.dumps(results, indent=2) + "\n")
+    write(results, options.results)
     for name, network in results["networks"].items():
         for count, row in network["threads"].items():
             show_layers(name, count, row, console)

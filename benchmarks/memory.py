@@ -22,11 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from accelserve.kernels.cpu.plan_file import CpuPlan
-from benchmarks.kernels import machine
 from benchmarks.networks import CACHE, NETWORKS
-from benchmarks.serving_process import ProcessMemory, ServingProcess, jpeg_request, now, published
+from benchmarks.results_file import RESULTS, heading, write
+from benchmarks.serving_process import ProcessMemory, ServingProcess, jpeg_request, published
 
-RESULTS = Path(__file__).with_name("results") / "memory.json"
 ELSE_MB = 150.0
 REQUESTS = 50
 
@@ -85,10 +84,10 @@ def main() -> None:
     )
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=50, help="of loading and unloading every network")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "memory.json")
     options = parser.parse_args()
     console = Console()
-    results: dict[str, Any] = {"date": now(), "machine": machine(), "networks": {}}
+    results: dict[str, Any] = heading() | {"networks": {}}
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="memory-") as folder:
         for name in options.networks:
@@ -99,8 +98,7 @@ def main() -> None:
         "resident_mb": [each.resident for each in memory],
         "private_mb": [each.private for each in memory],
     }
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_text(json.dumps(results, indent=2) + "\n")
+    write(results, options.results)
     show(results, console)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import signal
 import subprocess
@@ -27,11 +26,6 @@ from benchmarks.networks import CACHE, NETWORKS, quantised_network
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _READY = re.compile(r"Running gRPC ModelServer at \S+:(\d+)")
 _MEGA = 1e6
-
-
-def now() -> str:
-    """The time of a measurement, for its results."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def published(name: str) -> Path:

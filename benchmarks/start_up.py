@@ -12,7 +12,6 @@ compared with two medians: of requests that follow each other, and of later ones
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -23,11 +22,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.kernels import machine
 from benchmarks.networks import CACHE, NETWORKS
-from benchmarks.serving_process import ServingProcess, jpeg_request, now, published
+from benchmarks.results_file import RESULTS, heading, write
+from benchmarks.serving_process import ServingProcess, jpeg_request, published
 
-RESULTS = Path(__file__).with_name("results") / "start_up.json"
 REQUESTS = 60
 RESTED_REQUESTS = 5
 PAUSE_SECONDS = 1.0
@@ -101,15 +99,14 @@ def main() -> None:
     )
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--starts", type=int, default=5)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "start_up.json")
     options = parser.parse_args()
     console = Console()
-    results: dict[str, Any] = {"date": now(), "machine": machine(), "networks": {}}
+    results: dict[str, Any] = heading() | {"networks": {}}
     for name in options.networks:
         console.print(f"{name} ...")
         results["networks"][name] = measure(name, options.starts)
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_text(json.dumps(results, indent=2) + "\n")
+    write(results, options.results)
     show(results, console)
 
 
