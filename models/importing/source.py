@@ -12,6 +12,7 @@ import onnx
 from accelserve.models.architectures import Architecture, random_weights
 from accelserve.models.architectures import architecture as architecture_named
 from accelserve.models.errors import ModelFileError
+from accelserve.models.importing.onnx_importer import ImportedModel, ImportOptions, import_onnx
 from accelserve.models.importing.tensorflow import import_tensorflow, is_saved_model
 from accelserve.models.weights.fitting import WEIGHT_SUFFIXES, import_weights
 from accelserve.models.weights.keras_file import has_whole_model
@@ -88,6 +89,32 @@ def load_source(
         str(source),
         f"of no known kind; expected {', '.join(WEIGHT_SUFFIXES)}, .keras, .pb or a SavedModel",
     )
+
+
+def import_source(
+    source: Path,
+    *,
+    architecture: str | None = None,
+    outputs: Sequence[str] = (),
+    options: ImportOptions | None = None,
+) -> ImportedModel:
+    """The network in an ONNX file, or in anything that ``load_source`` reads.
+
+    Args:
+        source: the file or folder.
+        architecture: name, for weights that fit several.
+        outputs: what weights and TensorFlow graphs answer with; the usual outputs if empty.
+        options: shapes that the file leaves open.
+
+    Raises:
+        ModelFileError: the file cannot be read as a network; one sentence says why.
+        UnsupportedNodesError: operators, or forms of them, that no kernel implements; every such node is named.
+        WeightMismatchError, UnknownArchitectureError, UnknownOutputError, MissingExtraError: as of ``load_source``.
+    """
+    if source.suffix == ".onnx" and not architecture:
+        return import_onnx(source, options)
+    network = load_source(source, architecture=architecture, outputs=outputs)
+    return import_onnx(network.model.SerializeToString(), options)
 
 
 def random_network(name: str, seed: int, *, outputs: Sequence[str] = ()) -> SourceNetwork:

@@ -140,17 +140,12 @@ def _converted(
     source: Path, options: ConvertOptions, architecture: str | None, outputs: Sequence[str]
 ) -> Converted:
     from accelserve.models.convert import convert_imported
-    from accelserve.models.importing import ImportOptions, import_onnx
+    from accelserve.models.importing import ImportOptions
+    from accelserve.models.importing.source import import_source
     from accelserve.server.cli.picture_progress import picture_progress
 
     open_sizes = ImportOptions(input_shapes=options.input_shapes)
-    if source.suffix == ".onnx" and not architecture:
-        imported = import_onnx(source, open_sizes)
-    else:
-        from accelserve.models.importing.source import load_source
-
-        network = load_source(source, architecture=architecture, outputs=outputs)
-        imported = import_onnx(network.model.SerializeToString(), open_sizes)
+    imported = import_source(source, architecture=architecture, outputs=outputs, options=open_sizes)
     with picture_progress("calibrating") as progress:
         return convert_imported(imported, source.name, options, progress)
 

@@ -93,15 +93,11 @@ def _original(
     outputs: tuple[str, ...],
     input_shapes: Mapping[str, tuple[int, ...]],
 ) -> Graph:
-    from accelserve.models.importing import ImportOptions, import_onnx
+    from accelserve.models.importing import ImportOptions
+    from accelserve.models.importing.source import import_source
 
     open_sizes = ImportOptions(input_shapes=input_shapes)
-    if source.suffix == ".onnx" and not architecture:
-        return import_onnx(source, open_sizes).graph
-    from accelserve.models.importing.source import load_source
-
-    network = load_source(source, architecture=architecture, outputs=outputs)
-    return import_onnx(network.model.SerializeToString(), open_sizes).graph
+    return import_source(source, architecture=architecture, outputs=outputs, options=open_sizes).graph
 
 
 def _evaluated(directory: Path, images: Path, options: EvaluateOptions) -> Evaluation:

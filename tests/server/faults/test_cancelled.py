@@ -102,7 +102,10 @@ def test_while_it_decodes(
     heard.wait()
     go_on.set()
     check_nothing_is_left(server)
-    assert server.network.batches == [*before, 1]  # the check's own image: the cancelled one was never computed
+    assert server.network.batches == [
+        *before,
+        1,
+    ]  # the check's own image: the cancelled one was never computed
 
 
 def test_while_it_waits_for_the_device(server: SimpleNamespace) -> None:
