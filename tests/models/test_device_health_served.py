@@ -9,15 +9,9 @@ from pathlib import Path
 
 import grpc
 import httpx
-import numpy as np
 import pytest
-from sklearn.datasets import load_sample_images
 
-from accelserve.kernels.ir import AveragePool, Conv2d, Dense, DType, Graph, Node, Reshape, TensorType, Window
 from accelserve.kernels.opencl.hybrid import FpgaProgram
-from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.convert import ConvertOptions, convert
-from accelserve.models.importing import export_onnx
 from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import HealthService, PredictionService
@@ -35,35 +29,12 @@ from accelserve.server.config import (
 from accelserve.server.core.registry import ModelChoice
 from accelserve.server.loading import ServableLoader
 from tests.kernels.devices.opencl_devices import opencl_parameters
-
-PHOTOGRAPH = Path(load_sample_images().filenames[0])
-SPEC = PreprocessSpec(
-    resize="exact", resize_height=16, resize_width=16, interpolation="bilinear",
-    crop_height=16, crop_width=16, color_order="RGB", mean=(128.0, 128.0, 128.0),
-)  # fmt: skip
+from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A convolution, eight pooled features, three classes."""
-    random = np.random.default_rng(3)
-    nodes = (
-        Node("conv", Conv2d(Window(kernel=(3, 3))), ("images", "w"), "c"),
-        Node("pool", AveragePool(Window(kernel=(14, 14))), ("c",), "p"),
-        Node("flat", Reshape((1, 8)), ("p",), "f"),
-        Node("fc", Dense(), ("f", "v"), "logits"),
-    )
-    constants = {
-        "w": random.standard_normal((8, 3, 3, 3), np.float32) * np.float32(0.02),
-        "v": random.standard_normal((3, 8), np.float32),
-    }
-    inputs = {"images": TensorType((1, 16, 16, 3), DType.F32)}
-    folder = tmp_path_factory.mktemp("models")
-    (folder / "tiny.onnx").write_bytes(export_onnx(Graph(inputs, nodes, constants, {"logits": "logits"})))
-    options = ConvertOptions(
-        name="tiny", repository=folder / "models", calibrate=PHOTOGRAPH.parent, preprocess=SPEC
-    )
-    return convert(folder / "tiny.onnx", options).directory.parent
+    return publish_tiny_classifier(tmp_path_factory.mktemp("models")).parent
 
 
 @pytest.fixture(params=list(opencl_parameters()))
@@ -94,7 +65,7 @@ def end_the_device(server: Server) -> None:
 def answer(channel: grpc.Channel) -> bytes:
     request = serving.PredictRequest(
         model_spec=serving.ModelSpec(name="tiny"),
-        inputs={"images": from_strings([PHOTOGRAPH.read_bytes()])},
+        inputs={"images": from_strings([PHOTOGRAPHS[0].read_bytes()])},
     )
     outputs = PredictionService.PREDICT.stub(channel)(request, timeout=60).outputs
     return b"".join(outputs[name].SerializeToString() for name in sorted(outputs))

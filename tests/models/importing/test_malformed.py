@@ -157,8 +157,8 @@ EXTERNAL = {
 }
 
 
-@pytest.mark.parametrize("name", EXTERNAL)
-def test_external_data_is_refused(name: str, tmp_path: Path) -> None:
+def out_of_reach(name: str, tmp_path: Path) -> Path:
+    """A file whose weights are said to be where ``EXTERNAL[name]`` says."""
     location, entries = EXTERNAL[name]
     folder = tmp_path / "model"
     folder.mkdir()
@@ -167,6 +167,12 @@ def test_external_data_is_refused(name: str, tmp_path: Path) -> None:
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     path = folder / "model.onnx"
     path.write_bytes(changed(lambda m: m.graph.initializer[0].CopyFrom(external(location, **entries))))
+    return path
+
+
+@pytest.mark.parametrize("name", EXTERNAL)
+def test_external_data_is_refused(name: str, tmp_path: Path) -> None:
+    path = out_of_reach(name, tmp_path)
     with pytest.raises(ModelFileError, match="tensor 'w' keeps its data in"):
         import_onnx(path)
 

@@ -13,7 +13,7 @@ from onnx import helper
 
 from accelserve.server.cli.group import run
 from tests.models.importing.onnx_models import floats, node, onnx_file
-from tests.models.importing.test_malformed import EXTERNAL, MALFORMED, changed, external, small
+from tests.models.importing.test_malformed import EXTERNAL, MALFORMED, changed, out_of_reach, small
 
 PREPROCESS = json.dumps(
     {
@@ -117,15 +117,8 @@ def test_a_malformed_file(name: str, refused: Refused, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXTERNAL)
 def test_external_data_out_of_reach(name: str, refused: Refused, tmp_path: Path) -> None:
-    location, entries = EXTERNAL[name]
-    folder = tmp_path / "bad"
-    folder.mkdir()
-    (tmp_path / "secret.bin").write_bytes(bytes(24))
-    (folder / "weights.bin").write_bytes(bytes(24))
-    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
-    content = changed(lambda m: m.graph.initializer[0].CopyFrom(external(location, **entries)))
-    (folder / "model.onnx").write_bytes(content)
-    assert "tensor 'w' keeps its data in" in refused([folder / "model.onnx", "--preprocess", PREPROCESS])
+    path = out_of_reach(name, tmp_path)
+    assert "tensor 'w' keeps its data in" in refused([path, "--preprocess", PREPROCESS])
 
 
 @pytest.mark.parametrize("name", UNSERVABLE)
