@@ -6,7 +6,7 @@ float32 results: a tap is a 1x1 convolution whose bias is ``- z * sum u`` and wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -205,7 +205,8 @@ class WinogradConvolution:
                 f"winograd_products_{tiles}x{channels}__{self.isa.name}",
                 partial(emit_tap_products, channels=channels, tiles=tiles),
             )
-        return self.context.kernel(str(self._name(channels)), lambda name: emit_conv2d(parse(name), self.isa))
+        name = replace(self._name(channels), prefetch=self.weights.nbytes > LARGE_WEIGHT_BYTES)
+        return self.context.kernel(str(name), lambda name: emit_conv2d(parse(name), self.isa))
 
     def _packed_weights(self) -> NDArray[np.generic]:
         taps = self.weights.reshape(self.k, TAPS, self.c)
