@@ -62,7 +62,8 @@ def measure(name: str, threads: int, options: argparse.Namespace, peers_python: 
         record[f"same_top1_as_{peer}"] = bool(answers[ours.kind].argmax() == answers[peer].argmax())
     profile = profile_of_ours(model, threads, options.isa)
     record["share_of_peak"] = profile["share_of_peak"]
-    record["layers"] = [step for step in profile["steps"] if step["share_of_peak"] is not None]
+    if not options.busy:  # layers are those of a machine of one's own
+        record["layers"] = [step for step in profile["steps"] if step["share_of_peak"] is not None]
     record["device"] = ours.description
     return record
 
@@ -150,7 +151,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure what the command line asks for; write and show it."""
     options = parse()
-    console = Console()
+    console = Console(width=120)
     results: dict[str, Any] = heading() | {
         "versions": peers_versions(options.peers),
         "competing_process": options.busy,
@@ -166,7 +167,8 @@ def main() -> None:
     write(results, options.results)
     for name, network in results["networks"].items():
         for count, row in network["threads"].items():
-            show_layers(name, count, row, console)
+            if "layers" in row:
+                show_layers(name, count, row, console)
     show(results, console)
     wrong = [
         f"{name} differs from {peer} by {row[f'answers_differ_from_{peer}']:.3f}"

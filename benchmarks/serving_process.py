@@ -19,7 +19,9 @@ from examples.photographs import package_files
 from accelserve.kernels.preprocess import preprocess_spec
 from accelserve.models.architectures import architecture
 from accelserve.models.convert import ConvertOptions, convert
+from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.services import HealthService
 from accelserve.protos.tensors import from_array
 from benchmarks.networks import CACHE, NETWORKS, quantised_network
 
@@ -108,6 +110,12 @@ class ServingProcess:
             if found := _READY.search(line):
                 return int(found[1])
         raise RuntimeError("the server ended early:\n" + "\n".join(self.log))
+
+    def check_health(self) -> None:
+        """Ask whether it serves; RuntimeError if it says no."""
+        answer = HealthService.CHECK.stub(self._channel)(health.HealthCheckRequest(), timeout=10)
+        if answer.status != health.HealthCheckResponse.SERVING:
+            raise RuntimeError(f"the server says {answer.status}")
 
     def memory(self) -> ProcessMemory:
         """Of the process now."""
