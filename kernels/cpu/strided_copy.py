@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,8 @@ ELEMENT = 14
 ITEMS = 15
 HALO = 16  # the target's frame
 RANK = 4
+LEAST_SHARED_BYTES = 1 << 16
+"""Fewer are copied before another worker has heard of them."""
 
 
 @inlined
@@ -101,6 +104,19 @@ def merged(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[list
     return sizes, result
 
 
+def filled_up(
+    sizes: Sequence[int], strides: Sequence[Sequence[int]], size: int
+) -> tuple[list[int], list[list[int]]]:
+    """The same copy with ``RANK`` dimensions; of a large one the first that is longer than 1 is the second, which is shared."""
+    missing = RANK - len(sizes)
+    long = [axis for axis, each in enumerate(sizes) if each > 1]
+    shared = len(long) > 1 and size * math.prod(sizes) >= LEAST_SHARED_BYTES
+    behind = max(0, min(long[0] + missing - 1, missing)) if shared else 0
+    before = missing - behind
+    filled = [[0] * before + list(each) + [size] * behind for each in strides]
+    return [1] * before + list(sizes) + [1] * behind, filled
+
+
 def copy_step(
     node: Node,
     context: Context,
@@ -135,9 +151,7 @@ def copy_step(
         sizes, steps = merged(sizes, steps)
     if len(sizes) > RANK:
         raise UnsupportedNodesError([(node.name, f"{node.op.label} of {len(sizes)} dimensions")])
-    missing = RANK - len(sizes)
-    sizes = [1] * missing + sizes
-    steps = [[0] * missing + each for each in steps]
+    sizes, steps = filled_up(sizes, steps, size)
     items = context.shares(sizes[1])
     block = frame_fields(frame, 0) if frame is not None else [0] * FIELDS
     fields: dict[int, Field] = {

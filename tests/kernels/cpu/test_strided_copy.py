@@ -1,0 +1,39 @@
+"""How a copy's dimensions are laid out before workers share it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accelserve.kernels.cpu.strided_copy import LEAST_SHARED_BYTES, RANK, dense_strides, filled_up
+
+
+def offsets(sizes: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """Of every element, in order."""
+    grids = np.indices(sizes).reshape(len(sizes), -1)
+    return [int(each) for each in np.asarray(strides) @ grids]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=RANK), st.sampled_from([1, 4]))
+def test_filling_up_keeps_every_element_in_its_place(sizes: list[int], size: int) -> None:
+    strides = dense_strides(sizes, size), dense_strides([each + 1 for each in sizes], size)
+    filled, steps = filled_up(sizes, strides, size)
+    assert len(filled) == RANK
+    for before, after in zip(strides, steps, strict=True):
+        assert offsets(filled, after) == offsets(sizes, before)
+
+
+@pytest.mark.parametrize("sizes", [(1, 8732, 91), (8732, 91), (1, 60, 50, 40), (300, 50, 40)])
+def test_a_large_copy_has_something_to_share(sizes: tuple[int, ...]) -> None:
+    assert math.prod(sizes) * 4 >= LEAST_SHARED_BYTES
+    assert filled_up(sizes, [dense_strides(sizes, 4)], 4)[0][1] > 1
+
+
+@pytest.mark.parametrize("sizes", [(1000,), (1, 1000), (100, 2), (1_000_000,), (1, 1_000_000)])
+def test_small_copies_and_single_rows_stay_one_piece(sizes: tuple[int, ...]) -> None:
+    assert filled_up(sizes, [dense_strides(sizes, 4)], 4)[0][:2] == [1, 1]
