@@ -130,6 +130,16 @@ def qchannel_affine(op: ir.QChannelAffine, operands: Values) -> ir.Array:
     return to_uint8(centred(x, op.input_zero_point) * mul + add, op.zero_point, op.low, op.high)
 
 
+@computes(ir.QL2Normalize)
+def ql2_normalize(op: ir.QL2Normalize, operands: Values) -> ir.Array:
+    """An exact integer sum, then three products and a sum, each rounded."""
+    x, mul, add = operands
+    sums = np.square(x.astype(np.int64) - op.input_zero_point).sum(axis=-1, keepdims=True)
+    norm = np.maximum(np.sqrt(sums.astype(np.float64)).astype(np.float32), np.float32(op.epsilon))
+    value = centred(x, op.input_zero_point) * (np.float32(1) / norm)
+    return to_uint8(value * mul + add, op.zero_point, op.low, op.high)
+
+
 @computes(ir.QLookup)
 def qlookup(op: ir.QLookup, operands: Values) -> ir.Array:
     """A table of 256 entries."""

@@ -33,6 +33,7 @@ from accelserve.kernels.ir.integer_ops import (
     QAveragePool,
     QChannelAffine,
     QConv2d,
+    QL2Normalize,
     QLookup,
     Residual,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "QAveragePool",
     "QChannelAffine",
     "QConv2d",
+    "QL2Normalize",
     "QLookup",
     "QWinogradConv2d",
     "QuantParams",

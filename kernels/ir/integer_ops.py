@@ -16,6 +16,12 @@ from accelserve.kernels.ir.types import DType, TensorType
 U8, S8, S32, F32 = DType.U8, DType.S8, DType.S32, DType.F32
 
 
+MOST_SQUARES = (2**31 - 1) // 255**2
+"""Squares of differences of bytes that an int32 sum holds."""
+LEAST_EPSILON = 1e-30
+"""Its inverse is finite in float32."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual:
     """How a uint8 residual joins the epilogue: ``+ f32(f32(res - zero_point) * multiplier)``."""
@@ -113,6 +119,31 @@ class QChannelAffine(Op):
         self.expect(
             mul.shape == add.shape == x.shape[-1:], f"mul {mul} and add {add} must be per channel of {x}"
         )
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class QL2Normalize(Op):
+    """``clamp(rne((f32(x - input_zero_point) * unit) * mul[c] + add[c]) + zero_point, low, high)``: SSD's conv4_3 and its learned scale.
+
+    ``unit = 1 / max(f32(sqrt(s)), epsilon)``, s being the exact sum of ``(x - input_zero_point)**2`` over the last axis.
+    Operands: x uint8, mul float32 [C], add float32 [C].
+    """
+
+    input_zero_point: int
+    epsilon: float
+    zero_point: int
+    low: int = 0
+    high: int = 255
+
+    def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
+        self.expect_operands(operands, U8, F32, F32)
+        x, mul, add = operands
+        self.expect(
+            mul.shape == add.shape == x.shape[-1:], f"mul {mul} and add {add} must be per channel of {x}"
+        )
+        self.expect(x.shape[-1] <= MOST_SQUARES, f"{x} has more than {MOST_SQUARES} channels")
+        self.expect(self.epsilon >= LEAST_EPSILON, f"epsilon must be {LEAST_EPSILON} or more")
         return x
 
 

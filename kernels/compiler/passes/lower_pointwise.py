@@ -1,10 +1,11 @@
-"""Sums, per-channel affine maps and means of quantised operands become integer operators.
+"""Sums, per-channel affine maps, norms and means of quantised operands become integer operators.
 
 With [Clip] a Clip or nothing, and operands that are per-tensor uint8:
 
 1. ``Quantize([Clip](Add(Dequantize(a), Dequantize(b))))``, shapes equal -> ``QAdd``.
 2. ``Quantize([Clip](ChannelAffine(Dequantize(x), mul, add)))`` -> ``QChannelAffine``.
-3. ``Quantize(AveragePool(Dequantize(x)))`` -> ``QAveragePool``.
+3. ``Quantize([Clip](ChannelAffine(L2Normalize(Dequantize(x)), mul, add)))`` -> ``QL2Normalize``.
+4. ``Quantize(AveragePool(Dequantize(x)))`` -> ``QAveragePool``.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from accelserve.kernels.ir import (
     AveragePool,
     ChannelAffine,
     Graph,
+    L2Normalize,
     Node,
+    Op,
     QAdd,
     QAveragePool,
     QChannelAffine,
+    QL2Normalize,
     Residual,
 )
+from accelserve.kernels.ir.integer_ops import LEAST_EPSILON, MOST_SQUARES
 
 
 def lower_pointwise(graph: Graph) -> tuple[Graph, bool]:
@@ -58,18 +63,43 @@ def _sum(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement
 
 
 def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:
+    norm = index.producers.get(source.inputs[0])
+    if norm is not None and isinstance(norm.op, L2Normalize):
+        return _normalized(index, node, source, norm, tail)
     x = index.dequantized(source.inputs[0])
-    mul, add = (index.constant(value) for value in source.inputs[1:])
-    if x is None or mul is None or add is None:
+    if x is None:
+        return None
+    op = QChannelAffine(x[1].zero_point, tail.params.zero_point, tail.low, tail.high)
+    return _by_channel(index, node, source, (op, x[0], x[1].scale, tail.params.scale))
+
+
+def _normalized(index: GraphIndex, node: Node, source: Node, norm: Node, tail: Tail) -> Replacement | None:
+    x = index.dequantized(norm.inputs[0])
+    if (
+        x is None
+        or index.graph.type_of(x[0]).shape[-1] > MOST_SQUARES
+        or not isinstance(norm.op, L2Normalize)
+    ):
+        return None
+    epsilon = max(ratio(norm.op.epsilon, x[1].scale), LEAST_EPSILON)
+    op = QL2Normalize(x[1].zero_point, epsilon, tail.params.zero_point, tail.low, tail.high)
+    return _by_channel(index, node, source, (op, x[0], 1.0, tail.params.scale))
+
+
+def _by_channel(
+    index: GraphIndex, node: Node, source: Node, how: tuple[Op, str, float, float]
+) -> Replacement | None:
+    """An operator, what it reads, and the scales of that and of the result; with ``source``'s product and sum."""
+    op, value, input_scale, scale = how
+    mul, add = (index.constant(operand) for operand in source.inputs[1:])
+    if mul is None or add is None:
         return None
     name = f"{source.name}/{node.output}"
-    scale = tail.params.scale
     constants = {
-        index.unused(f"{name}/mul"): (mul.astype(np.float64) * x[1].scale / scale).astype(np.float32),
+        index.unused(f"{name}/mul"): (mul.astype(np.float64) * input_scale / scale).astype(np.float32),
         index.unused(f"{name}/add"): (add.astype(np.float64) / scale).astype(np.float32),
     }
-    op = QChannelAffine(x[1].zero_point, tail.params.zero_point, tail.low, tail.high)
-    return Replacement((Node(name, op, (x[0], *constants), node.output),), constants)
+    return Replacement((Node(name, op, (value, *constants), node.output),), constants)
 
 
 def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:

@@ -21,6 +21,10 @@ OTHER_MULTIPLIER = 47
 TABLE = 48
 PARAMETERS = 49  # address of float32, block after block: what multiplies and what is added
 KERNEL = 50
+# Of norms:
+EPSILON = 51  # float32
+UNITS = 52  # scratch of worker 0: float32, a pixel of a row each
+UNITS_BYTES = 53  # of a worker
 # Of pools:
 STRIDES = 51  # rows, columns
 BEFORE = 53  # padding above, left

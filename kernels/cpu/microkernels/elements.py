@@ -2,8 +2,8 @@
 
 ``void kernel(record, source, a, b, target, pixels)``, all int64: ``pixels`` pixels of a row of the result, whose first
 elements are at ``target``. ``source`` is the first operand's pixel; of a pool, the first cell of the first window. ``a``
-is the second operand's pixel, if there is one; of a pool, ``a`` and ``b`` are the window's rows and columns inside the
-image. The record's fields are those of ``element_fields``.
+is the second operand's pixel, if there is one, or the first of the factors that a norm has for its pixels, float32; of a
+pool, ``a`` and ``b`` are the window's rows and columns inside the image. The record's fields are those of ``element_fields``.
 
 A block is as many channels as four vectors of int32 have lanes. Channels beyond the last whole block are computed
 together with so many before them that a block is whole: what is written twice is the same. Where there are fewer
@@ -31,7 +31,7 @@ from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, Pa
 
 ARGUMENTS = ("record", "source", "a", "b", "target", "pixels")
 _GRAMMAR = re.compile(
-    r"(?P<op>affine|add|maxpool|avgpool)_qu8(?P<wide>wide)?_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)"
+    r"(?P<op>affine|norm|add|maxpool|avgpool)_qu8(?P<wide>wide)?_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)"
 )
 
 
@@ -162,23 +162,42 @@ class _Kernel:
 
 
 def _affine(k: _Kernel) -> None:
+    zero = k.splat(f.INPUT_ZERO, I32)
+    places = ((k.source, f.SOURCE), (k.target, f.TARGET))
+    steps = [k.field(frame + PIXEL) for _, frame in places]
+    with k.blocks() as (block, channel):
+        parameters = _block_parameters(k, block)
+        starts = [k.e.plus(address, channel) for address, _ in places]
+        with k.row(*zip(starts, steps, strict=True)) as (source, target):
+            k.finish(_mapped(k, k.centred(source, zero), parameters), target)
+
+
+def _norm(k: _Kernel) -> None:
+    """As ``_affine``, of pixels by factors of their own."""
     e, build = k.e, k.e.builder
     zero = k.splat(f.INPUT_ZERO, I32)
-    source_step, target_step = k.field(f.SOURCE + PIXEL), k.field(f.TARGET + PIXEL)
-    padded = k.vectors * k.lanes
+    places = ((k.source, f.SOURCE), (k.target, f.TARGET))
+    steps = [k.field(frame + PIXEL) for _, frame in places]
     with k.blocks() as (block, channel):
-        place = e.plus(k.field(f.PARAMETERS), e.times(block, 8 * padded))
-        loads = [e.load(e.plus(place, 4 * k.lanes * v), vector(F32, k.lanes)) for v in range(2 * k.vectors)]
-        multiply, addend = loads[: k.vectors], loads[k.vectors :]
-        with k.row((e.plus(k.source, channel), source_step), (e.plus(k.target, channel), target_step)) as (
-            source,
-            target,
-        ):
-            values = [
-                build.fadd(build.fmul(x, m), a)
-                for x, m, a in zip(k.centred(source, zero), multiply, addend, strict=True)
-            ]
-            k.finish(values, target)
+        parameters = _block_parameters(k, block)
+        starts = [e.plus(address, channel) for address, _ in places]
+        with k.row(*zip(starts, steps, strict=True), (k.a, e.const(4))) as (source, target, factor):
+            unit = e.splat(e.load(factor, F32, 4), k.lanes)
+            values = [build.fmul(x, unit) for x in k.centred(source, zero)]
+            k.finish(_mapped(k, values, parameters), target)
+
+
+def _block_parameters(k: _Kernel, block: ir.Value) -> list[ir.Value]:
+    """What multiplies, vector by vector, then what is added."""
+    place = k.e.plus(k.field(f.PARAMETERS), k.e.times(block, 8 * k.vectors * k.lanes))
+    kind = vector(F32, k.lanes)
+    return [k.e.load(k.e.plus(place, 4 * k.lanes * v), kind) for v in range(2 * k.vectors)]
+
+
+def _mapped(k: _Kernel, values: Sequence[ir.Value], parameters: Sequence[ir.Value]) -> list[ir.Value]:
+    build = k.e.builder
+    multiply, addend = parameters[: k.vectors], parameters[k.vectors :]
+    return [build.fadd(build.fmul(x, m), a) for x, m, a in zip(values, multiply, addend, strict=True)]
 
 
 def _add(k: _Kernel) -> None:
@@ -258,6 +277,7 @@ def _average_pool(k: _Kernel) -> None:
 
 _BODIES: Mapping[str, Callable[[_Kernel], None]] = {
     "affine": _affine,
+    "norm": _norm,
     "add": _add,
     "maxpool": _max_pool,
     "avgpool": _average_pool,

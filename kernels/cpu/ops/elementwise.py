@@ -1,16 +1,17 @@
-"""Integer operators of one element: QAdd, QChannelAffine, QLookup. Items share the rows of the frame."""
+"""Integer operators of one element or pixel: QAdd, QChannelAffine, QL2Normalize, QLookup. Items share the frame's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Code, Context, Field, Step, float_bits, lowers
-from accelserve.kernels.cpu.memory import call6, field, u8_at
+from accelserve.kernels.cpu.memory import as_float, call6, f32_at, field, u8_at
 from accelserve.kernels.cpu.microkernels import element_fields as f
 from accelserve.kernels.cpu.microkernels.elements import (
     ElementKernelName,
@@ -19,10 +20,11 @@ from accelserve.kernels.cpu.microkernels.elements import (
     pack_blocks,
     parse_element_kernel,
 )
-from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QLookup, Residual
+from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QL2Normalize, QLookup, Residual
 
 SAFE_MAGNITUDE = 2.0**30
 """Float results below it stay in int32 whatever float32 rounds."""
+LINE_BYTES = 64
 
 
 @inlined
@@ -39,6 +41,33 @@ def rows_of_elements(record: int, item: int, thread: int) -> None:  # noqa: ARG0
     for row in range(first, last):
         source, other = row_at(record, f.SOURCE, row), row_at(record, f.OTHER, row)
         call6(kernel, record, source, other, 0, row_at(record, f.TARGET, row), width)
+    fill_halo(record + 8 * f.TARGET, first, last)
+
+
+@inlined
+def length(x: NDArray[np.uint8], zero: np.int32) -> np.float32:
+    """The Euclidean norm of ``x - zero``; the sum of squares is of integers, so that its order is the compiler's."""
+    total = np.int32(0)
+    for c in range(x.size):
+        difference = np.int32(np.int32(x[c]) - zero)
+        total = np.int32(total + np.int32(difference * difference))
+    return np.float32(np.sqrt(np.float64(total)))
+
+
+@step
+def normalise(record: int, item: int, thread: int) -> None:
+    """Rows of pixels, each over its own length."""
+    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+    zero, epsilon = np.int32(field(record, f.INPUT_ZERO)), as_float(field(record, f.EPSILON))
+    place = field(record, f.UNITS) + thread * field(record, f.UNITS_BYTES)
+    units = f32_at(place, width)
+    for row in range(first, last):
+        source = row_at(record, f.SOURCE, row)
+        for column in range(width):
+            x = u8_at(source + column * field(record, f.SOURCE + PIXEL), channels)
+            units[column] = np.float32(1) / max(length(x, zero), epsilon)
+        call6(field(record, f.KERNEL), record, source, place, 0, row_at(record, f.TARGET, row), width)
     fill_halo(record + 8 * f.TARGET, first, last)
 
 
@@ -62,6 +91,17 @@ def _frames(node: Node, context: Context) -> dict[int, Field]:
     fields = {**context.frame(node.output, f.TARGET), **context.frame(node.inputs[0], f.SOURCE)}
     image = _is_image(node, context)
     fields[f.ITEMS] = context.shares(context.placement(node.output).type.shape[1]) if image else 1
+    return fields
+
+
+def _pixels(node: Node, context: Context) -> dict[int, Field]:
+    """Frames whose pixels are vectors along the last axis, whatever the rank."""
+    fields = _frames(node, context)
+    if not _is_image(node, context):
+        kind = context.type_of(node.output)
+        channels = kind.shape[-1]
+        for at in (f.TARGET, f.SOURCE):
+            fields |= {at + PIXEL: channels, at + WIDTH: kind.elements // channels, at + CHANNELS: channels}
     return fields
 
 
@@ -128,21 +168,43 @@ def lower_channel_affine(node: Node, context: Context) -> Sequence[Step]:
     op = node.op
     if not isinstance(op, QChannelAffine):
         raise TypeError(op)
-    vectors = [np.asarray(context.constant(value), np.float32) for value in node.inputs[1:]]
-    channels = vectors[0].size
-    packed = pack_blocks(context.isa, channels, vectors)
+    mul, add = _by_channel(node, context)
     fields = {
-        **_frames(node, context),
+        **_pixels(node, context),
         **epilogue_bounds(op.low, op.high, op.zero_point),
         f.INPUT_ZERO: op.input_zero_point,
-        f.PARAMETERS: context.pack(packed),
+        f.PARAMETERS: context.pack(pack_blocks(context.isa, mul.size, (mul, add))),
     }
-    if not _is_image(node, context):
-        pixels = context.type_of(node.output).elements // channels
-        for at in (f.TARGET, f.SOURCE):
-            fields |= {at + PIXEL: channels, at + WIDTH: pixels, at + CHANNELS: channels}
-    greatest = 255.0 * float(np.abs(vectors[0]).max()) + float(np.abs(vectors[1]).max())
+    greatest = 255.0 * float(np.abs(mul).max()) + float(np.abs(add).max())
     return (_kernel_step(node, context, "affine", greatest, fields),)
+
+
+@lowers(QL2Normalize)
+def lower_l2_normalize(node: Node, context: Context) -> Sequence[Step]:
+    """One step, for ranks as of QChannelAffine."""
+    op = node.op
+    if not isinstance(op, QL2Normalize):
+        raise TypeError(op)
+    mul, add = _by_channel(node, context)
+    fields = {
+        **_pixels(node, context),
+        **epilogue_bounds(op.low, op.high, op.zero_point),
+        f.INPUT_ZERO: op.input_zero_point,
+        f.EPSILON: float_bits(op.epsilon),
+        f.PARAMETERS: context.pack(pack_blocks(context.isa, mul.size, (mul, add))),
+    }
+    width = fields[f.TARGET + WIDTH]
+    if not isinstance(width, int):
+        raise TypeError(width)
+    units_bytes = -(-4 * width // LINE_BYTES) * LINE_BYTES
+    fields |= {f.UNITS: context.scratch(units_bytes), f.UNITS_BYTES: units_bytes}
+    # An element is at most as long as its pixel.
+    greatest = 2.0 * float(np.abs(mul).max()) + float(np.abs(add).max())
+    return (_kernel_step(node, context, "norm", greatest, fields, normalise),)
+
+
+def _by_channel(node: Node, context: Context) -> list[NDArray[np.float32]]:
+    return [np.asarray(context.constant(value), np.float32) for value in node.inputs[1:]]
 
 
 @lowers(QLookup)
@@ -152,12 +214,19 @@ def lower_lookup(node: Node, context: Context) -> Sequence[Step]:
     return (_step(node, context, "lookup_qu8", lookup, fields),)
 
 
-def _kernel_step(node: Node, context: Context, op: str, greatest: float, fields: dict[int, Field]) -> Step:
+def _kernel_step(
+    node: Node,
+    context: Context,
+    op: str,
+    greatest: float,
+    fields: dict[int, Field],
+    function: Compiled = rows_of_elements,
+) -> Step:
     channels = fields[f.TARGET + CHANNELS]
     if not isinstance(channels, int):
         raise TypeError(channels)
     name, fields[f.KERNEL] = element_kernel(context, op, channels, greatest)
-    return _step(node, context, name, rows_of_elements, fields)
+    return _step(node, context, name, function, fields)
 
 
 def _step(node: Node, context: Context, operator: str, function: Compiled, fields: dict[int, Field]) -> Step:

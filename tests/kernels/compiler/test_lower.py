@@ -111,6 +111,27 @@ def test_densenet_preactivation_becomes_a_channel_affine() -> None:
     assert_means_the_same(graph, lowered, 0.031)
 
 
+def test_l2_normalisation_with_a_learned_scale_becomes_one_operator() -> None:
+    net = NetworkBuilder((1, 8, 8, 4))
+    x = net.quantize("images", 0.02, 120)
+    mul = net.constant(np.array([20, -10, 5, 15], np.float32))
+    add = net.constant(np.array([0.1, 0.2, -0.3, 0], np.float32))
+    y = net.quantize(net.add(ir.ChannelAffine(), net.add(ir.L2Normalize(), x), mul, add), 0.15, 100)
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert operators(lowered) == ["QL2Normalize", "Dequantize"]
+    assert_means_the_same(graph, lowered, 0.151)
+
+
+def test_l2_normalisation_of_more_than_int32_can_sum_stays_float() -> None:
+    channels = 33_026
+    net = NetworkBuilder((1, 1, 2, channels))
+    x = net.quantize("images", 0.02, 120)
+    mul, add = (net.constant(np.full(channels, value, np.float32)) for value in (20, 0))
+    y = net.quantize(net.add(ir.ChannelAffine(), net.add(ir.L2Normalize(), x), mul, add), 0.15, 100)
+    assert "L2Normalize" in operators(lower(net.graph(y=y)))
+
+
 def test_global_mean_becomes_an_integer_pool() -> None:
     net = NetworkBuilder((1, 7, 7, 4))
     x = net.quantize("images", 0.02, 120)

@@ -93,7 +93,7 @@ def test_a_matrix_kernel_multiplies_one_tile_or_two(channels: int) -> None:
 
 
 @pytest.mark.parametrize("each", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
-@pytest.mark.parametrize("op", ["affine", "add", "maxpool", "avgpool"])
+@pytest.mark.parametrize("op", ["affine", "norm", "add", "maxpool", "avgpool"])
 @pytest.mark.parametrize("narrow", [False, True])
 def test_an_element_kernel_compiles_without_fused_additions(
     each: InstructionSet, op: str, narrow: bool
@@ -108,7 +108,7 @@ def test_an_element_kernel_compiles_without_fused_additions(
 def rows_of_pixels(g: IntegerGraphBuilder, channels: int) -> Graph:
     """Every operator of element kernels, on one count of channels."""
     x, y = g.input(9, 7, channels), g.input(9, 7, channels)
-    summed = g.affine(g.qadd(x, y), low=3)
+    summed = g.affine(g.l2_normalize(g.qadd(x, y)), low=3)
     pooled = g.maximum(summed, 3, stride=2, padding=1)
     return g.graph(pooled=pooled, mean=g.average(summed, (2, 3)), all=g.average(x, (9, 7)))
 

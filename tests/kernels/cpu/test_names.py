@@ -45,7 +45,7 @@ def test_anything_else_is_refused(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("op", ["affine", "add", "maxpool", "avgpool"])
+@pytest.mark.parametrize("op", ["affine", "norm", "add", "maxpool", "avgpool"])
 @pytest.mark.parametrize("wide", [False, True])
 def test_an_element_kernels_name_parses_to_what_made_it(op: str, wide: bool) -> None:
     name = ElementKernelName(op=op, channels=17, isa="avx2", wide=wide)

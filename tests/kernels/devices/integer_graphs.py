@@ -107,6 +107,13 @@ class IntegerGraphBuilder:
         add = self.rng.uniform(-40, 40, channels).astype(np.float32)
         return self.add(ir.QChannelAffine(90, 30, low, 255), x, self.constant(mul), self.constant(add))
 
+    def l2_normalize(self, x: str, *, low: int = 0) -> str:
+        channels = self.shape(x)[-1]
+        mul = self.rng.uniform(-80, 80, channels).astype(np.float32) * np.float32(np.sqrt(channels))
+        add = self.rng.uniform(-5, 5, channels).astype(np.float32)
+        op = ir.QL2Normalize(90, 1e-10, 120, low, 255)
+        return self.add(op, x, self.constant(mul), self.constant(add))
+
     def lookup(self, x: str) -> str:
         return self.add(ir.QLookup(), x, self.constant(self.rng.permutation(256).astype(np.uint8)))
 

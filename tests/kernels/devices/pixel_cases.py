@@ -57,6 +57,22 @@ def ties_of_an_affine(rng: np.random.Generator) -> tuple[Array, Array, Array]:
 
 
 @case
+def l2_normalize(g: IntegerGraphBuilder) -> list[str]:
+    return [g.l2_normalize(g.input(6, 5, 35), low=30), g.l2_normalize(g.input(3, 4, 512))]
+
+
+@case
+def l2_normalize_of_nothing_and_of_the_greatest(g: IntegerGraphBuilder) -> list[str]:
+    values = np.repeat(np.array([90, 0, 255], np.uint8), 40)
+    return [g.l2_normalize(g.input(1, 3, 40, values=values))]
+
+
+@case
+def l2_normalize_of_a_vector(g: IntegerGraphBuilder) -> list[str]:
+    return [g.l2_normalize(g.input(37))]
+
+
+@case
 def lookup(g: IntegerGraphBuilder) -> list[str]:
     return [g.lookup(g.input(16, 16, 1, values=np.arange(256)))]
 

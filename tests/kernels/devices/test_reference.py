@@ -101,3 +101,11 @@ def test_rounding_is_half_to_even_and_saturates() -> None:
     x = np.array([[[[1, 3, 5, 255]]]], np.uint8)
     mul, add = np.array([0.5, 0.5, 0.5, 10], np.float32), np.zeros(4, np.float32)
     assert EVALUATORS[ir.QChannelAffine](op, [x, mul, add]).ravel().tolist() == [0, 2, 2, 255]
+
+
+def test_l2_normalize_divides_by_the_length_of_what_is_above_the_zero_point() -> None:
+    op = ir.QL2Normalize(10, 1.0, 100, 0, 150)
+    x = np.array([[13, 14, 10], [10, 10, 10], [10, 7, 14]], np.uint8)
+    mul, add = np.array([50, -50, 50], np.float32), np.array([0, 0, 1], np.float32)
+    wanted = [[130, 60, 101], [100, 100, 101], [100, 130, 141]]
+    assert EVALUATORS[ir.QL2Normalize](op, [x, mul, add]).tolist() == wanted
