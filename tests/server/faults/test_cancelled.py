@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from tests.server.waiting import until, waiting_images
 
 from accelserve.kernels.preprocess import ImageError
 from accelserve.protos import tensorflow_serving as serving
@@ -36,20 +37,9 @@ def call(server: SimpleNamespace, request: serving.PredictRequest = REQUEST) -> 
     return PREDICT.stub(server.channel).future(request, timeout=60)
 
 
-def waiting(server: SimpleNamespace) -> int:
-    return int(server.server.predictor.scheduler.gate.waiting_images("colour"))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """The test's own timeout ends a wait for what never comes."""
-    pause = threading.Event()
-    while not holds():
-        pause.wait(0.001)
-
-
 def check_nothing_is_left(server: SimpleNamespace) -> None:
     server.network.open.set()
-    until(lambda: waiting(server) == 0)
+    until(lambda: waiting_images(server) == 0)
     assert call(server).result().model_spec.version.value == 1
     (harness,) = server.server.registry._manager._models["colour"].values()
     until(lambda: harness.users == 0)
@@ -113,10 +103,10 @@ def test_while_it_waits_for_the_device(server: SimpleNamespace) -> None:
     first = call(server)
     server.network.entered.acquire()
     queued = [call(server) for _ in range(5)]
-    until(lambda: waiting(server) == 6)
+    until(lambda: waiting_images(server) == 6)
     for one in queued:
         one.cancel()
-    until(lambda: waiting(server) == 1)  # they leave while the device is still busy
+    until(lambda: waiting_images(server) == 1)  # they leave while the device is still busy
     server.network.open.set()
     first.result()
     assert server.network.batches == [1]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import grpc
 import numpy as np
 import pytest
+from tests.server.waiting import waiting_images
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
@@ -109,5 +110,5 @@ def test_twice_the_capacity(serve: Serve, colour_network: type, seconds: float) 
     if seconds > 10:  # the callers' own connections are made by then
         assert late - early < 16 << 20
     # Nothing waits any more, and the next one is answered.
-    assert server.server.predictor.scheduler.gate.waiting_images("colour") == 0
+    assert waiting_images(server) == 0
     PREDICT.stub(server.channel)(request(9), timeout=20)

@@ -15,6 +15,7 @@ from typing import Self
 import grpc
 import numpy as np
 import pytest
+from tests.server.waiting import until, waiting_images
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
@@ -154,9 +155,7 @@ def test_the_wall_clock_may_jump(serve: Serve, publish: Publish, monkeypatch: py
     true_time = time.time
     network.open.clear()
     in_flight = [PREDICT.stub(server.channel).future(REQUEST, timeout=60) for _ in range(8)]
-    gate = server.server.predictor.scheduler.gate
-    while gate.waiting_images("colour") < len(in_flight):
-        time.sleep(0)
+    until(lambda: waiting_images(server) == len(in_flight))
     for jump in (86_400.0, -86_400.0, 10 * 365 * 86_400.0):
         monkeypatch.setattr(time, "time", lambda jump=jump: true_time() + jump)
         publish(server.folder / "colour", int(abs(jump)) if jump > 0 else 2, "1.0")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.server.waiting import until, waiting_images
 
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
@@ -188,8 +188,7 @@ def test_work_for_a_client_that_left_is_not_done(serve: Serve) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         call(request(from_strings([solid(1, 1, 1)])), timeout=0.2)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    while server.server.predictor.scheduler.gate.waiting_images("colour") > 1:
-        time.sleep(0)  # the server's own clock says so a little later
+    until(lambda: waiting_images(server) == 1)  # the server's own clock says so a little later
     network.open.set()
     held.result()
     predict(server, request(from_strings([solid(2, 2, 2)])))

@@ -1,0 +1,19 @@
+"""Waiting for what a server is about to do; a test's own timeout ends a wait for what never comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Return once it holds."""
+    pause = threading.Event()
+    while not holds():
+        pause.wait(0.001)
+
+
+def waiting_images(server: SimpleNamespace) -> int:
+    """How many images of the model ``colour`` have been let in and are not answered."""
+    return int(server.server.predictor.scheduler.gate.waiting_images("colour"))
