@@ -101,6 +101,14 @@ class QAdd(Op):
         return operands[0]
 
 
+def channelwise(op: Op, operands: tuple[TensorType, ...]) -> TensorType:
+    """The type of x, of operands x uint8, mul float32 [C] and add float32 [C]; ShapeMismatchError if they are others."""
+    op.expect_operands(operands, U8, F32, F32)
+    x, mul, add = operands
+    op.expect(mul.shape == add.shape == x.shape[-1:], f"mul {mul} and add {add} must be per channel of {x}")
+    return x
+
+
 @dataclass(frozen=True, slots=True)
 class QChannelAffine(Op):
     """``clamp(rne(f32(x - input_zero_point) * mul[c] + add[c]) + zero_point, low, high)``: DenseNet's BN-ReLU before a convolution.
@@ -114,12 +122,7 @@ class QChannelAffine(Op):
     high: int = 255
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
-        self.expect_operands(operands, U8, F32, F32)
-        x, mul, add = operands
-        self.expect(
-            mul.shape == add.shape == x.shape[-1:], f"mul {mul} and add {add} must be per channel of {x}"
-        )
-        return x
+        return channelwise(self, operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +140,7 @@ class QL2Normalize(Op):
     high: int = 255
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
-        self.expect_operands(operands, U8, F32, F32)
-        x, mul, add = operands
-        self.expect(
-            mul.shape == add.shape == x.shape[-1:], f"mul {mul} and add {add} must be per channel of {x}"
-        )
+        x = channelwise(self, operands)
         self.expect(x.shape[-1] <= MOST_SQUARES, f"{x} has more than {MOST_SQUARES} channels")
         self.expect(self.epsilon >= LEAST_EPSILON, f"epsilon must be {LEAST_EPSILON} or more")
         return x

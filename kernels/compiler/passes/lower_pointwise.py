@@ -26,6 +26,7 @@ from accelserve.kernels.ir import (
     QAveragePool,
     QChannelAffine,
     QL2Normalize,
+    QuantParams,
     Residual,
 )
 from accelserve.kernels.ir.integer_ops import LEAST_EPSILON, MOST_SQUARES
@@ -63,43 +64,31 @@ def _sum(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement
 
 
 def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:
-    norm = index.producers.get(source.inputs[0])
-    if norm is not None and isinstance(norm.op, L2Normalize):
-        return _normalized(index, node, source, norm, tail)
-    x = index.dequantized(source.inputs[0])
-    if x is None:
+    before = index.producers.get(source.inputs[0])
+    norm = before.op if before is not None and isinstance(before.op, L2Normalize) else None
+    x = index.dequantized(before.inputs[0] if before is not None and norm is not None else source.inputs[0])
+    mul, add = (index.constant(value) for value in source.inputs[1:])
+    if x is None or mul is None or add is None:
         return None
-    op = QChannelAffine(x[1].zero_point, tail.params.zero_point, tail.low, tail.high)
-    return _by_channel(index, node, source, (op, x[0], x[1].scale, tail.params.scale))
-
-
-def _normalized(index: GraphIndex, node: Node, source: Node, norm: Node, tail: Tail) -> Replacement | None:
-    x = index.dequantized(norm.inputs[0])
-    if (
-        x is None
-        or index.graph.type_of(x[0]).shape[-1] > MOST_SQUARES
-        or not isinstance(norm.op, L2Normalize)
-    ):
+    if norm is not None and mul.size > MOST_SQUARES:
         return None
-    epsilon = max(ratio(norm.op.epsilon, x[1].scale), LEAST_EPSILON)
-    op = QL2Normalize(x[1].zero_point, epsilon, tail.params.zero_point, tail.low, tail.high)
-    return _by_channel(index, node, source, (op, x[0], 1.0, tail.params.scale))
-
-
-def _by_channel(
-    index: GraphIndex, node: Node, source: Node, how: tuple[Op, str, float, float]
-) -> Replacement | None:
-    """An operator, what it reads, and the scales of that and of the result; with ``source``'s product and sum."""
-    op, value, input_scale, scale = how
-    mul, add = (index.constant(operand) for operand in source.inputs[1:])
-    if mul is None or add is None:
-        return None
+    value, params = x
     name = f"{source.name}/{node.output}"
+    # What is normalised has no scale any more.
+    scale, input_scale = tail.params.scale, params.scale if norm is None else 1.0
     constants = {
         index.unused(f"{name}/mul"): (mul.astype(np.float64) * input_scale / scale).astype(np.float32),
         index.unused(f"{name}/add"): (add.astype(np.float64) / scale).astype(np.float32),
     }
+    op = _by_channel(norm, params, tail)
     return Replacement((Node(name, op, (value, *constants), node.output),), constants)
+
+
+def _by_channel(norm: L2Normalize | None, params: QuantParams, tail: Tail) -> Op:
+    bounds = tail.params.zero_point, tail.low, tail.high
+    if norm is None:
+        return QChannelAffine(params.zero_point, *bounds)
+    return QL2Normalize(params.zero_point, max(ratio(norm.epsilon, params.scale), LEAST_EPSILON), *bounds)
 
 
 def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:

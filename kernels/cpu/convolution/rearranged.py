@@ -1,9 +1,8 @@
 """Input that lies badly for matrix tiles, copied into scratch by a step of its own before the layer runs.
 
 Where a window moves by two pixels, *planes* of every other row let a small image be one run of positions (``runs``),
-which fills its tiles. Where the input has few channels, rows *stacked*
-pixel by pixel make a segment of the window long enough for a tile's 64 bytes: three rows of a 7x7 window on RGB are
-63 bytes instead of three times 21.
+which fills its tiles. Where the input has few channels, rows *stacked* pixel by pixel make a segment of the window long
+enough for a tile's 64 bytes: three rows of a 7x7 window on RGB are 63 bytes instead of three times 21.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from llvmlite import ir
@@ -161,43 +162,27 @@ class _Kernel:
         self.e.store(self.e.low_lanes(value, count), address)
 
 
-def _affine(k: _Kernel) -> None:
-    zero = k.splat(f.INPUT_ZERO, I32)
-    places = ((k.source, f.SOURCE), (k.target, f.TARGET))
-    steps = [k.field(frame + PIXEL) for _, frame in places]
-    with k.blocks() as (block, channel):
-        parameters = _block_parameters(k, block)
-        starts = [k.e.plus(address, channel) for address, _ in places]
-        with k.row(*zip(starts, steps, strict=True)) as (source, target):
-            k.finish(_mapped(k, k.centred(source, zero), parameters), target)
-
-
-def _norm(k: _Kernel) -> None:
-    """As ``_affine``, of pixels by factors of their own."""
+def _affine(k: _Kernel, *, factors: bool = False) -> None:
+    """A product and a sum per channel; with ``factors``, of pixels that are multiplied by one of their own first."""
     e, build = k.e, k.e.builder
     zero = k.splat(f.INPUT_ZERO, I32)
-    places = ((k.source, f.SOURCE), (k.target, f.TARGET))
-    steps = [k.field(frame + PIXEL) for _, frame in places]
+    source_step, target_step = k.field(f.SOURCE + PIXEL), k.field(f.TARGET + PIXEL)
+    padded = k.vectors * k.lanes
     with k.blocks() as (block, channel):
-        parameters = _block_parameters(k, block)
-        starts = [e.plus(address, channel) for address, _ in places]
-        with k.row(*zip(starts, steps, strict=True), (k.a, e.const(4))) as (source, target, factor):
-            unit = e.splat(e.load(factor, F32, 4), k.lanes)
-            values = [build.fmul(x, unit) for x in k.centred(source, zero)]
-            k.finish(_mapped(k, values, parameters), target)
-
-
-def _block_parameters(k: _Kernel, block: ir.Value) -> list[ir.Value]:
-    """What multiplies, vector by vector, then what is added."""
-    place = k.e.plus(k.field(f.PARAMETERS), k.e.times(block, 8 * k.vectors * k.lanes))
-    kind = vector(F32, k.lanes)
-    return [k.e.load(k.e.plus(place, 4 * k.lanes * v), kind) for v in range(2 * k.vectors)]
-
-
-def _mapped(k: _Kernel, values: Sequence[ir.Value], parameters: Sequence[ir.Value]) -> list[ir.Value]:
-    build = k.e.builder
-    multiply, addend = parameters[: k.vectors], parameters[k.vectors :]
-    return [build.fadd(build.fmul(x, m), a) for x, m, a in zip(values, multiply, addend, strict=True)]
+        place = e.plus(k.field(f.PARAMETERS), e.times(block, 8 * padded))
+        loads = [e.load(e.plus(place, 4 * k.lanes * v), vector(F32, k.lanes)) for v in range(2 * k.vectors)]
+        multiply, addend = loads[: k.vectors], loads[k.vectors :]
+        places = [(e.plus(k.source, channel), source_step), (e.plus(k.target, channel), target_step)]
+        places += [(k.a, e.const(4))] if factors else []
+        with k.row(*places) as (source, target, *own):
+            values = k.centred(source, zero)
+            for at in own:
+                factor = e.splat(e.load(at, F32, 4), k.lanes)
+                values = [build.fmul(x, factor) for x in values]
+            values = [
+                build.fadd(build.fmul(x, m), a) for x, m, a in zip(values, multiply, addend, strict=True)
+            ]
+            k.finish(values, target)
 
 
 def _add(k: _Kernel) -> None:
@@ -277,7 +262,7 @@ def _average_pool(k: _Kernel) -> None:
 
 _BODIES: Mapping[str, Callable[[_Kernel], None]] = {
     "affine": _affine,
-    "norm": _norm,
+    "norm": partial(_affine, factors=True),
     "add": _add,
     "maxpool": _max_pool,
     "avgpool": _average_pool,

@@ -20,11 +20,11 @@ from accelserve.kernels.cpu.microkernels.elements import (
     pack_blocks,
     parse_element_kernel,
 )
+from accelserve.kernels.cpu.weight_streams import LINE_BYTES
 from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QL2Normalize, QLookup, Residual
 
 SAFE_MAGNITUDE = 2.0**30
 """Float results below it stay in int32 whatever float32 rounds."""
-LINE_BYTES = 64
 
 
 @inlined
@@ -168,14 +168,7 @@ def lower_channel_affine(node: Node, context: Context) -> Sequence[Step]:
     op = node.op
     if not isinstance(op, QChannelAffine):
         raise TypeError(op)
-    mul, add = _by_channel(node, context)
-    fields = {
-        **_pixels(node, context),
-        **epilogue_bounds(op.low, op.high, op.zero_point),
-        f.INPUT_ZERO: op.input_zero_point,
-        f.PARAMETERS: context.pack(pack_blocks(context.isa, mul.size, (mul, add))),
-    }
-    greatest = 255.0 * float(np.abs(mul).max()) + float(np.abs(add).max())
+    fields, greatest = _channelwise(node, context, op, 255.0)
     return (_kernel_step(node, context, "affine", greatest, fields),)
 
 
@@ -185,26 +178,35 @@ def lower_l2_normalize(node: Node, context: Context) -> Sequence[Step]:
     op = node.op
     if not isinstance(op, QL2Normalize):
         raise TypeError(op)
-    mul, add = _by_channel(node, context)
-    fields = {
-        **_pixels(node, context),
-        **epilogue_bounds(op.low, op.high, op.zero_point),
-        f.INPUT_ZERO: op.input_zero_point,
-        f.EPSILON: float_bits(op.epsilon),
-        f.PARAMETERS: context.pack(pack_blocks(context.isa, mul.size, (mul, add))),
-    }
+    # An element is at most as long as its pixel, but for rounding.
+    fields, greatest = _channelwise(node, context, op, 2.0)
     width = fields[f.TARGET + WIDTH]
     if not isinstance(width, int):
         raise TypeError(width)
     units_bytes = -(-4 * width // LINE_BYTES) * LINE_BYTES
-    fields |= {f.UNITS: context.scratch(units_bytes), f.UNITS_BYTES: units_bytes}
-    # An element is at most as long as its pixel.
-    greatest = 2.0 * float(np.abs(mul).max()) + float(np.abs(add).max())
+    fields |= {
+        f.EPSILON: float_bits(op.epsilon),
+        f.UNITS: context.scratch(units_bytes),
+        f.UNITS_BYTES: units_bytes,
+    }
     return (_kernel_step(node, context, "norm", greatest, fields, normalise),)
 
 
-def _by_channel(node: Node, context: Context) -> list[NDArray[np.float32]]:
-    return [np.asarray(context.constant(value), np.float32) for value in node.inputs[1:]]
+def _channelwise(
+    node: Node, context: Context, op: QChannelAffine | QL2Normalize, magnitude: float
+) -> tuple[dict[int, Field], float]:
+    """Fields of an operator with a product and a sum per channel, and how great its results can be.
+
+    ``magnitude`` is the most that what is multiplied can have.
+    """
+    mul, add = (np.asarray(context.constant(value), np.float32) for value in node.inputs[1:])
+    fields = {
+        **_pixels(node, context),
+        **epilogue_bounds(op.low, op.high, op.zero_point),
+        f.INPUT_ZERO: op.input_zero_point,
+        f.PARAMETERS: context.pack(pack_blocks(context.isa, mul.size, (mul, add))),
+    }
+    return fields, magnitude * float(np.abs(mul).max()) + float(np.abs(add).max())
 
 
 @lowers(QLookup)
