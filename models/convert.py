@@ -38,7 +38,7 @@ from accelserve.models.repository import (
     Provenance,
     Signature,
     TensorSpec,
-    check_name,
+    check_destination,
     publish,
     tensor_name,
 )
@@ -114,7 +114,7 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
         ModelFileError: the file cannot be read as a network.
         UnsupportedNodesError: it has operators that no kernel implements, all of them named.
     """
-    check_name(options.name)
+    check_destination(options.repository, options.name)
     imported = import_onnx(source, ImportOptions(input_shapes=options.input_shapes))
     return convert_imported(imported, source.name, options, progress)
 
@@ -136,7 +136,7 @@ def convert_imported(
         CalibrationError: no usable picture, or activations that are not finite.
         RepositoryError: the name is not allowed, or the file system refuses.
     """
-    check_name(options.name)
+    check_destination(options.repository, options.name)
     spec = options.preprocess or _own_preprocessing(imported)
     (kind,) = _checked_input(imported.graph, spec)
     stage = _detection(imported, spec, options)

@@ -25,7 +25,7 @@ from accelserve.models.heads.confusion_picture import confusion_picture
 from accelserve.models.heads.linear_head import Fit, confusion, fit, split
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.numerics import WINOGRAD_FILE, read_winograd
-from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, check_name, publish
+from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, check_destination, publish
 from accelserve.models.servable import Servable
 
 CONFUSION_FILE = "confusion-matrix.png"
@@ -113,7 +113,7 @@ def train_head(
         ModelError, DeviceError: the network cannot be loaded, or the result cannot be published.
     """
     _require_packages()
-    check_name(options.name)
+    check_destination(options.repository, options.name)
     folders = ClassFolders.of(pictures)
     tell = progress or (lambda _what, _done, _all: None)
     with closing(Servable.load(base, device=device, options=load)) as servable:

@@ -17,7 +17,7 @@ from accelserve.models.repository.manifest import (
     tensor_name,
 )
 from accelserve.models.repository.store import (
-    check_name,
+    check_destination,
     delete_model,
     delete_version,
     latest_version,
@@ -42,7 +42,7 @@ __all__ = [
     "Provenance",
     "Signature",
     "TensorSpec",
-    "check_name",
+    "check_destination",
     "decode_manifest",
     "delete_model",
     "delete_version",

@@ -42,6 +42,21 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_destination(repository: Path, name: str) -> Path:
+    """The folder that versions of the model are published to.
+
+    Raises:
+        ModelNameError: a repository cannot hold a model of that name.
+        RepositoryError: the repository is a Python package's folder, where servables would lie among sources.
+    """
+    if (repository / "__init__.py").exists():
+        raise RepositoryError(
+            f"{repository} is the folder of a Python package (it has an __init__.py), not a repository of models; "
+            "name another one, such as 'servables'"
+        )
+    return repository / check_name(name)
+
+
 def list_models(repository: Path) -> list[str]:
     """Names of models with at least one version, sorted; empty if the repository does not exist."""
     if not repository.is_dir():
@@ -103,9 +118,9 @@ def publish(
 
     Raises:
         ModelNameError: a name that is not allowed, or a version below 1.
-        RepositoryError: the version exists already, or the file system refuses.
+        RepositoryError: the version exists already, the repository is a Python package, or the file system refuses.
     """
-    folder = repository / check_name(name)
+    folder = check_destination(repository, name)
     if version is not None and version < 1:
         raise ModelNameError(str(version), "is no version: a whole number of 1 or more")
     try:

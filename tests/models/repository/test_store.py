@@ -65,6 +65,15 @@ def test_versions_are_numbered_from_one(tmp_path: Path) -> None:
     assert version_directory(tmp_path, "net").name == "3"
 
 
+def test_a_python_package_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").touch()
+    with pytest.raises(
+        RepositoryError, match=r"is the folder of a Python package \(it has an __init__\.py\)"
+    ):
+        published(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["__init__.py"]
+
+
 def test_a_published_version_verifies_and_reads_back(tmp_path: Path) -> None:
     directory = published(tmp_path)
     found = verify(directory)
