@@ -17,8 +17,13 @@ setup: $(VENV)/ready
 demo: setup
 	$(BIN)/python -m examples.demo
 
+# ISA=generic, ISA=avx2, ...: everything on that instruction set instead of the processor's best.
+# TESTS: which; all that need no environment of their own.
+ISA ?=
+TESTS ?= --ignore tests/interop
+
 test: setup
-	$(BIN)/python -m pytest --ignore tests/interop
+	ACCELSERVE_ISA=$(ISA) $(BIN)/python -m pytest $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,10 +2,14 @@
 
 An instruction that the processor lacks does not raise: LLVM ends the process. So the choice is made here, from the
 features that LLVM reads off the host, and a forced choice that cannot run is refused with the list of those that can.
+
+``ACCELSERVE_ISA`` in the environment is the choice of who names none, as ``ONEDNN_MAX_CPU_ISA`` is oneDNN's: it reaches
+the processes that a server starts, and a whole run of the tests.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 from functools import cache
 
@@ -14,6 +18,8 @@ import llvmlite.binding as llvm
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.errors import DeviceError
+
+VARIABLE = "ACCELSERVE_ISA"
 
 
 @cache
@@ -29,13 +35,14 @@ def available() -> list[InstructionSet]:
 
 
 def choose(name: str | None = None) -> InstructionSet:
-    """The best instruction set, or the named one.
+    """The named instruction set, or the one that ``ACCELSERVE_ISA`` names, or the best.
 
     Raises:
         DeviceError: there is none of that name, or this processor cannot run it.
     """
     usable = available()
-    if name is None:
+    name = name or os.environ.get(VARIABLE)
+    if not name:
         return usable[0]
     for each in usable:
         if each.name == name:

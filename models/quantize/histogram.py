@@ -49,8 +49,10 @@ class Histogram:
 
     def _grow(self, reach: float) -> None:
         if self.limit == 0.0:
-            # Nothing below 2 ** -60 is told from zero; frexp's mantissa is below 1, so the limit is beyond the reach.
-            self.limit = 2.0 ** max(math.frexp(reach)[1], -60)
+            # Nothing below 2 ** -60 is told from zero, whose exponent frexp gives as 0; its mantissa is below 1, so
+            # the limit is beyond the reach.
+            exponent = math.frexp(reach)[1] if reach else -60
+            self.limit = 2.0 ** max(exponent, -60)
         while self.limit <= reach:
             merged = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.zeros(BINS, np.int64)

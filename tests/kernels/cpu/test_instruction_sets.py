@@ -137,8 +137,12 @@ def test_the_generic_set_runs_anywhere() -> None:
     assert RUNNABLE[-1] == "generic"
 
 
-def test_the_best_set_is_chosen_unless_one_is_named() -> None:
+def test_the_best_set_is_chosen_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCELSERVE_ISA", raising=False)
     assert CpuDevice().isa.name == RUNNABLE[0]
+    monkeypatch.setenv("ACCELSERVE_ISA", RUNNABLE[-1])
+    assert CpuDevice().isa.name == RUNNABLE[-1]
+    assert CpuDevice(RUNNABLE[0]).isa.name == RUNNABLE[0]
     assert CpuDevice("generic").isa.name == "generic"
 
 

@@ -25,6 +25,13 @@ def normal(count: int, seed: int = 0) -> Floats:
     return np.random.default_rng(seed).standard_normal(count).astype(np.float32)
 
 
+def test_a_tensor_of_zeros_that_comes_first_does_not_set_the_range() -> None:
+    together = histogram(np.array([0.0, 0.25], np.float32))
+    apart = histogram(np.array([0.0], np.float32), np.array([0.25], np.float32))
+    assert (apart.limit, together.limit) == (0.5, 0.5)
+    np.testing.assert_array_equal(apart.counts, together.counts)
+
+
 finite = st.floats(-(2.0**60), 2.0**60, width=32)
 
 
