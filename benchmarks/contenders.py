@@ -110,8 +110,8 @@ CONTENDERS: dict[str, Callable[..., tuple[Infer, tuple[int, ...], str]]] = {
 
 def serve(infer: Infer, shape: tuple[int, ...]) -> None:
     """Answer requests until the input ends."""
-    image = np.random.default_rng(1).uniform(-120, 120, [d if isinstance(d, int) else 1 for d in shape])
-    image = image.astype(np.float32)
+    drawn = np.random.default_rng(1).uniform(-120, 120, [d if isinstance(d, int) else 1 for d in shape])
+    image = drawn.astype(np.float32)
     for line in sys.stdin:
         request = json.loads(line)
         if "answer" in request:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -102,7 +101,7 @@ class ServingProcess:
         self.ready_seconds = time.perf_counter() - began
         self._channel = grpc.insecure_channel(f"127.0.0.1:{self._port}")
         grpc.channel_ready_future(self._channel).result(timeout=10)
-        self.predict: Callable[[bytes], bytes] = self._channel.unary_unary(PREDICT)
+        self.predict: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(PREDICT)
 
     def _await_port(self) -> int:
         for line in self._process.stdout or ():
