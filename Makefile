@@ -102,11 +102,11 @@ test-s3: .venv-s3/ready .venv-moto/ready
 # TensorFlow is half a gigabyte that only one importer needs, so it lives apart.
 .venv-tensorflow/ready: pyproject.toml requirements/constraints.txt
 	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
-	.venv-tensorflow/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,tensorflow]' onnxruntime pytest pytest-timeout hypothesis
+	.venv-tensorflow/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,tensorflow]' onnxruntime pytest pytest-timeout hypothesis scikit-image scikit-learn
 	touch $@
 
 test-tensorflow: .venv-tensorflow/ready
-	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py
+	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py tests/kernels/preprocess/test_gray.py
 
 # What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
 test-soak: setup

@@ -219,13 +219,25 @@ def _checked_input(graph: Graph, spec: PreprocessSpec | None) -> tuple[TensorTyp
     if len(kinds) != 1 or len(kinds[0].shape) != 4:
         listed = ", ".join(f"'{name}' {kind}" for name, kind in graph.inputs.items())
         raise ConversionError(f"expected one image input [N, H, W, C], the network has {listed}")
-    expected = None if spec is None else (spec.crop_height, spec.crop_width, 3)
-    if expected is not None and kinds[0].shape[1:] != expected:
+    if spec is None:
+        return (kinds[0],)
+    expected = (spec.crop_height, spec.crop_width, spec.channels)
+    if kinds[0].shape[1:] != expected:
         raise ConversionError(
             f"preprocessing makes pictures of {list(expected)} but the network reads {list(kinds[0].shape[1:])} "
-            "(rows, columns, channels); choose another --preprocess"
+            f"(rows, columns, channels); {_channels_advice(kinds[0].shape[3], spec)}"
         )
     return (kinds[0],)
+
+
+def _channels_advice(channels: int, spec: PreprocessSpec) -> str:
+    if channels == spec.channels or channels not in {1, 3}:
+        return "choose another --preprocess"
+    if channels == 1:
+        return (
+            'for a network that reads grey, set "color_order" to "GRAY", and one number as "mean" and "scale"'
+        )
+    return '"color_order": "GRAY" is for networks of one channel; this one needs "RGB" or "BGR"'
 
 
 def _pictures(options: ConvertOptions) -> Pictures | None:

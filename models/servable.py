@@ -319,9 +319,9 @@ def _kept(
 
 def _identity(kind: TensorType) -> PreprocessSpec:
     """A description that fits the shape and changes nothing, for a model that takes tensors only."""
-    height, width = kind.shape[1:3]
-    if kind.shape[3] != 3 or not math.prod(kind.shape):
-        raise ModelError(f"an image network reads [1, H, W, 3], this one {kind}")
+    height, width, channels = kind.shape[1:]
+    if channels not in {1, 3} or not math.prod(kind.shape):
+        raise ModelError(f"an image network reads [1, H, W, 3], or one channel, this one {kind}")
     return PreprocessSpec(
         resize="exact",
         resize_height=height,
@@ -329,8 +329,8 @@ def _identity(kind: TensorType) -> PreprocessSpec:
         interpolation="bilinear",
         crop_height=height,
         crop_width=width,
-        color_order="RGB",
-        mean=(0.0, 0.0, 0.0),
+        color_order="RGB" if channels == 3 else "GRAY",
+        mean=(0.0,) * channels,
     )
 
 

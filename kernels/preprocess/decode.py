@@ -1,4 +1,4 @@
-"""Encoded pictures to 8-bit pixels, as TensorFlow's ``decode_image(channels=3)`` does it.
+"""Encoded pictures to 8-bit pixels, as TensorFlow's ``decode_image`` does it with ``channels=3``, or 1 for grey.
 
 JPEG goes through libjpeg-turbo with TensorFlow's settings (fast integer DCT, fancy upsampling); PNG, the first frame of
 a GIF, and BMP through Pillow. Sixteen-bit samples keep their high byte, alpha is dropped without blending, grey becomes
@@ -29,6 +29,7 @@ from accelserve.kernels.preprocess.errors import (
     InvalidImageError,
     UnknownImageFormatError,
 )
+from accelserve.kernels.preprocess.gray import gray_of_rgb, png_gamma
 from accelserve.kernels.preprocess.limits import ImageLimits
 from accelserve.kernels.preprocess.spec import ColorOrder
 
@@ -58,7 +59,7 @@ def decode_image(data: bytes, order: ColorOrder = "RGB", limits: ImageLimits | N
         limits: bounds on the claimed size; the defaults if None.
 
     Returns:
-        uint8 [height, width, 3], C-contiguous, both sides at least 1.
+        uint8 [height, width, 3], or [height, width, 1] of grey; C-contiguous, both sides at least 1.
 
     Raises:
         ImageError: one of its subclasses, without the element's index.
@@ -85,6 +86,8 @@ def _decode_jpeg(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
         return _decode_with_pillow(JpegImagePlugin.JpegImageFile, "JPEG", data, order, limits)
     _require_size("JPEG", int(width), int(height), limits)
     if space in ("CMYK", "YCCK"):
+        if order == "GRAY":
+            raise InvalidImageError("JPEG", f"a picture of {space} samples has no luma to be read as grey.")
         inked = _jpeg_samples(data, "CMYK")
         return _in_order(rgb_of_cmyk(inked, inverted=_has_adobe_marker(data)), order)
     return _jpeg_samples(data, order)
@@ -136,6 +139,7 @@ def _decode_png(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
 
 
 def _decode_gif(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
+    _require_color("GIF", order)
     if len(data) < 13:
         raise InvalidImageError("GIF", f"{len(data)} bytes without a complete screen descriptor.")
     width, height = struct.unpack("<HH", data[6:10])
@@ -144,6 +148,7 @@ def _decode_gif(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
 
 
 def _decode_bmp(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
+    _require_color("BMP", order)
     if len(data) < 26:
         raise InvalidImageError("BMP", f"{len(data)} bytes without a complete header.")
     if struct.unpack("<I", data[14:18])[0] == 12:  # the header of OS/2 has 16-bit sides
@@ -167,6 +172,8 @@ def _decode_with_pillow(
             _require_size(
                 name, *picture.size, limits
             )  # it may differ: a GIF's first frame can exceed its screen
+            if order == "GRAY":
+                return _gray_of_picture(picture, data)
             picture.load()
             colors = _rgb_of_picture(picture)
     except ImageError:
@@ -199,6 +206,34 @@ def _rgb_of_picture(picture: Image.Image) -> Pixels:
     # a transparent palette entry or colour keeps its colour, as it does in TensorFlow
     picture.info.pop("transparency", None)
     return np.array(picture.convert("RGB"))
+
+
+def _gray_of_picture(picture: Image.Image, data: bytes) -> Pixels:
+    if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        picture.draft("L", picture.size)  # libjpeg decodes the luma alone
+        if picture.mode != "L":
+            raise InvalidImageError("JPEG", f"a picture of {picture.mode} has no luma to be read as grey.")
+        return np.array(picture)[..., None]
+    if picture.mode in ("1", "L", "LA"):
+        return np.array(picture.convert("L"))[..., None]
+    if picture.mode.startswith("I"):
+        return _rgb_of_picture(picture)[..., :1].copy()
+    colors: npt.NDArray[np.uint8 | np.uint16] = _rgb_of_picture(picture)
+    if data[25] == 4:  # 16 bits of grey with alpha, which Pillow makes RGBA
+        return np.ascontiguousarray(colors[..., :1], np.uint8)
+    if data[24] == 16:
+        # Pillow keeps one byte of such a sample: the upper one, or, if told that it comes first, the lower one.
+        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as again:
+            again.tile = [tile._replace(args=str(tile.args).replace("16B", "16L")) for tile in again.tile]
+            colors = colors.astype(np.uint16) << 8 | np.asarray(again.convert("RGB"))
+    return gray_of_rgb(colors, png_gamma(data))
+
+
+def _require_color(name: str, order: ColorOrder) -> None:
+    if order == "GRAY":
+        raise InvalidImageError(
+            name, f"channels must be 0 or 3 for {name}, got 1: a network that reads grey takes JPEG and PNG."
+        )
 
 
 def _require_size(name: str, width: int, height: int, limits: ImageLimits) -> None:

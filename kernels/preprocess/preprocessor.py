@@ -64,23 +64,22 @@ class Preprocessor:
         self.limits = limits or ImageLimits()
         self._to = Quantisation(float(np.float32(input_scale)), int(input_zero_point))
         self._executor = executor
-        self._mean_row = np.tile(np.array(spec.mean, np.float32), spec.crop_width)
-        self._scale_row = np.tile(np.array(spec.scale, np.float32), spec.crop_width)
+        self._mean_row, self._scale_row = _rows_of(spec)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of one picture in the result."""
-        return self.spec.crop_height, self.spec.crop_width, CHANNELS
+        return self.spec.crop_height, self.spec.crop_width, self.spec.channels
 
     def run(self, images: Sequence[bytes], out: U8 | None = None) -> U8:
         """The quantised input of a batch.
 
         Args:
             images: encoded pictures, N of them.
-            out: uint8 [N, height, width, 3] of any strides, written; a new array if None.
+            out: uint8 [N, height, width, channels] of any strides, written; a new array if None.
 
         Returns:
-            uint8 [N, height, width, 3]: ``out``, or the new array.
+            uint8 [N, height, width, channels]: ``out``, or the new array.
 
         Raises:
             ImageError: for the first picture that cannot be used, naming its element; the others have been written.
@@ -134,7 +133,7 @@ class Preprocessor:
         """What the network would see before quantisation; quantising it gives what ``run`` gives.
 
         Returns:
-            float32 [N, height, width, 3].
+            float32 [N, height, width, channels].
 
         Raises:
             ImageError: for the first picture that cannot be used, naming its element.
@@ -158,12 +157,20 @@ class Preprocessor:
         """Resize, crop, normalise and quantise a decoded picture.
 
         Args:
-            pixels: uint8 [any height, any width, 3], C-contiguous, channels in the description's order.
-            out: uint8 [height, width, 3] of any strides, written.
+            pixels: uint8 [any height, any width, channels], C-contiguous, channels in the description's order.
+            out: uint8 [height, width, channels] of any strides, written.
         """
+        if self.spec.channels != CHANNELS:
+            dense = np.empty((*self.shape[:2], CHANNELS), np.uint8)
+            self._transform(_widened(pixels), dense)
+            out[:] = dense[..., :1]
+        else:
+            self._transform(pixels, out)
+
+    def _transform(self, pixels: U8, out: U8) -> None:
         if not out.flags.c_contiguous:
-            dense = np.empty(self.shape, np.uint8)
-            self.transform(pixels, dense)
+            dense = np.empty((*self.shape[:2], CHANNELS), np.uint8)
+            self._transform(pixels, dense)
             transform.spread(dense, out)
             return
         rows, columns = _axes(self.spec, pixels)
@@ -198,7 +205,7 @@ class Preprocessor:
         )
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
         padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
-        self.transform(pixels, padded[..., :CHANNELS])
+        self._transform(pixels, padded[..., :CHANNELS])
         self.quantise(np.zeros((1, 1), np.float32))
 
 
@@ -211,7 +218,7 @@ def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | N
         limits: bounds on the picture; the defaults if None.
 
     Returns:
-        float32 [crop height, crop width, 3].
+        float32 [crop height, crop width, channels].
 
     Raises:
         ImageError: if the picture cannot be used.
@@ -224,14 +231,14 @@ def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
 
     Args:
         spec: the description.
-        pixels: uint8 [height, width, 3], C-contiguous, channels in the description's order.
+        pixels: uint8 [height, width, channels], C-contiguous, channels in the description's order.
 
     Returns:
-        float32 [crop height, crop width, 3].
+        float32 [crop height, crop width, channels].
     """
     rows, columns = _axes(spec, pixels)
-    mean = np.tile(np.array(spec.mean, np.float32), spec.crop_width)
-    scale = np.tile(np.array(spec.scale, np.float32), spec.crop_width)
+    mean, scale = _rows_of(spec)
+    pixels = _widened(pixels)
     out = np.empty((spec.crop_height, spec.crop_width * CHANNELS), np.float32)
     match spec.interpolation:
         case "bilinear-legacy" | "bilinear" as linear:
@@ -240,7 +247,19 @@ def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
         case "bilinear-antialias" | "bicubic-antialias" as smooth:
             filters = filter_taps(rows, smooth), filter_taps(columns, smooth)
             transform.filtered_float(_flat_rows(pixels), *filters, mean, scale, out)
-    return out.reshape(spec.crop_height, spec.crop_width, CHANNELS)
+    values = out.reshape(spec.crop_height, spec.crop_width, CHANNELS)
+    return values if spec.channels == CHANNELS else np.ascontiguousarray(values[..., :1])
+
+
+def _rows_of(spec: PreprocessSpec) -> tuple[F32, F32]:
+    """Mean and scale of every value of a row."""
+    mean, scale = (np.resize(np.array(values, np.float32), CHANNELS) for values in (spec.mean, spec.scale))
+    return np.tile(mean, spec.crop_width), np.tile(scale, spec.crop_width)
+
+
+def _widened(pixels: U8) -> U8:
+    """Grey as three equal channels: the compiled passes take three, and each channel goes its own way."""
+    return pixels if pixels.shape[2] == CHANNELS else np.repeat(pixels, CHANNELS, axis=2)
 
 
 def _axes(spec: PreprocessSpec, pixels: U8) -> tuple[Axis, Axis]:

@@ -18,15 +18,15 @@ ResizeMode = Literal["shorter-side", "exact"]
 Interpolation = Literal["bilinear-legacy", "bilinear", "bilinear-antialias", "bicubic-antialias"]
 SizeRule = Literal["float32-product", "integer-quotient"]
 CropOffset = Literal["floor", "round-half-even"]
-ColorOrder = Literal["RGB", "BGR"]
-Triple = tuple[float, float, float]
+ColorOrder = Literal["RGB", "BGR", "GRAY"]
+PerChannel = tuple[float, ...]
 
 MAX_OUTPUT_SIDE = 4096
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessSpec:
-    """How a decoded picture becomes the network's input, ``[crop_height, crop_width, 3]``.
+    """How a decoded picture becomes the network's input, ``[crop_height, crop_width, channels]``.
 
     The value of channel c at a pixel is ``float32(float32(pixel - mean[c]) * scale[c])`` with mean and scale rounded to
     float32 first, the subtraction before the multiplication, and no fused multiply-add. ``pixel`` is a float32 in
@@ -50,9 +50,10 @@ class PreprocessSpec:
         crop_width: columns of the central crop.
         crop_offset: where the crop begins: ``floor`` is ``(size - crop) // 2``; ``round-half-even`` is
             ``round((size - crop) / 2)`` as Python rounds (torchvision's).
-        color_order: order of the channels in the result, and of ``mean`` and ``scale``.
-        mean: subtracted from each channel, in units of an 8-bit pixel.
-        scale: multiplies each channel after the subtraction.
+        color_order: order of the channels in the result, and of ``mean`` and ``scale``. ``GRAY`` is one channel, what
+            TensorFlow's ``decode_image(channels=1)`` makes of a picture; it reads no GIF and no BMP so.
+        mean: subtracted from each channel, in units of an 8-bit pixel; one number a channel.
+        scale: multiplies each channel after the subtraction; 1 if left out.
 
     Raises:
         PreprocessSpecError: if a field breaks its rule.
@@ -67,16 +68,17 @@ class PreprocessSpec:
     crop_width: int
     crop_offset: CropOffset = "floor"
     color_order: ColorOrder
-    mean: Triple
-    scale: Triple = (1.0, 1.0, 1.0)
+    mean: PerChannel
+    scale: PerChannel = ()
 
     def __post_init__(self) -> None:
         for field, allowed in _CHOICES.items():
             _require_choice(field, getattr(self, field), allowed)
         for field in ("resize_height", "resize_width", "crop_height", "crop_width"):
             _require_side(field, getattr(self, field))
-        for field in ("mean", "scale"):
-            object.__setattr__(self, field, _triple(field, getattr(self, field)))
+        object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
+        scale = (1.0,) * self.channels if self.scale == () else self.scale
+        object.__setattr__(self, "scale", _per_channel("scale", scale, self.channels))
         if self.resize == "shorter-side" and self.resize_height != self.resize_width:
             raise PreprocessSpecError(
                 "resize_height",
@@ -90,6 +92,11 @@ class PreprocessSpec:
                     f"crop_{side}",
                     f"got {crop}, but the resized picture may have only {resized} pixels there.",
                 )
+
+    @property
+    def channels(self) -> int:
+        """Channels of the result: 3, or 1 for grey."""
+        return 1 if self.color_order == "GRAY" else 3
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values, in the order of their definition."""
@@ -159,15 +166,15 @@ def _require_side(field: str, value: object) -> None:
         )
 
 
-def _triple(field: str, values: object) -> Triple:
-    if not isinstance(values, (list, tuple)) or len(values) != 3:
-        raise PreprocessSpecError(field, f"got {values!r}, expected three numbers, one a channel.")
+def _per_channel(field: str, values: object, channels: int) -> PerChannel:
+    wanted = "three numbers, one a channel" if channels == 3 else "one number, since grey has one channel"
+    if not isinstance(values, (list, tuple)) or len(values) != channels:
+        raise PreprocessSpecError(field, f"got {values!r}, expected {wanted}.")
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
-        raise PreprocessSpecError(field, f"got {values!r}, expected three numbers, one a channel.")
+        raise PreprocessSpecError(field, f"got {values!r}, expected {wanted}.")
     # beyond 1e6 float32 has no digit left for a difference of one level
     if not all(math.isfinite(v) and abs(v) <= 1e6 for v in values):
         raise PreprocessSpecError(
             field, f"got {values!r}, expected finite numbers of at most 1e6 in magnitude."
         )
-    first, second, third = values
-    return float(first), float(second), float(third)
+    return tuple(float(value) for value in values)

@@ -46,7 +46,7 @@ class Pictures:
         return cls(tuple(_spread(found, limit)))
 
     def preprocessed(self, spec: PreprocessSpec) -> Iterator[Floats]:
-        """Each usable picture, float32 [1, H, W, 3]."""
+        """Each usable picture, float32 [1, H, W, C]."""
         for path in self.paths:
             try:
                 yield preprocess_float(spec, path.read_bytes())[None]
@@ -55,9 +55,9 @@ class Pictures:
 
 
 def synthetic(spec: PreprocessSpec, count: int = SYNTHETIC_COUNT) -> Iterator[Floats]:
-    """Generated pictures through the same preprocessing, float32 [1, H, W, 3]."""
+    """Generated pictures through the same preprocessing, float32 [1, H, W, C]."""
     for picture in dead_leaves(count, spec.resize_height, spec.resize_width):
-        yield transform_float(spec, picture)[None]
+        yield transform_float(spec, np.ascontiguousarray(picture[..., : spec.channels]))[None]
 
 
 def _spread(paths: Sequence[Path], limit: int) -> list[Path]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preprocess", "description", default="imagenet-caffe", show_default=True, help="Preset, or JSON."
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="float32 [H, W, 3], as .npy.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="float32 [H, W, C], as .npy.")
 @click.option("--view", type=click.Path(dir_okay=False, path_type=Path), help="The same as a picture, .png.")
 def preprocess(picture: Path, description: str, out: Path | None, view: Path | None) -> None:
     """Write what a network would see of a picture, before quantisation."""
@@ -44,9 +44,11 @@ def preprocess(picture: Path, description: str, out: Path | None, view: Path | N
 
 
 def visible(tensor: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.uint8]:
-    """Undo means, scales and channel order: float32 [H, W, 3] as the network sees it to uint8 [H, W, 3] RGB."""
+    """Undo means, scales and channel order: float32 [H, W, C] as the network sees it to uint8 [H, W, 3] RGB."""
     import numpy as np
 
     pixels = tensor / np.array(spec.scale, np.float32) + np.array(spec.mean, np.float32)
-    rgb = pixels if spec.color_order == "RGB" else pixels[..., ::-1]
-    return np.ascontiguousarray(np.clip(np.rint(rgb), 0, 255).astype(np.uint8))
+    levels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    if spec.color_order == "GRAY":
+        return np.repeat(levels, 3, axis=2)
+    return np.ascontiguousarray(levels if spec.color_order == "RGB" else levels[..., ::-1])

@@ -11,9 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
-from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.devices.base import Device
+from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.devices.reference import ReferenceDevice, evaluate
 from accelserve.kernels.errors import UnsupportedNodesError
-from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.kernels.preprocess import PreprocessSpec, preprocess_float
 from accelserve.models.convert import Converted, ConvertOptions, convert
 from accelserve.models.errors import (
     CalibrationError,
@@ -26,7 +28,8 @@ from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
 from accelserve.models.repository import MODEL_FILE, Manifest, TensorSpec, list_models, read_manifest, verify
-from tests.models.importing.onnx_models import floats, node, onnx_file
+from accelserve.models.servable import Servable
+from tests.models.importing.onnx_models import floats, node, onnx_file, session
 from tests.models.importing.trained import open_nsfw
 from tests.models.quantize.photographs import CALIBRATION, SPEC, evaluation
 
@@ -248,3 +251,49 @@ def test_a_published_manifest_is_what_was_returned(source: Path, options: Conver
     assert published.signatures == converted.manifest.signatures
     assert published.provenance == converted.manifest.provenance
     assert set(published.files) == {MODEL_FILE}
+
+
+GREY = PreprocessSpec(
+    resize="exact", resize_height=8, resize_width=8, interpolation="bilinear",
+    crop_height=8, crop_width=8, color_order="GRAY", mean=(110.0,), scale=(0.02,),
+)  # fmt: skip
+
+
+def grey_network(path: Path) -> Path:
+    nodes = [
+        node("Conv", "input w", "c", pads=[1, 1, 1, 1]),
+        node("Relu", "c", "r"),
+        node("Conv", "r v", "y"),
+    ]
+    constants = {"w": floats(16, 1, 3, 3), "v": floats(4, 16, 1, 1, seed=1)}
+    path.write_bytes(onnx_file(nodes, {"input": ("N", 1, 8, 8)}, ["y"], constants))
+    return path
+
+
+@pytest.mark.parametrize("device", [CpuDevice(), ReferenceDevice()], ids=["cpu", "reference"])
+def test_a_network_that_reads_grey_is_served(
+    device: Device, tmp_path: Path, options: ConvertOptions, photographs: Path
+) -> None:
+    """The judge is onnxruntime on the float file, fed grey that a test of its own compares with TensorFlow's."""
+    source = grey_network(tmp_path / "grey.onnx")
+    version = convert(source, changed(options, preprocess=GREY)).directory
+    pictures = [path.read_bytes() for path in sorted(photographs.iterdir())]
+    images = np.stack([preprocess_float(GREY, picture) for picture in pictures])
+    (wanted,) = session(source.read_bytes()).run(None, {"input": images.transpose(0, 3, 1, 2)})
+    servable = Servable.load(version, device=device)
+    try:
+        servable.warm_up()
+        assert servable.input_shape == (8, 8, 1)
+        (found,) = servable.run(np.stack(servable.decode(pictures))).values()  # type: ignore[arg-type] # no errors
+        (again,) = servable.run(servable.quantize(images)).values()
+    finally:
+        servable.close()
+    np.testing.assert_array_equal(found, again)
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.995
+
+
+def test_grey_and_colour_are_not_mixed_up(tmp_path: Path, options: ConvertOptions, source: Path) -> None:
+    with pytest.raises(ConversionError, match=r'set "color_order" to "GRAY", and one number'):
+        convert(grey_network(tmp_path / "grey.onnx"), options)
+    with pytest.raises(ConversionError, match=r'this one needs "RGB" or "BGR"'):
+        convert(source, changed(options, preprocess=GREY))

@@ -1,12 +1,13 @@
 """What a tensor of UINT8 means to an image model. Pure.
 
 The protocol knows no pictures. Its clients send them as BYTES; as UINT8 [length] or [N, length], the file's bytes, as
-they do for Triton's DALI models; or as UINT8 [H, W, 3] or [N, H, W, 3], red, green, blue, of any size.
+they do for Triton's DALI models; or as UINT8 [H, W, 3] or [N, H, W, 3], red, green, blue, of any size; [H, W, 1] is grey.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ _HEADER_BYTES = _FILE_HEADER.size + _INFO_HEADER.size
 def encoded_pictures(name: str, tensor: Array) -> Array:
     """UINT8 tensors become object arrays of picture files; others are returned as they are.
 
-    Pixels go on as uncompressed BMP files, so that they are resized, normalised and bounded like every other picture.
+    Pixels go on as uncompressed BMP files, grey ones as PNG, so that they are resized, normalised and bounded like every other picture.
 
     Raises:
         InvalidRequestError: a UINT8 tensor of another shape.
@@ -31,12 +32,13 @@ def encoded_pictures(name: str, tensor: Array) -> Array:
         return tensor
     if tensor.ndim in (1, 2):
         return _objects([_unpadded(row.tobytes()) for row in np.atleast_2d(tensor)])
-    if tensor.ndim in (3, 4) and tensor.shape[-1] == 3 and 0 not in tensor.shape[-3:]:
+    if tensor.ndim in (3, 4) and tensor.shape[-1] in (1, 3) and 0 not in tensor.shape[-3:]:
         pictures = tensor.reshape(-1, *tensor.shape[-3:])
-        return _objects([bitmap(np.asarray(pixels, np.uint8)) for pixels in pictures])
+        encode = bitmap if tensor.shape[-1] == 3 else gray_png
+        return _objects([encode(np.asarray(pixels, np.uint8)) for pixels in pictures])
     raise InvalidRequestError(
         f"input '{name}' is UINT8 of shape {list(tensor.shape)}; expected picture files, [length] or [N,length], or "
-        "pixels, [H,W,3] or [N,H,W,3]"
+        "pixels, [H,W,3] or [N,H,W,3], or with one channel of grey"
     )
 
 
@@ -49,6 +51,21 @@ def bitmap(pixels: NDArray[np.uint8]) -> bytes:
     file_header = _FILE_HEADER.pack(b"BM", _HEADER_BYTES + rows.size, 0, 0, _HEADER_BYTES)
     info_header = _INFO_HEADER.pack(_INFO_HEADER.size, width, height, 1, 24, 0, rows.size, 0, 0, 0, 0)
     return file_header + info_header + rows.tobytes()
+
+
+def gray_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file, 8 bits of grey, uncompressed, of pixels [H, W, 1]."""
+    height, width = pixels.shape[:2]
+    rows = np.zeros((height, width + 1), np.uint8)  # a filter's number, 0 for none, before each row
+    rows[:, 1:] = pixels[..., 0]
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 0)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(kind, content) for kind, content in chunks)
+
+
+def _png_chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
 def _unpadded(picture: bytes) -> bytes:

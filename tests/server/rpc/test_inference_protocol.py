@@ -21,7 +21,7 @@ from PIL import Image
 from accelserve.protos import inference
 from accelserve.protos.services import InferenceService, UnaryMethod
 from accelserve.server.core.policy import Everything
-from accelserve.server.rpc.inference.pictures import bitmap
+from accelserve.server.rpc.inference.pictures import bitmap, gray_png
 
 Serve = Callable[..., SimpleNamespace]
 Request = inference.ModelInferRequest
@@ -75,6 +75,7 @@ FORMS = {
         [[1, 2, 3], [200, 0, 0]],
     ),
     "pixels": ("UINT8", [30, 41, 3], PIXELS.tobytes(), [[1, 2, 3]]),
+    "grey-pixels": ("UINT8", [30, 41, 1], bytes([7]) * (30 * 41), [[7, 7, 7]]),
     "batch-of-pixels": ("UINT8", [2, 30, 41, 3], PIXELS.tobytes() * 2, [[1, 2, 3]] * 2),
 }
 
@@ -134,6 +135,15 @@ def test_bitmaps_hold_the_pixels(height: int, width: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     with Image.open(io.BytesIO(bitmap(pixels))) as picture:
         np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), pixels)
+
+
+@given(height=st.integers(1, 9), width=st.integers(1, 9), seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_grey_pixels_travel_as_they_are(height: int, width: int, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 1), np.uint8)
+    with Image.open(io.BytesIO(gray_png(pixels))) as picture:
+        assert picture.mode == "L"
+        np.testing.assert_array_equal(np.asarray(picture), pixels[..., 0])
 
 
 def test_a_photograph_as_pixels_is_the_photograph(serve: Serve, photo: bytes) -> None:
