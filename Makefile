@@ -51,7 +51,8 @@ accuracy: setup
 
 bench-kernels: setup .venv-bench/ready
 	$(BIN)/python -m benchmarks.kernels
-	$(BIN)/python -m benchmarks.kernels --threads 2 --busy --results benchmarks/results/kernels-busy.json
+	$(BIN)/python -m benchmarks.kernels --threads 2 --busy
+	$(BIN)/python -m benchmarks.kernel_tables
 
 bench-serving: setup
 	$(BIN)/python -m benchmarks.memory

@@ -1,7 +1,8 @@
 """One contender in a process of its own, kept alive between rounds.
 
-Run as ``python contenders.py KIND[:OPTION=VALUE,...] MODEL THREADS`` (ours take ``isa``); it says ``ready`` with what it loaded, then reads one JSON request a
-line and answers one JSON line:
+Run as ``python contenders.py KIND[:OPTION=VALUE,...] MODEL THREADS`` (ours take ``isa``); it says ``ready`` with what it
+loaded and, if it can tell, by which ``primitives`` it computes, then reads one JSON request a line and answers one JSON
+line:
 
 * ``{"time": n, "clock": "wall"}`` -> ``{"ms": [...]}``: n inferences of one image, each timed by itself, after two that
   are not. The clock ``cpu`` counts what the process has of the processor, whatever competes; for one thread.
@@ -17,30 +18,47 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 Infer = Callable[[Image], list[NDArray[Any]]]
+NO_COMPUTATION = {"Const", "Input", "Output", "Reshape"}
+"""Layer types of OpenVINO's runtime model that run nothing."""
 
 
-def accelserve(model: Path, threads: int, isa: str | None = None) -> tuple[Infer, tuple[int, ...], str]:
+class Loaded(NamedTuple):
+    """A contender that is ready.
+
+    Attributes:
+        infer: outputs for an image.
+        shape: of the image that it takes.
+        description: its name, version and what it runs on.
+        primitives: what it computes by, ``LAYER TYPE PRIMITIVE`` -> how many layers; empty where it does not say.
+    """
+
+    infer: Infer
+    shape: tuple[int, ...]
+    description: str
+    primitives: Mapping[str, int] = {}
+
+
+def accelserve(model: Path, threads: int, isa: str | None = None) -> Loaded:
     """Our CPU device, through the same calls as the server's, on its best instruction set or the named one."""
     return _accelserve(model, threads, isa, fast=False)
 
 
-def accelserve_fast(model: Path, threads: int, isa: str | None = None) -> tuple[Infer, tuple[int, ...], str]:
+def accelserve_fast(model: Path, threads: int, isa: str | None = None) -> Loaded:
     """The same with the layers in the Winograd domain that the file beside the model names."""
     return _accelserve(model, threads, isa, fast=True)
 
 
-def _accelserve(
-    model: Path, threads: int, isa: str | None, *, fast: bool
-) -> tuple[Infer, tuple[int, ...], str]:
+def _accelserve(model: Path, threads: int, isa: str | None, *, fast: bool) -> Loaded:
     from accelserve.kernels.compiler.lower import lower
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.cpu import CpuDevice
@@ -65,46 +83,65 @@ def _accelserve(
     def infer(image: Image) -> list[NDArray[Any]]:
         return list(program.run({name: quantise(image)}).values())
 
-    return infer, kind.shape, program.description
+    return Loaded(infer, kind.shape, program.description)
 
 
-def openvino(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
-    """OpenVINO's CPU plugin with its latency hint."""
+def openvino(model: Path, threads: int) -> Loaded:
+    """OpenVINO's CPU plugin with its latency hint; ``ONEDNN_MAX_CPU_ISA`` holds its oneDNN down."""
     import openvino as ov
 
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     core = ov.Core()
     network = core.read_model(model)
     network.reshape([1, *list(network.inputs[0].partial_shape)[1:]])
-    request = core.compile_model(network, "CPU", settings).create_infer_request()
+    compiled = core.compile_model(network, "CPU", settings)
+    layers = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
+    primitives = Counter(
+        f"{layer['layerType'].value} {layer['primitiveType'].value}"
+        for layer in layers
+        if layer["layerType"].value not in NO_COMPUTATION
+    )
+    request = compiled.create_infer_request()
     shape = tuple(d.get_length() if d.is_static else 1 for d in request.model_inputs[0].partial_shape)
 
     def infer(image: Image) -> list[NDArray[Any]]:
         return list(request.infer({0: image}).values())
 
-    return infer, shape, f"openvino {ov.__version__.split('-')[0]}"
+    return Loaded(infer, shape, f"openvino {ov.__version__.split('-')[0]}", dict(primitives))
 
 
-def onnxruntime(model: Path, threads: int) -> tuple[Infer, tuple[int, ...], str]:
+def onnxruntime(model: Path, threads: int) -> Loaded:
     """The CPU provider with every graph optimisation."""
+    return _onnxruntime(model, threads, optimised=True)
+
+
+def onnxruntime_unoptimised(model: Path, threads: int) -> Loaded:
+    """The CPU provider without any: it computes what the file says, in float32, on every processor."""
+    return _onnxruntime(model, threads, optimised=False)
+
+
+def _onnxruntime(model: Path, threads: int, *, optimised: bool) -> Loaded:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     given = session.get_inputs()[0]
 
     def infer(image: Image) -> list[NDArray[Any]]:
         return list(session.run(None, {given.name: image}))
 
-    return infer, tuple(given.shape), f"onnxruntime {ort.__version__}"
+    return Loaded(infer, tuple(given.shape), f"onnxruntime {ort.__version__}")
 
 
-CONTENDERS: dict[str, Callable[..., tuple[Infer, tuple[int, ...], str]]] = {
+CONTENDERS: dict[str, Callable[..., Loaded]] = {
     "accelserve": accelserve,
     "accelserve-fast": accelserve_fast,
     "openvino": openvino,
     "onnxruntime": onnxruntime,
+    "onnxruntime-unoptimised": onnxruntime_unoptimised,
 }
 
 
@@ -144,9 +181,9 @@ def main() -> None:
     kind, model, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     name, _, listed = kind.partition(":")
     options = dict(each.split("=") for each in listed.split(",")) if listed else {}
-    infer, shape, description = CONTENDERS[name](model, threads, **options)
-    print(json.dumps({"ready": description}), flush=True)
-    serve(infer, shape)
+    loaded = CONTENDERS[name](model, threads, **options)
+    print(json.dumps({"ready": loaded.description, "primitives": loaded.primitives}), flush=True)
+    serve(loaded.infer, loaded.shape)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,15 +21,35 @@ class Contender:
     """A contender's process, ready to be timed.
 
     Args:
-        kind: ``accelserve[:OPTION=VALUE,...]``, ``openvino`` or ``onnxruntime``.
+        kind: one of ``contenders.CONTENDERS``, ours perhaps with ``:OPTION=VALUE,...``.
         python: the interpreter of the environment that holds it.
+        environment: variables that it is given besides ours.
+
+    Attributes:
+        description: what it says that it is.
+        primitives: see ``contenders.Loaded``.
     """
 
-    def __init__(self, kind: str, python: Path, model: Path, threads: int) -> None:
+    def __init__(
+        self,
+        kind: str,
+        python: Path,
+        model: Path,
+        threads: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         command = [str(python), str(SCRIPT), kind, str(model), str(threads)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.description = str(self._answer()["ready"])
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+        ready = self._answer()
+        self.description = str(ready["ready"])
+        self.primitives: dict[str, int] = ready["primitives"]
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -90,13 +111,15 @@ def interleave(
     """Time every contender in turn, ``rounds`` times ``runs`` inferences each.
 
     Some contenders' threads go on spinning for a while, which is the next one's loss; so each of them comes after each
-    other one equally often, if their number is even (a balanced Latin square: Williams 1949).
+    other one equally often (a balanced Latin square: Williams 1949), which takes twice as many rounds as contenders if
+    their number is odd.
     """
     blocks: dict[str, list[list[float]]] = {contender.kind: [] for contender in contenders}
     count = len(contenders)
     zigzag = [(k + 1) // 2 if k % 2 else (count - k // 2) % count for k in range(count)]
     for turn in range(rounds):
-        for place in zigzag:
+        # An odd number is only balanced together with the reverse order.
+        for place in reversed(zigzag) if count % 2 and turn // count % 2 else zigzag:
             contender = contenders[(place + turn) % count]
             blocks[contender.kind].append(contender.time(runs, clock))
     return {

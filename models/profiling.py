@@ -38,24 +38,33 @@ class NetworkProfile:
 
     @property
     def share_of_peak(self) -> float | None:
-        """Of the steps that multiply: their rate together by the peak, 0 to 1."""
+        """Of the steps that multiply: what they executed a second together by the peak, 0 to 1."""
         if self.peak_macs_per_second is None or not any(step.macs and step.seconds for step in self.steps):
             return None
         return share_of_peak(self.steps, self.peak_macs_per_second)
 
+    @property
+    def macs_per_second(self) -> float | None:
+        """Of the steps that multiply: multiply-accumulates of the definition, whatever the algorithm; None without any."""
+        multiplying = [step for step in self.steps if step.macs and step.seconds]
+        if not multiplying:
+            return None
+        return sum(step.macs for step in multiplying) / sum(step.seconds for step in multiplying)
+
     def step_share_of_peak(self, step: StepProfile) -> float | None:
-        """One step's rate by the peak; None where it multiplies nothing or the peak is unknown."""
+        """What one step executed a second by the peak; None where it multiplies nothing or the peak is unknown."""
         if self.peak_macs_per_second is None or not step.macs or not step.seconds:
             return None
         return share_of_peak([step], self.peak_macs_per_second)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data; milliseconds and GMAC/s."""
-        peak = self.peak_macs_per_second
+        peak, rate = self.peak_macs_per_second, self.macs_per_second
         return {
             "device": self.device,
             "ms": self.seconds * 1e3,
             "peak_gmac_per_second": None if peak is None else peak / 1e9,
+            "gmac_per_second": None if rate is None else rate / 1e9,
             "share_of_peak": self.share_of_peak,
             "steps": [
                 {

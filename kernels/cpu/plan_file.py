@@ -103,6 +103,7 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         "items": step.items,
         "shape": step.shape,
         "macs": step.macs,
+        "executed_macs": step.executed_macs,
         "weight_reads": None if step.reads is None else asdict(step.reads),
     }
 
@@ -116,6 +117,7 @@ def _step_of(document: Mapping[str, Any]) -> Step:
         items=document["items"],
         shape=tuple(document["shape"]),
         macs=document["macs"],
+        executed_macs=document["executed_macs"],
         reads=None if document["weight_reads"] is None else WeightReads(**document["weight_reads"]),
     )
 

@@ -194,12 +194,12 @@ class CpuProgram:
                 self._team.run(self._lanes[0].table.ctypes.data, len(steps), int(each.ctypes.data))
         seconds = _elapsed(clocks)
         return [
-            StepProfile(each.name, each.operator, each.shape, each.macs, float(elapsed))
+            StepProfile(each.name, each.operator, each.shape, each.macs, float(elapsed), each.executed_macs)
             for each, elapsed in zip(steps, seconds, strict=True)
         ]
 
     def peak_macs_per_second(self) -> float:
-        """What this program's instruction set can multiply at most on its workers; measured now, in some 30 ms."""
+        """What the multiply instructions of this program's instruction set allow on its workers; measured now, in some 30 ms."""
         from accelserve.kernels.cpu.peak import measured_peak
 
         with self._in_use():

@@ -53,7 +53,9 @@ class Step:
         fields: of the record, by position.
         items: 1 or more; each is a share of the work that depends on no other one.
         shape: of the result.
-        macs: multiply-accumulates.
+        macs: multiply-accumulates of the definition.
+        executed_macs: that its multiply instructions have room for, each counted as one of the peak's (``peak``), which
+            includes padding and leaves out what an algorithm spares; None: as many as ``macs``.
         reads: what it reads of the packed constants, if it is worth asking for early.
     """
 
@@ -64,6 +66,7 @@ class Step:
     items: int
     shape: tuple[int, ...]
     macs: int = 0
+    executed_macs: int | None = None
     reads: WeightReads | None = None
 
 

@@ -54,8 +54,10 @@ class StepProfile:
         name: the node, or the nodes fused into it.
         operator: what runs, with its tile or algorithm.
         shape: of the result.
-        macs: multiply-accumulates, 0 where there are none.
+        macs: multiply-accumulates of the definition, 0 where there are none.
         seconds: elapsed, from the first worker's start to the last one's end.
+        executed_macs: that the multiply instructions executed have room for: with padding, and without what an algorithm
+            spares; None where the device does not tell them from ``macs``.
     """
 
     name: str
@@ -63,11 +65,12 @@ class StepProfile:
     shape: tuple[int, ...]
     macs: int
     seconds: float
+    executed_macs: int | None = None
 
 
 def share_of_peak(profile: Sequence[StepProfile], peak_macs_per_second: float) -> float:
-    """Of the steps that multiply: their rate together by the peak, 0 to 1; 0 if there is none."""
-    macs = sum(each.macs for each in profile)
+    """Of the steps that multiply: what they executed a second together by the peak, 0 to 1; 0 if there is none."""
+    macs = sum(each.macs if each.executed_macs is None else each.executed_macs for each in profile)
     seconds = sum(each.seconds for each in profile if each.macs > 0)
     return macs / seconds / peak_macs_per_second if seconds > 0 else 0.0
 

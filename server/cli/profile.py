@@ -68,9 +68,11 @@ def _print(measured: NetworkProfile) -> None:
     console.print(table)
     console.print(f"{measured.seconds * 1e3:.2f} ms on {measured.device}", highlight=False)
     if measured.share_of_peak is not None and measured.peak_macs_per_second is not None:
-        peak = measured.peak_macs_per_second / 1e9
+        peak, reached = measured.peak_macs_per_second / 1e9, (measured.macs_per_second or 0) / 1e9
+        executed = _share(measured.share_of_peak)
         console.print(
-            f"{_share(measured.share_of_peak)} of the measured peak, {peak:.0f} GMAC/s", highlight=False
+            f"{reached:.0f} GMAC/s where it multiplies; {executed} of the measured peak of {peak:.0f} is executed",
+            highlight=False,
         )
 
 

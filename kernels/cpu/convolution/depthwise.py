@@ -89,6 +89,7 @@ class DepthwiseConvolution:
             items=items,
             shape=layer.target.type.shape,
             macs=layer.macs,
+            executed_macs=rows * columns * blocks * lanes * dots * self.isa.group,
         )
 
     def _packed_weights(self) -> NDArray[np.generic]:

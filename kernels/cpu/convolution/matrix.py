@@ -172,6 +172,7 @@ class MatrixConvolution:
             items=split.items,
             shape=layer.target.type.shape,
             macs=layer.macs,
+            executed_macs=runs.tiles * runs.rows * self._group_bytes * layer.op.groups,
             reads=self._reads(split, weights),
         )
 

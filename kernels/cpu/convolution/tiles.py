@@ -156,13 +156,13 @@ class TiledConvolution:
             items=items,
             shape=layer.target.type.shape,
             macs=layer.macs,
+            executed_macs=tiling.rows * tiling.width * layer.op.groups * self._group_weights,
         )
 
     def _weight_fields(self) -> dict[int, Field]:
         layer, context, isa, panels = self.layer, self.context, self.isa, self.panels
-        row_bytes = layer.segments * self.dots * self.unroll * isa.group * isa.weight_bits // 8
-        widths = [panels.padded(panel) for panel in range(panels.panels)]
-        group_bytes = sum(widths) * row_bytes
+        channel_bytes = self._channel_weights * isa.weight_bits // 8
+        group_bytes = self._group_weights * isa.weight_bits // 8
         weights = context.pack_later(
             group_bytes * layer.op.groups,
             lambda: pack_weights(
@@ -178,7 +178,7 @@ class TiledConvolution:
         )
         return {
             f.WEIGHTS: weights,
-            f.PANEL_BYTES: widths[0] * row_bytes,
+            f.PANEL_BYTES: panels.padded(0) * channel_bytes,
             f.GROUP_WEIGHT_BYTES: group_bytes,
             f.PARAMETERS: parameters,
             f.PARAMETER_BYTES: parameter_bytes,
@@ -187,6 +187,16 @@ class TiledConvolution:
             f.PANEL_CHANNELS: panels.full,
             **self._kernels(),
         }
+
+    @property
+    def _channel_weights(self) -> int:
+        """Of one output channel, with padding."""
+        return int(self.layer.segments * self.dots * self.unroll * self.isa.group)
+
+    @property
+    def _group_weights(self) -> int:
+        """Of one group, with padding."""
+        return sum(map(self.panels.padded, range(self.panels.panels))) * self._channel_weights
 
     def _order(self) -> NDArray[np.int64]:
         """Output channels in the order in which the kernels want them."""

@@ -133,7 +133,8 @@ class WinogradConvolution:
             fields=fields,
             items=cut.items,
             shape=self.target.type.shape,
-            macs=patches * self.weights.size,
+            macs=self.target.type.elements * 9 * self.c,
+            executed_macs=patches * self.weights.size,
         )
 
     def _source_fields(self, patch_pitch: int) -> dict[int, Field]:

@@ -28,6 +28,13 @@ class DotProduct(Protocol):
         """Emit it."""
 
 
+class Multiply(Protocol):
+    """``value`` times something, int32 lanes as many as a vector has, by one multiply instruction and little else."""
+
+    def __call__(self, emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
+        """Emit it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionSet:
     """One way to multiply uint8 by int8 and add up in int32.
@@ -46,6 +53,8 @@ class InstructionSet:
         rows: most output pixels of a tile.
         vectors: most vectors of output channels of a tile.
         load_activation, dot: the emitters.
+        multiply: what ``dot`` multiplies by, for measuring how many the processor can issue; None where ``dot`` is a
+            single instruction.
         matrix: whether the processor has AMX tiles besides.
         permitted: asks the system for what it only gives on demand; whether it was given.
     """
@@ -62,6 +71,7 @@ class InstructionSet:
     vectors: int
     load_activation: LoadActivation
     dot: DotProduct
+    multiply: Multiply | None = None
     activation_offset: int = 0
     matrix: bool = False
     permitted: Callable[[], bool] = lambda: True

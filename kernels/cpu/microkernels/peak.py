@@ -1,7 +1,9 @@
-"""The multiply-accumulates that a core can do at most: an instruction set's widest tile on operands of a few bytes.
+"""The multiply instructions that a core can issue at most, counted as multiply-accumulates.
 
-``void kernel(record, item, thread)``, a step. Operands come from the first-level cache and change from turn to turn,
-so that nothing can be hoisted out of the loop; matrix tiles stay in their registers.
+``void kernel(record, item, thread)``, a step: chains of multiply instructions on registers, as many as it takes to hide
+their latency, with nothing loaded, stored or added beside them. One instruction counts as many multiply-accumulates as the
+instruction set's dot product has. What a kernel executes, counted the same way (``Step.executed_macs``), is below it
+whatever the kernel loads, adds, transforms or leaves out.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 TURNS = 0
 MEMORY = 1
 CONFIGURATION = 2
-MEMORY_BYTES = 8192
+MEMORY_BYTES = 2048
 ARGUMENTS = ("record", "item", "thread")
-_PLACES = 4
-_MATRIX_UNROLL = 4
+_CHAINS = 12
+"""Latencies are 4 to 5 cycles and two instructions a cycle the most; with two operands 14 of 16 registers are taken."""
+_UNROLL = 4
 
 
 def macs_per_turn(isa: InstructionSet) -> int:
     """Multiply-accumulates of one turn of the loop."""
     if isa.matrix:
-        return _MATRIX_UNROLL * 4 * 16 * 16 * 64
-    return isa.rows * isa.channels * isa.group
+        return _UNROLL * 4 * 16 * 16 * 64
+    return _UNROLL * _CHAINS * isa.lanes * isa.group
 
 
 def emit_peak(name: str, isa: InstructionSet) -> str:
@@ -45,7 +48,7 @@ def _matrix_loop(emitter: Emitter, turns: ir.Value, configuration: ir.Value) -> 
     for register in range(8):
         emitter.call("llvm.x86.tilezero", nothing, [ir.Constant(I8, register)])
     with emitter.loop(turns):
-        for _ in range(_MATRIX_UNROLL):
+        for _ in range(_UNROLL):
             for total in range(4):
                 registers = (total, 4 + total // 2, 6 + total % 2)
                 emitter.call("llvm.x86.tdpbusd", nothing, [ir.Constant(I8, each) for each in registers])
@@ -54,18 +57,21 @@ def _matrix_loop(emitter: Emitter, turns: ir.Value, configuration: ir.Value) -> 
 
 def _vector_loop(emitter: Emitter, isa: InstructionSet, turns: ir.Value, memory: ir.Value) -> None:
     kind = vector(I32, isa.lanes)
-    weight_type = vector(I8 if isa.weight_bits == 8 else I16, isa.lanes * isa.group)
-    zero = ir.Constant(kind, [0] * isa.lanes)
-    totals = [[emitter.variable(zero) for _ in range(isa.vectors)] for _ in range(isa.rows)]
-    with emitter.loop(turns) as turn:
-        place = emitter.times(emitter.builder.and_(turn, emitter.const(_PLACES - 1)), MEMORY_BYTES // 8)
-        at = emitter.plus(memory, place)
-        weights = [emitter.load(emitter.plus(at, 64 * v), weight_type) for v in range(isa.vectors)]
-        for m, row in enumerate(totals):
-            activation = isa.load_activation(emitter, emitter.plus(at, 256 + 4 * m))
-            for total, weight in zip(row, weights, strict=True):
-                total.set(isa.dot(emitter, total.get(), activation, weight))
-    for m, row in enumerate(totals):
-        for v, total in enumerate(row):
-            target = emitter.plus(memory, MEMORY_BYTES // 2 + 64 * ((m * isa.vectors + v) % 32))
-            emitter.store(total.get(), target)
+    weights = emitter.load(memory, vector(I8 if isa.weight_bits == 8 else I16, isa.lanes * isa.group))
+    factor = emitter.load(emitter.plus(memory, 64), kind)
+    # Chains start from memory, so that LLVM knows none of their values.
+    chains = [
+        emitter.variable(emitter.load(emitter.plus(memory, 64 * chain), kind)) for chain in range(_CHAINS)
+    ]
+    with emitter.loop(turns):
+        for _ in range(_UNROLL):
+            for chain in chains:
+                if isa.multiply is None:
+                    chain.set(isa.dot(emitter, chain.get(), factor, weights))
+                else:
+                    chain.set(isa.multiply(emitter, chain.get(), factor))
+    for index, chain in enumerate(chains):
+        emitter.store(chain.get(), emitter.plus(memory, MEMORY_BYTES // 2 + 64 * index))
+
+
+__all__ = ["CONFIGURATION", "MEMORY", "MEMORY_BYTES", "TURNS", "emit_peak", "macs_per_turn"]

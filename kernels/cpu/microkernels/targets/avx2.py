@@ -23,9 +23,13 @@ def load_activation(emitter: Emitter, address: ir.Value) -> ir.Value:
 
 def dot(emitter: Emitter, accumulator: ir.Value, activation: ir.Value, weights: ir.Value) -> ir.Value:
     """One multiplication of pairs, one addition."""
-    operands = [emitter.builder.bitcast(activation, vector(I16, 2 * LANES)), weights]
-    products = emitter.call("llvm.x86.avx2.pmadd.wd", vector(I32, LANES), operands)
-    return emitter.builder.add(accumulator, products)
+    return emitter.builder.add(accumulator, multiply(emitter, activation, weights))
+
+
+def multiply(emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
+    """Sums of two products of int16 each."""
+    operands = [emitter.builder.bitcast(each, vector(I16, 2 * LANES)) for each in (value, factor)]
+    return emitter.call("llvm.x86.avx2.pmadd.wd", vector(I32, LANES), operands)
 
 
 INSTRUCTION_SET = InstructionSet(
@@ -41,4 +45,5 @@ INSTRUCTION_SET = InstructionSet(
     vectors=2,
     load_activation=load_activation,
     dot=dot,
+    multiply=multiply,
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from llvmlite import ir
 
 from accelserve.kernels.cpu.machine_code import CodeTarget
-from accelserve.kernels.cpu.microkernels.emit import I8, I32, Emitter, vector
+from accelserve.kernels.cpu.microkernels.emit import I8, I16, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 
 LANES = 4
+TARGET = CodeTarget("", "")
 
 
 def load_activation(emitter: Emitter, address: ir.Value) -> ir.Value:
@@ -22,10 +23,18 @@ def dot(emitter: Emitter, accumulator: ir.Value, activation: ir.Value, weights: 
     return emitter.builder.add(accumulator, emitter.builder.mul(wide, activation))
 
 
+def multiply(emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
+    """What LLVM makes of a product as narrow as those of ``dot``: x86 has no faster one than that of pairs of int16."""
+    if not TARGET.resolved_triple.startswith("x86_64"):
+        return emitter.builder.mul(value, factor)
+    operands = [emitter.builder.bitcast(each, vector(I16, 2 * LANES)) for each in (value, factor)]
+    return emitter.call("llvm.x86.sse2.pmadd.wd", vector(I32, LANES), operands)
+
+
 INSTRUCTION_SET = InstructionSet(
     name="generic",
     summary="plain int32 arithmetic on 128-bit vectors",
-    target=CodeTarget("", ""),
+    target=TARGET,
     features=(),
     preference=0,
     lanes=LANES,
@@ -35,4 +44,5 @@ INSTRUCTION_SET = InstructionSet(
     vectors=2,
     load_activation=load_activation,
     dot=dot,
+    multiply=multiply,
 )
