@@ -3,6 +3,7 @@
 ServerError
 ├── RequestError                      the caller's fault; the same request would fail again
 │   ├── InvalidRequestError           a request that breaks the contract of the API
+│   │   └── BodyTooLargeError         more bytes than are read
 │   ├── UnknownSignatureError         a signature that the model lacks
 │   ├── LabelUnavailableError         a label that points to a version that does not serve
 │   ├── ServableNotFoundError         no model, version or file system path of that name
@@ -37,6 +38,18 @@ class RequestError(ServerError):
 
 class InvalidRequestError(RequestError):
     """A request breaks the contract of the API."""
+
+
+class BodyTooLargeError(InvalidRequestError):
+    """A request of more bytes than the server reads.
+
+    Attributes:
+        limit_bytes: that it may have.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(f"the body is larger than {limit_bytes} bytes; send fewer images")
 
 
 class UnknownSignatureError(RequestError):

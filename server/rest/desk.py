@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from accelserve.server.config import RestConfig
-from accelserve.server.errors import DeadlineExceededError
+from accelserve.server.errors import BodyTooLargeError, DeadlineExceededError
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.rest.bodies import read_body
-from accelserve.server.rest.errors import status_response
+from accelserve.server.rest.errors import refusal
 from accelserve.server.rpc.status import status_of
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -24,6 +24,7 @@ Work = Callable[[bytes, CallWatch], Response]
 
 _REST = "REST"
 _OK = "OK"
+_EXPECT = "expect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ class Desk:
             response = await self._work(request, work)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
             status = status_of(error)
-            name, response = status.code.name, status_response(status)
+            name, response = status.code.name, refusal(error, status)
+            if isinstance(error, BodyTooLargeError) and _EXPECT in request.headers:
+                # Whoever waits for "100 Continue" does not send the body now; what follows could be it or a request.
+                response.headers["connection"] = "close"
         seconds = time.perf_counter() - begin
         self.metrics.count_request(model=model, api=api, entrypoint=_REST, status=name, seconds=seconds)
         return response

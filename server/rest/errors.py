@@ -8,6 +8,7 @@ from types import MappingProxyType
 import grpc
 from starlette.responses import Response
 
+from accelserve.server.errors import BodyTooLargeError
 from accelserve.server.rest.numbers import encode
 from accelserve.server.rpc.status import Status, status_of
 
@@ -33,6 +34,8 @@ HTTP_CODES: Mapping[grpc.StatusCode, int] = MappingProxyType(
     }
 )
 
+_CONTENT_TOO_LARGE = 413
+
 
 def json_response(content: object, code: int = 200) -> Response:
     """A JSON body; numbers of numpy arrays must have been made plain."""
@@ -41,7 +44,15 @@ def json_response(content: object, code: int = 200) -> Response:
 
 def error_response(error: Exception) -> Response:
     """TensorFlow Serving's error body with the code of the error's status, and when to try again."""
-    return status_response(status_of(error))
+    return refusal(error, status_of(error))
+
+
+def refusal(error: Exception, status: Status) -> Response:
+    """The body of an error whose status is known; HTTP has a code of its own for bodies that are too large."""
+    response = status_response(status)
+    if isinstance(error, BodyTooLargeError):
+        response.status_code = _CONTENT_TOO_LARGE
+    return response
 
 
 def status_response(status: Status) -> Response:

@@ -14,7 +14,7 @@ from accelserve.server.readiness import Readiness
 from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_inference import HEADER_LENGTH, call_of, parse_infer, response_of
-from accelserve.server.rest.json_tensors import decode_json
+from accelserve.server.rest.json_text import decode_json
 from accelserve.server.rest.routing import get, post
 from accelserve.server.rpc.inference.call import infer
 from accelserve.server.rpc.inference.description import (
@@ -77,16 +77,18 @@ class InferenceRoutes:
 
     async def live(self, _request: Request) -> Response:
         """Who answers is alive."""
-        return Response()
+        return json_response({"live": True})
 
     async def ready(self, _request: Request) -> Response:
         """200 if every model is ready."""
-        return Response(status_code=200 if self._readiness.server() else _NOT_READY)
+        ready = self._readiness.server()
+        return json_response({"ready": ready}, 200 if ready else _NOT_READY)
 
     async def model_ready(self, request: Request) -> Response:
         """200 if a model, or a version of it, is ready."""
-        ready = is_ready(self._registry, self._readiness, *_which(request))
-        return Response(status_code=200 if ready else _NOT_READY)
+        name, version = _which(request)
+        ready = is_ready(self._registry, self._readiness, name, version)
+        return json_response({"name": name, "ready": ready}, 200 if ready else _NOT_READY)
 
     async def server(self, _request: Request) -> Response:
         """Name, version, extensions."""
@@ -122,7 +124,7 @@ class InferenceRoutes:
         """Every version that is known; only those that serve if the body says ``{"ready": true}``."""
 
         def work(raw: bytes, _watch: CallWatch) -> Response:
-            wishes = decode_json(raw, dict[str, object]) if raw.strip() else {}
+            wishes = decode_json(raw, dict[str, object], text_behind=False) if raw.strip() else {}
             entries = index(self._registry, ready_only=wishes.get("ready") is True)
             return json_response([asdict(entry) for entry in entries])
 

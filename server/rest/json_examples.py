@@ -11,11 +11,14 @@ import numpy as np
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rest.json_tensors import decode_json, from_base64
+from accelserve.server.rest.json_elements import json_type
+from accelserve.server.rest.json_text import decode_json, from_base64
 from accelserve.server.rest.numbers import shortest
 
 _B64 = "b64"
-_INT64 = range(-(2**63), 2**63)
+_INT64_RANGE = range(-(2**63), 2**63)
+_BYTES, _FLOAT, _INT64 = "bytes", "float", "int64"
+_KINDS = {str: _BYTES, dict: _BYTES, float: _FLOAT, int: _INT64, bool: _INT64}
 
 
 class ExamplesBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,16 +77,22 @@ def _example(features: dict[str, Any]) -> tf.Example:
 
 def _fill(feature: tf.Feature, name: str, values: list[Any]) -> None:
     """All values of a feature have one kind: bytes (text or base64), whole numbers (and truths), or decimals."""
-    if all(isinstance(value, str | dict) for value in values):
+    for value in values:
+        if type(value) not in _KINDS:
+            raise InvalidRequestError(
+                f"Feature: {name} has element with unexpected JSON type: {json_type(value)}"
+            )
+    kind, *others = dict.fromkeys(_KINDS[type(value)] for value in values) or [_BYTES]
+    if others:
+        raise InvalidRequestError(f"Unexpected element type in feature: {name} expecting type: {kind}")
+    if kind == _BYTES:
         feature.bytes_list.value.extend(_bytes(name, value) for value in values)
-    elif all(isinstance(value, int) for value in values):
-        if any(value not in _INT64 for value in values):
-            raise InvalidRequestError(f"Feature: {name} has uint64 element. Only int64 is supported.")
-        feature.int64_list.value.extend(int(value) for value in values)
-    elif all(isinstance(value, float) for value in values):
+    elif kind == _FLOAT:
         feature.float_list.value.extend(values)
+    elif any(value not in _INT64_RANGE for value in values):
+        raise InvalidRequestError(f"Feature: {name} has uint64 element. Only int64 is supported.")
     else:
-        raise InvalidRequestError(f"Feature: {name} has elements of several types or of an unexpected one")
+        feature.int64_list.value.extend(int(value) for value in values)
 
 
 def _bytes(name: str, value: str | dict[str, Any]) -> bytes:

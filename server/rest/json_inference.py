@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rest.json_tensors import decode_json, from_base64
+from accelserve.server.rest.json_elements import NUMBERS, WHOLE_NUMBERS, check_kinds, flattened
+from accelserve.server.rest.json_text import decode_json, from_base64
 from accelserve.server.rest.numbers import encode, plain
 from accelserve.server.rpc.inference.call import (
     CLASSIFICATION_PARAMETER,
@@ -30,6 +32,8 @@ from accelserve.server.rpc.inference.tensors import BYTES, array_of_raw, array_o
 HEADER_LENGTH = "inference-header-content-length"
 _BINARY_SIZE = "binary_data_size"
 _B64 = "b64"
+_BOOL, _FLOATING = "BOOL", "FP"
+_TRUTHS = frozenset({bool})
 
 
 class InputTensor(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +42,7 @@ class InputTensor(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     datatype: str
     shape: list[int]
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
     data: Any = msgspec.UNSET
 
 
@@ -46,16 +50,16 @@ class RequestedOutput(msgspec.Struct, frozen=True, kw_only=True):
     """One output that the client wants; ``binary_data`` and ``classification`` are known parameters."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class InferBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A request's JSON."""
+    """A request's JSON; clients that are generated from a schema write null for what is absent."""
 
     inputs: list[InputTensor]
-    id: str = ""
-    parameters: dict[str, Any] = {}
-    outputs: list[RequestedOutput] = []
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[RequestedOutput] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,20 +77,20 @@ def parse_infer(raw: bytes, header_length: str | None) -> tuple[InferBody, bytes
         InvalidRequestError: no JSON, not of that form, or the header is no length within the body.
     """
     if header_length is None:
-        return decode_json(raw, InferBody), b""
+        return decode_json(raw, InferBody, text_behind=False), b""
     if not (header_length.isascii() and header_length.isdigit() and int(header_length[:20]) <= len(raw)):
         raise InvalidRequestError(
             f"Inference-Header-Content-Length is '{header_length}'; expected a length within the body's {len(raw)}"
         )
     end = int(header_length)
-    return decode_json(raw[:end], InferBody), raw[end:]
+    return decode_json(raw[:end], InferBody, text_behind=False), raw[end:]
 
 
 def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str) -> InferCall:
     """The call that a body makes; InvalidRequestError if its tensors do not hold together."""
-    signature = body.parameters.get(SIGNATURE_PARAMETER, "")
+    signature = (body.parameters or {}).get(SIGNATURE_PARAMETER) or ""
     outputs: dict[str, int] = {}
-    for output in body.outputs:
+    for output in body.outputs or ():
         if output.name in outputs:
             raise InvalidRequestError(f"output '{output.name}' is asked for twice")
         outputs[output.name] = _whole(output.parameters, CLASSIFICATION_PARAMETER) or 0
@@ -101,8 +105,11 @@ def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str)
 
 def response_of(body: InferBody, answer: InferAnswer) -> InferResponse:
     """The response: raw bytes for the outputs that were asked for so, JSON for the others."""
-    default = body.parameters.get("binary_data_output") is True
-    asked = {output.name: output.parameters.get("binary_data", default) is True for output in body.outputs}
+    default = (body.parameters or {}).get("binary_data_output") is True
+    asked = {
+        output.name: (output.parameters or {}).get("binary_data", default) is True
+        for output in body.outputs or ()
+    }
     outputs: list[dict[str, object]] = []
     blobs: list[bytes] = []
     for name, array in answer.outputs.items():
@@ -152,18 +159,19 @@ def _inputs(tensors: list[InputTensor], binary: bytes) -> Mapping[str, Array]:
 def _elements(tensor: InputTensor) -> list[Any]:
     if tensor.data is msgspec.UNSET:
         raise InvalidRequestError(f"input '{tensor.name}' has neither data nor a binary_data_size")
-    flat: list[Any] = []
-    pending = [tensor.data]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(reversed(value))
-        else:
-            flat.append(value)
+    elements = flattened(tensor.data)
     if tensor.datatype == BYTES:
-        base64_text = tensor.parameters.get("content_type") == "base64"
-        return [_bytes(tensor.name, value, base64_text) for value in flat]
-    return flat
+        base64_text = (tensor.parameters or {}).get("content_type") == "base64"
+        return [_bytes(tensor.name, value, base64_text) for value in elements.flat]
+    check_kinds(elements, _kinds_of(tensor.datatype), tensor.datatype)
+    return elements.flat
+
+
+def _kinds_of(datatype: str) -> AbstractSet[type]:
+    """The Python types of the JSON values that a datatype takes: FP32 whole numbers too, INT32 no others."""
+    if datatype == _BOOL:
+        return _TRUTHS
+    return NUMBERS if datatype.startswith(_FLOATING) else WHOLE_NUMBERS
 
 
 def _bytes(name: str, value: object, base64_text: bool) -> bytes:
@@ -192,8 +200,8 @@ def _text(item: bytes) -> object:
         return {_B64: base64.b64encode(item).decode()}
 
 
-def _whole(parameters: Mapping[str, Any], name: str) -> int | None:
-    value = parameters.get(name)
+def _whole(parameters: Mapping[str, Any] | None, name: str) -> int | None:
+    value = (parameters or {}).get(name)
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:

@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import re
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.rest.json_elements import (
+    NUMBERS,
+    Elements,
+    check_kinds,
+    elements_of,
+    numeric_array,
+    shown,
+)
+from accelserve.server.rest.json_text import decode_json, from_base64
 from accelserve.server.rest.numbers import plain
 
 Array = NDArray[np.generic]
-T = TypeVar("T")
 _B64 = "b64"
-_SPECIAL_NUMBER = re.compile(rb"NaN|Infinity")
+_TEXT = frozenset({str, dict})
+_BYTES = frozenset({bytes})
+_FLOAT32 = np.dtype(np.float32)
 
 
 class PredictBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,45 +67,23 @@ def parse_predict(body: bytes) -> PredictBody:
     return parsed
 
 
-def decode_json(body: bytes, kind: type[T]) -> T:
-    """JSON as a struct; NaN, Infinity and -Infinity are numbers, as they are to TensorFlow Serving.
-
-    Raises:
-        InvalidRequestError: no JSON, or not of that form.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        lenient = _lenient(body) if _SPECIAL_NUMBER.search(body) else None
-        if lenient is None:
-            raise InvalidRequestError(f"JSON Parse error: {error or 'nested too deeply'}") from error
-    try:
-        return msgspec.convert(lenient, kind)
-    except msgspec.ValidationError as error:
-        raise InvalidRequestError(f"JSON Parse error: {error}") from error
-
-
-def _lenient(body: bytes) -> object | None:
-    """The body by Python's own parser, which knows these numbers; None if it is no JSON to it either."""
-    try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return parsed
-
-
 def arrays_of(body: PredictBody, known: Collection[str]) -> dict[str, Array]:
-    """Input name -> array; bytes as object arrays.
+    """Input name -> array; numbers as float32, bytes as object arrays.
 
     Args:
         body: of the request.
         known: aliases of the signature's inputs; the only one is meant where the body names none.
 
     Raises:
-        InvalidRequestError: ragged, mixed, or not base64.
+        InvalidRequestError: ragged, mixed, not base64, or neither numbers nor text.
     """
-    columns = _columns_of_rows(body.instances, known) if body.by_row else _named(body.inputs, known)
-    return {name: _array(name, values) for name, values in columns.items()}
+    if not body.by_row:
+        return {
+            name: _array(_read(value, _is_text(_first_leaf(value))))
+            for name, value in _named(body.inputs, known).items()
+        }
+    named, columns = _columns_of_rows(body.instances, known)
+    return {name: _stacked(rows, f" key: {name}" if named else "") for name, rows in columns.items()}
 
 
 def response_body(body: PredictBody, outputs: Mapping[str, Array]) -> dict[str, object]:
@@ -109,18 +97,19 @@ def response_body(body: PredictBody, outputs: Mapping[str, Array]) -> dict[str, 
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in rows]}
 
 
-def _columns_of_rows(rows: object, known: Collection[str]) -> dict[str, list[Any]]:
+def _columns_of_rows(rows: object, known: Collection[str]) -> tuple[bool, dict[str, list[Any]]]:
+    """Whether the rows name their inputs, and input name -> its value in every row."""
     if not isinstance(rows, list) or not rows:
         raise InvalidRequestError("'instances' must be a list of at least one item")
     if not _names_inputs(rows[0]):
-        return {_only(known): rows}
+        return False, {_only(known): rows}
     names = list(rows[0])
     for index, row in enumerate(rows):
         if not _names_inputs(row) or set(row) != set(names):
             raise InvalidRequestError(
                 f"instance {index} does not name the inputs that instance 0 names: {names}"
             )
-    return {name: [row[name] for row in rows] for name in names}
+    return True, {name: [row[name] for row in rows] for name in names}
 
 
 def _named(inputs: object, known: Collection[str]) -> dict[str, Any]:
@@ -142,15 +131,39 @@ def _only(known: Collection[str]) -> str:
     return next(iter(known))
 
 
-def _array(name: str, value: object) -> Array:
-    if isinstance(value, dict | str):
-        value = [value]
-    if isinstance(value, list) and value and _is_bytes(_first_leaf(value)):
-        return _strings(name, value)
-    try:
-        return np.asarray(value, dtype=np.float32)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidRequestError(f"input '{name}' is no tensor of numbers: {error}") from error
+def _stacked(rows: list[Any], key: str) -> Array:
+    """One tensor of a value in every row; all have the shape of the first."""
+    holds_text = _is_text(_first_leaf(rows))
+    tensors: list[Elements] = []
+    for index, row in enumerate(rows):
+        try:
+            tensors.append(_read(row, holds_text))
+            _check_same_shape(tensors[0], tensors[-1])
+        except InvalidRequestError as error:
+            raise InvalidRequestError(
+                f"Failed to process element: {index}{key} of 'instances' list. Error: INVALID_ARGUMENT: {error}"
+            ) from error
+    first = tensors[0]
+    flat = first.flat if len(tensors) == 1 else list(chain.from_iterable(each.flat for each in tensors))
+    return _array(replace(first, shape=(len(tensors), *first.shape), flat=flat))
+
+
+def _check_same_shape(first: Elements, other: Elements) -> None:
+    if len(first.flat) != len(other.flat):
+        raise InvalidRequestError(f"Expecting tensor size: {len(first.flat)} but got: {len(other.flat)}")
+    if first.shape != other.shape:
+        wanted, got = (f"[{','.join(map(str, each.shape))}]" for each in (first, other))
+        raise InvalidRequestError(f"Expecting shape {wanted} but got: {got}")
+
+
+def _read(value: object, holds_text: bool) -> Elements:
+    """Elements that are all bytes, or else all numbers."""
+    elements = elements_of(value)
+    if not holds_text:
+        check_kinds(elements, NUMBERS, "float")
+        return elements
+    check_kinds(elements, _TEXT, "string")
+    return Elements(elements.shape, [_bytes(each) for each in elements.flat], _BYTES)
 
 
 def _first_leaf(value: object) -> object:
@@ -159,37 +172,27 @@ def _first_leaf(value: object) -> object:
     return value
 
 
-def _is_bytes(value: object) -> bool:
-    return isinstance(value, dict | str)
+def _is_text(value: object) -> bool:
+    return type(value) in _TEXT
 
 
-def _strings(name: str, values: list[Any]) -> Array:
-    # [[a], [b]] is how row format writes [N, 1]; an image needs no deeper nesting.
-    flat = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in values]
-    array = np.empty(len(flat), dtype=object)
-    for index, item in enumerate(flat):
-        array[index] = _bytes(name, index, item)
-    return array
+def _array(elements: Elements) -> Array:
+    if elements.kinds != _BYTES:
+        return numeric_array(elements, _FLOAT32)
+    array = np.empty(len(elements.flat), dtype=object)
+    array[:] = elements.flat
+    return array.reshape(elements.shape)
 
 
-def _bytes(name: str, index: int, item: object) -> bytes:
-    if isinstance(item, str):
-        return item.encode()
-    if isinstance(item, dict) and set(item) == {_B64} and isinstance(item[_B64], str):
-        try:
-            return from_base64(item[_B64])
-        except binascii.Error as error:
-            raise InvalidRequestError(f"element {index} of input '{name}' is not base64: {error}") from error
-    raise InvalidRequestError(f'element {index} of input \'{name}\' must be {{"b64": "..."}}')
-
-
-def from_base64(text: str) -> bytes:
-    """Base64 with or without its padding, as TensorFlow Serving takes it; binascii.Error for anything else."""
+def _bytes(value: str | dict[str, Any]) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if set(value) != {_B64} or not isinstance(value[_B64], str):
+        raise InvalidRequestError(f"{shown(value)} not formatted correctly for base64 data")
     try:
-        unpadded = text.rstrip("=").encode("ascii")
-    except UnicodeEncodeError as error:
-        raise binascii.Error("only ASCII characters are allowed") from error
-    return base64.b64decode(unpadded + b"=" * (-len(unpadded) % 4), validate=True)
+        return from_base64(value[_B64])
+    except binascii.Error as error:
+        raise InvalidRequestError(f"Unable to base64 decode: {error}") from error
 
 
 def _plain(name: str, array: Array) -> Any:

@@ -35,6 +35,10 @@ from accelserve.server.rpc.status import Status, status_of
 from accelserve.server.rpc.streams import OpenStreams
 from accelserve.server.scheduler.watch import CallWatch
 
+# Triton's word to clients that ask with enable_empty_final_response, and wait until a response says that it is the last
+# of its request: here the first one always is.
+_FINAL = "triton_final_response"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfer:
@@ -98,6 +102,7 @@ class ModelStreamInfer:
             # The identity tells a client with several requests under way which of them failed.
             failed = inference.ModelInferResponse(id="" if request is None else request.id)
             response = inference.ModelStreamInferResponse(error_message=status.message, infer_response=failed)
+        response.infer_response.parameters[_FINAL].bool_param = True
         self._observe(request, status, time.perf_counter() - begin)
         return response.SerializeToString()
 

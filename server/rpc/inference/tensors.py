@@ -94,7 +94,8 @@ def array_of_values(name: str, datatype: str, shape: Sequence[int], values: Sequ
     if datatype == BYTES:
         return _shaped(name, _objects(list(values)), shape)
     try:
-        array: Array = np.array(values, _dtype(name, datatype))
+        with np.errstate(over="ignore"):  # beyond a float's range is infinity, as in raw tensors
+            array: Array = np.array(values, _dtype(name, datatype))
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidRequestError(f"input '{name}' holds what is no {datatype}: {error}") from error
     return _shaped(name, array, shape)

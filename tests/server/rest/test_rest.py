@@ -134,8 +134,8 @@ def test_the_list_of_models(rest: Rest) -> None:
             400,
             "input tensor alias not found in signature: X. Inputs expected to be in the set {images}.",
         ),
-        ("/v1/models/colour:predict", {"inputs": {"b64": "%"}}, 400, "element 0 of input 'images' is not base64"),
-        ("/v1/models/colour:predict", {"instances": [[1, 2], [3]]}, 400, "input 'images' is no tensor of numbers"),
+        ("/v1/models/colour:predict", {"inputs": {"b64": "%"}}, 400, "Unable to base64 decode: "),
+        ("/v1/models/colour:predict", {"instances": [[1, 2], [3]]}, 400, "Failed to process element: 1 of 'instances' list. Error: "),
         ("/v1/models/colour:predict", {"instances": [DIM, {"b64": ""}]}, 400, "Input is empty. Element 1 of the batch: "),
         ("/v1/models/colour:guess", {}, 400, "Malformed request: POST /v1/models/colour:guess"),
         ("/v2/else", {}, 400, "Malformed request: POST /v2/else"),
@@ -198,7 +198,7 @@ def test_broken_gzip_is_refused(rest: Rest, body: bytes) -> None:
 def test_a_body_that_is_too_large_is_refused(rest: Rest) -> None:
     _, client = rest(rest=RestConfig(address="127.0.0.1", port=0, max_body_bytes=1000))
     response = client.post("/v1/models/colour:predict", content=b" " * 2000)
-    assert response.status_code == 400
+    assert response.status_code == 413
     assert "the body is larger than 1000 bytes" in response.json()["error"]
 
 

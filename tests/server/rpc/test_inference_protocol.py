@@ -277,6 +277,16 @@ def test_a_stream_answers_in_order_and_survives_a_bad_request(serve: Serve) -> N
     assert (last.infer_response.id, means(last.infer_response).tolist()) == ("last", [[200, 0, 0]])
 
 
+def test_every_answer_of_a_stream_says_that_it_is_the_last_of_its_request(serve: Serve) -> None:
+    """Clients of Triton that ask with ``enable_empty_final_response`` wait for it (its parameters extension)."""
+    good, bad = (raw_request("BYTES", [1], prefixed(content)) for content in (DIM, b"no picture"))
+    for request in (good, bad):
+        request.parameters["triton_enable_empty_final_response"].bool_param = True
+    stream = InferenceService.MODEL_STREAM_INFER.stub(serve().channel)
+    for response in stream(iter([good, bad]), timeout=20):
+        assert response.infer_response.parameters["triton_final_response"].bool_param
+
+
 def ask(server: SimpleNamespace, method: UnaryMethod[Any, Any], **fields: Any) -> Any:
     return method.stub(server.channel)(method.request(**fields), timeout=20)
 
