@@ -1,0 +1,122 @@
+using System.Net;
+using System.Net.Http;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Grpc.Core;
+
+namespace Accelserve.Client;
+
+/// <summary>What kept a call from a gRPC server: gRPC itself names neither the address nor the cause.</summary>
+/// <param name="Code">The status that gRPC's other implementations have for it.</param>
+/// <param name="Sentence">Address and cause.</param>
+/// <param name="CanPass">Whether it may be gone at the next attempt.</param>
+internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool CanPass)
+{
+    private const string HttpStatus = "HTTP status code: ";
+    private const string ContentType = "Invalid content-type value: ";
+
+    /// <summary>The obstacle, if there was one.</summary>
+    public static Obstacle? Find(RpcException exception, Endpoint endpoint)
+    {
+        var target = endpoint.Target;
+        return OfConnection(exception.Status.DebugException, target) ?? OfAnswer(exception, target);
+    }
+
+    private static Obstacle? OfConnection(Exception? exception, string target)
+    {
+        for (var each = exception; each is not null; each = each.InnerException)
+        {
+            switch (each)
+            {
+                case AuthenticationException:
+                    return new Obstacle(
+                        StatusCode.Unavailable, $"No trust between {target} and this client: {Flat(each)}", CanPass: false);
+                case SocketException socket:
+                    return OfSocket(socket, target);
+                default:
+                    break;
+            }
+        }
+
+        return exception is HttpRequestException request ? OfHttp(request, target) : null;
+    }
+
+    private static Obstacle OfSocket(SocketException exception, string target) => exception.SocketErrorCode switch
+    {
+        SocketError.ConnectionRefused => Passing($"Nothing listens at {target}: connection refused."),
+        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain =>
+            Passing($"The name in {target} cannot be resolved: {exception.Message}."),
+        SocketError.TimedOut => Passing($"No connection to {target} in time."),
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable => Passing($"No way to {target}: {exception.Message}."),
+        _ => Passing($"The connection to {target} failed: {exception.Message}."),
+    };
+
+    private static Obstacle Passing(string sentence) => new(StatusCode.Unavailable, sentence, CanPass: true);
+
+    private static Obstacle? OfHttp(HttpRequestException exception, string target)
+    {
+#if NET
+        return exception.HttpRequestError switch
+        {
+            HttpRequestError.SecureConnectionError => new Obstacle(
+                StatusCode.Unavailable, $"No TLS connection to {target}: {Flat(exception)}", CanPass: false),
+            HttpRequestError.VersionNegotiationError => new Obstacle(
+                StatusCode.Unavailable, $"{target} speaks no HTTP/2: {Flat(exception)}", CanPass: false),
+            HttpRequestError.ProxyTunnelError => new Obstacle(
+                StatusCode.Unavailable, $"The proxy on the way to {target} refuses: {Flat(exception)}", CanPass: true),
+            _ => null,
+        };
+#else
+        _ = exception;
+        _ = target;
+        return null;
+#endif
+    }
+
+    /// <summary>Answers that are no gRPC; the exception has no more than their text.</summary>
+    private static Obstacle? OfAnswer(RpcException exception, string target)
+    {
+        var details = exception.Status.Detail;
+        if (After(details, HttpStatus) is { } status)
+        {
+            return new Obstacle(
+                exception.StatusCode,
+                $"{target} answered HTTP {status} instead of gRPC: a proxy or a web server is in the way, or the port is another service's.",
+                CanPass: true);
+        }
+
+        if (After(details, ContentType) is { } type)
+        {
+            // gRPC says CANCELLED here, but nobody cancelled.
+            return new Obstacle(
+                StatusCode.Unknown,
+                $"{target} answered {type} instead of gRPC: a proxy or a web server is in the way, or the port is another service's.",
+                CanPass: false);
+        }
+
+        return null;
+    }
+
+    private static string? After(string details, string words)
+    {
+        var start = details.IndexOf(words, StringComparison.Ordinal);
+        return start < 0 || !details.StartsWith("Bad gRPC response", StringComparison.Ordinal)
+            ? null
+            : details.Substring(start + words.Length).TrimEnd('.', ' ');
+    }
+
+    /// <summary>The messages of an exception and its causes, each once.</summary>
+    private static string Flat(Exception exception)
+    {
+        var messages = new List<string>();
+        for (var each = exception; each is not null; each = each.InnerException!)
+        {
+            if (!messages.Contains(each.Message, StringComparer.Ordinal))
+            {
+                messages.Add(each.Message);
+            }
+        }
+
+        return string.Join(" ", messages);
+    }
+}
