@@ -139,6 +139,7 @@ def convert_imported(
     check_destination(options.repository, options.name)
     spec = options.preprocess or _own_preprocessing(imported)
     (kind,) = _checked_input(imported.graph, spec)
+    _check_outputs(imported.graph)
     stage = _detection(imported, spec, options)
     labels = _labels(imported, stage, options)
     pictures = _pictures(options)
@@ -238,6 +239,17 @@ def _channels_advice(channels: int, spec: PreprocessSpec) -> str:
             'for a network that reads grey, set "color_order" to "GRAY", and one number as "mean" and "scale"'
         )
     return '"color_order": "GRAY" is for networks of one channel; this one needs "RGB" or "BGR"'
+
+
+def _check_outputs(graph: Graph) -> None:
+    for name, value in graph.outputs.items():
+        kind = graph.type_of(value)
+        if kind.shape[:1] != (1,):
+            raise ConversionError(
+                f"output '{name}' is {kind} for one image; its first axis must be the batch, or the answers to several "
+                "images could not be told apart. Export the network with the batch kept (in PyTorch flatten(1) or "
+                "reshape(x.shape[0], ...) instead of squeeze() or view(-1, ...))"
+            )
 
 
 def _pictures(options: ConvertOptions) -> Pictures | None:

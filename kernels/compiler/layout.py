@@ -18,17 +18,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Concat, DType, Graph, Node, Padding, Reshape, Slice, TensorType
 
 NO_HALO: Padding = (0, 0, 0, 0)
+NO_FILL = -1
+"""No byte: a value with it has no halo."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Where a value lives in its buffer.
 
-    Element [0, i, j, c] of an image tensor is at ``origin + i * row_pitch + j * pixel_pitch + c * element bytes``;
-    tensors of other ranks are dense from ``origin`` on.
+    Element [n, i, j, c] of an image tensor is at
+    ``origin + (n * rows + i) * row_pitch + j * pixel_pitch + c * element bytes``; tensors of other ranks are dense from
+    ``origin`` on. Where there is more than one image there is no halo.
 
     Attributes:
         buffer: index of the buffer.
@@ -92,12 +96,13 @@ class Layout:
 
 
 def with_one_fill_each(graph: Graph, rules: LayoutRules) -> Graph:
-    """The same network, where no value is read with two different padding bytes.
+    """The same network, where no value is read with two different padding bytes, nor a join of rows with any.
 
-    Readers that ask for another byte than the first reader does get a copy, made by a Slice of the whole.
+    Readers that ask for another byte than the first reader does get a copy, made by a Slice of the whole; so do readers
+    of a Concat along another axis than channels, whose parts have several writers in one frame.
     """
     copies: dict[tuple[str, int], str] = {}
-    first: dict[str, int] = {}
+    first = {node.output: NO_FILL for node in graph if isinstance(node.op, Concat) and node.op.axis != 3}
     nodes: list[Node] = []
     for node in graph:
         inputs = list(node.inputs)
@@ -341,6 +346,12 @@ def _frame(buffer: int, kind: TensorType, halo: Padding) -> tuple[Placement, int
         return Placement(buffer=buffer, origin=0, type=kind, pixel_pitch=pixel, row_pitch=row), max(
             kind.size_bytes, 1
         )
+    if kind.shape[0] != 1:
+        if halo != NO_HALO:
+            raise PlanError(f"{kind} has {kind.shape[0]} images and would need a halo around each of them")
+        return Placement(
+            buffer=buffer, origin=0, type=kind, pixel_pitch=pixel, row_pitch=row
+        ), kind.size_bytes
     top, left, bottom, right = halo
     row += max(left, right) * pixel
     origin = top * row + left * pixel

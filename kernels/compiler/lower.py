@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 from accelserve.kernels.compiler.passes.activations_to_uint8 import activations_to_uint8
 from accelserve.kernels.compiler.passes.fold_affine_into_layer import fold_affine_into_layer
+from accelserve.kernels.compiler.passes.fold_constants import fold_constants
 from accelserve.kernels.compiler.passes.integer_inputs import integer_inputs
 from accelserve.kernels.compiler.passes.lower_convolution import lower_convolution, lower_residual_convolution
 from accelserve.kernels.compiler.passes.lower_elementwise import lower_elementwise
 from accelserve.kernels.compiler.passes.lower_pointwise import lower_pointwise
 from accelserve.kernels.compiler.passes.merge_equal_nodes import merge_equal_nodes
 from accelserve.kernels.compiler.passes.move_dequantize_down import move_dequantize_down
+from accelserve.kernels.compiler.passes.symmetric_weights import symmetric_weights
 from accelserve.kernels.compiler.passes.use_winograd import use_winograd
 from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.ir import Graph, WinogradTaps
@@ -22,11 +24,13 @@ TO_INTEGERS: tuple[Pass, ...] = (
     activations_to_uint8,
     merge_equal_nodes,
     move_dequantize_down,
+    symmetric_weights,
     fold_affine_into_layer,
     lower_residual_convolution,
     lower_convolution,
     lower_pointwise,
     lower_elementwise,
+    fold_constants,
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Array, Graph, QuantParams, TensorType
 
 
@@ -19,13 +20,27 @@ class Lowered:
     """A graph of integer operators (and float32 ones where int8 cannot go), ready for any device.
 
     Attributes:
-        graph: image tensors are NHWC, the leading dimension is 1.
+        graph: for one image. The first axis of every input and output counts images, so that it is of size 1 here;
+            programs put the results of a batch's images side by side along it. Between them a leading axis may be
+            longer. Image tensors are NHWC.
         input_quantization: input name -> how its uint8 elements stand for reals; an input that the network reads
             as float32 is absent.
+
+    Raises:
+        PlanError: the first axis of an input or output is no batch of one image.
     """
 
     graph: Graph
     input_quantization: Mapping[str, QuantParams]
+
+    def __post_init__(self) -> None:
+        outputs = {public: self.graph.type_of(value) for public, value in self.graph.outputs.items()}
+        for what, types in (("input", self.graph.inputs), ("output", outputs)):
+            for name, kind in types.items():
+                if kind.shape[:1] != (1,):
+                    raise PlanError(
+                        f"{what} '{name}' is {kind} for one image; its first axis must be the batch, of size 1"
+                    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
 from accelserve.kernels.errors import DeviceError, PlanError, UnsupportedNodesError
+from accelserve.kernels.ir import Graph
 from accelserve.kernels.opencl.compile import compile_segment
 from accelserve.kernels.opencl.configuration import EMULATION, EngineConfiguration
 from accelserve.kernels.opencl.discovery import choose, discover
@@ -88,6 +89,7 @@ class FpgaDevice:
 
     def _load(self, lowered: Lowered, options: LoadOptions) -> FpgaProgram:
         wanted = self._options
+        _check_leading_axes(lowered.graph)
         device = choose(self._name, discover())
         program, configuration = _program_for(device, wanted, options.cache)
         path = wanted.path if isinstance(program, SourceProgram) else program.manifest.path
@@ -146,6 +148,16 @@ def _program_for(
         )
     configuration = wanted.configuration or EMULATION
     return SourceProgram(render(configuration, wanted.path), wanted.path, cache), configuration
+
+
+def _check_leading_axes(graph: Graph) -> None:
+    for node in graph:
+        kind = graph.type_of(node.output)
+        if kind.shape[:1] != (1,):
+            raise PlanError(
+                f"'{node.name}' ({node.op.label}) makes {kind} of one image; the engine and what it exchanges with the "
+                "host know a leading axis of 1 only"
+            )
 
 
 def _check_maker(device: OpenClDevice, bitstream: Bitstream) -> None:

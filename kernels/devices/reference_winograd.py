@@ -53,8 +53,17 @@ def _output_taps(g: Sequence[Floats]) -> list[Floats]:
 
 @computes(ir.QWinogradConv2d)
 def qwinograd_conv2d(op: ir.QWinogradConv2d, operands: Values) -> Any:
+    """Image by image, where the leading axis counts several."""
+    values = [
+        _one_image(op, operands[0][image : image + 1], *operands[1:4]) for image in range(len(operands[0]))
+    ]
+    return through_epilogue(op.epilogue, np.concatenate(values), operands[4:])
+
+
+def _one_image(
+    op: ir.QWinogradConv2d, x: NDArray[np.uint8], weights: NDArray[np.int8], scale: Floats, bias: Floats
+) -> Floats:
     """float64 holds every partial sum of products of bytes exactly."""
-    x, weights, scale, bias = operands[:4]
     q = quantised_taps(transformed_patches(x, op.padding, op.input_zero_point), op.taps)
     g = [[_products(op, q, weights, scale, i, j) for j in range(4)] for i in range(4)]
     g[1][1] = g[1][1] + bias
@@ -62,8 +71,7 @@ def qwinograd_conv2d(op: ir.QWinogradConv2d, operands: Values) -> Any:
     y = np.stack([np.stack(_output_taps([h[j][a] for j in range(4)]), axis=2) for a in range(2)], axis=1)
     rows, columns = op.window.output_size(op, x.shape[1:3])
     whole = y.reshape(2 * y.shape[0], 2 * y.shape[2], -1)
-    value = np.ascontiguousarray(whole[None, :rows, :columns])
-    return through_epilogue(op.epilogue, value, operands[4:])
+    return np.ascontiguousarray(whole[None, :rows, :columns])
 
 
 def _products(

@@ -129,7 +129,7 @@ def _observe_one(graph: Graph, feeds: Mapping[str, Array], observers: Mapping[st
 
     # Overflow is told by what overflowed; numpy's warnings would name its own source.
     with np.errstate(all="ignore"):
-        evaluate(graph, feeds, watch)
+        evaluate(graph, feeds, watch, any_order=True)
 
 
 def _not_finite(value: str) -> str:

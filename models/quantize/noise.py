@@ -94,5 +94,5 @@ def _values(graph: Graph, name: str, image: NDArray[np.float32], wanted: set[str
 
     if name in wanted:
         kept[name] = image[None]
-    evaluate(graph, {name: image[None]}, watch)
+    evaluate(graph, {name: image[None]}, watch, any_order=True)
     return kept

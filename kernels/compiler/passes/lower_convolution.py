@@ -9,7 +9,8 @@ With ``layer`` one of Conv2d, Dense of (Dequantize(x), Dequantize(constant w), b
 3. ``Quantize([Clip](layer))`` -> ``QConv2d``.
 4. ``layer`` that something else reads -> ``QConv2d`` without epilogue, a float32 result.
 
-Rules 1 and 2 are offered to the whole graph before 3 and 4. Dense runs as a 1x1 convolution of one pixel.
+Rules 1 and 2 are offered to the whole graph before 3 and 4. Dense runs as a 1x1 convolution, its rows being
+pixels.
 Pre: weights are symmetric; activations are per-tensor uint8. A layer that does not fit stays float32.
 """
 
@@ -159,7 +160,7 @@ def _integer_layer(
     operands = [layer.source[0], *constants, *([residual[0]] if residual else [])]
     if isinstance(layer.node.op, Conv2d):
         return Replacement((Node(name, op, tuple(operands), output),), constants)
-    return Replacement(_on_one_pixel(index, name, op, operands, output), constants)
+    return Replacement(_on_pixels(index, name, op, operands, output), constants)
 
 
 def _as_convolution(layer: Layer) -> tuple[Window, int, Array]:
@@ -189,20 +190,20 @@ def _epilogue(layer: Layer, tail: Tail | None, residual: tuple[str, QuantParams]
     )
 
 
-def _on_one_pixel(
+def _on_pixels(
     index: GraphIndex, name: str, op: QConv2d, operands: Sequence[str], output: str
 ) -> tuple[Node, ...]:
-    """A dense layer: [N, C] as an image of one pixel, and back."""
-    batch, channels = index.graph.type_of(operands[0]).shape
+    """A dense layer: [N, C] as an image of one row of N pixels, and back."""
+    rows, channels = index.graph.type_of(operands[0]).shape
     pixels = f"{name}/pixels"
-    nodes = [Node(pixels, Reshape((batch, 1, 1, channels)), (operands[0],), pixels)]
+    nodes = [Node(pixels, Reshape((1, 1, rows, channels)), (operands[0],), pixels)]
     operands = [pixels, *operands[1:]]
     outputs = index.graph.type_of(output).shape[1]
     if len(operands) == 5:
         residual = f"{name}/residual_pixels"
-        nodes.append(Node(residual, Reshape((batch, 1, 1, outputs)), (operands[4],), residual))
+        nodes.append(Node(residual, Reshape((1, 1, rows, outputs)), (operands[4],), residual))
         operands[4] = residual
     image = f"{name}/image"
     nodes.append(Node(name, op, tuple(operands), image))
-    nodes.append(Node(f"{name}/vector", Reshape((batch, outputs)), (image,), output))
+    nodes.append(Node(f"{name}/vector", Reshape((rows, outputs)), (image,), output))
     return tuple(nodes)

@@ -24,6 +24,7 @@ from accelserve.kernels.cpu.microkernels.element_fields import (
     TARGET,
 )
 from accelserve.kernels.cpu.ops.pooling import pixel_at, source_at, taps_at
+from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Conv2d, Dense, Node, Window
 
 GROUPS = 40
@@ -84,6 +85,8 @@ def _packed(weights: NDArray[np.float32], groups: int) -> NDArray[np.float32]:
 def lower_float_convolution(node: Node, context: Context) -> Sequence[Step]:
     """One step; a dense layer is a convolution of one pixel, or of as many as it has rows."""
     op = node.op
+    if any(context.constant(value) is None for value in node.inputs[1:]):
+        raise UnsupportedNodesError([(node.name, f"{op.label} by weights that are not constant")])
     weights = np.asarray(context.constant(node.inputs[1]), np.float32)
     kind = context.type_of(node.output)
     window, groups = (op.window, op.groups) if isinstance(op, Conv2d) else (Window(kernel=(1, 1)), 1)

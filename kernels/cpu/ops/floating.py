@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from accelserve.kernels.cpu.compiled import Compiled
+from accelserve.kernels.cpu.elementary import sigmoid, tanh
 from accelserve.kernels.cpu.frames import rows_of_item
-from accelserve.kernels.cpu.jit import inlined, step
+from accelserve.kernels.cpu.jit import step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import as_float, f32_at, field
 from accelserve.kernels.cpu.strided_copy import dense_strides
@@ -47,13 +47,6 @@ LEAST_ELEMENTS = 4096
 """Below so many elements an item is not worth its claim."""
 
 
-@inlined
-def sigmoid(x: np.float32) -> np.float32:
-    """By the exponential of a negative number on both sides, so that nothing overflows."""
-    small = np.float32(math.exp(-abs(x)))
-    return (np.float32(1) if x >= 0 else small) / (np.float32(1) + small)
-
-
 @step
 def unary(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the elements; which function is the record's choice."""
@@ -77,7 +70,7 @@ def unary(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every 
         elif function == HARD_SWISH:
             y[i] = v * min(max(v / np.float32(6) + np.float32(0.5), np.float32(0)), np.float32(1))
         else:
-            y[i] = np.float32(math.tanh(v))
+            y[i] = tanh(v)
 
 
 @step

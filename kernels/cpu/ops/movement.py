@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accelserve.kernels.compiler.layout import Placement
-from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
+from accelserve.kernels.compiler.layout import NO_HALO, Placement
+from accelserve.kernels.cpu.frames import CHANNELS, FIELDS, HEIGHT, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
 from accelserve.kernels.cpu.jit import step
-from accelserve.kernels.cpu.lowering import Context, Step, float_bits, lowers
+from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import copy_bytes, field, fill_bytes, s32_at
 from accelserve.kernels.cpu.strided_copy import (
     ELEMENT,
@@ -25,7 +25,7 @@ from accelserve.kernels.cpu.strided_copy import (
     dense_strides,
     strides_of,
 )
-from accelserve.kernels.errors import UnsupportedNodesError
+from accelserve.kernels.errors import PlanError, UnsupportedNodesError
 from accelserve.kernels.ir import Concat, Node, Pad, Reshape, Slice, Transpose
 
 SOURCE_FRAME = 28
@@ -33,7 +33,7 @@ SOURCE_FRAME = 28
 
 @step
 def fill(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Set rows of a frame, or all of a tensor of another rank, to one element's bits; items share the rows."""
+    """Set rows of a frame with its halo, or all of a tensor of another rank, to one element's bits; items share the rows."""
     target, size, value = (
         field(record, TARGET),
         field(record, ELEMENT),
@@ -55,6 +55,7 @@ def fill(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every s
                 words = s32_at(at, inner)
                 for i in range(inner):
                     words[i] = value
+    fill_halo(record + 8 * HALO, first, last)
 
 
 @step
@@ -123,7 +124,7 @@ def lower_reshape(node: Node, context: Context) -> Sequence[Step]:
     if origin == result and source.dense and target.dense:
         return ()
     size = target.type.dtype.size_bytes
-    if target.dense and target.halo == (0, 0, 0, 0):
+    if target.dense and target.halo == NO_HALO:
         shape, strides = source.type.shape, strides_of(source)
         return (
             copy_step(
@@ -160,6 +161,8 @@ def lower_concat(node: Node, context: Context) -> Sequence[Step]:
     if not isinstance(node.op, Concat):
         raise TypeError(node.op)
     target = context.placement(node.output)
+    if target.halo != NO_HALO and node.op.axis != 3:
+        raise PlanError(f"'{node.name}' joins rows into a frame with a halo, which its parts do not know")
     strides = strides_of(target)
     size = target.type.dtype.size_bytes
     steps = []
@@ -193,9 +196,16 @@ def lower_concat(node: Node, context: Context) -> Sequence[Step]:
                 size=size,
             )
         )
-    if target.halo != (0, 0, 0, 0) and node.op.axis != 3:
-        raise UnsupportedNodesError([(node.name, "Concat of rows into a padded frame")])
     return steps
+
+
+def _rows_to_fill(target: Placement) -> tuple[tuple[int, int, int, int], list[int]]:
+    """A frame, or the images of an inner batch below each other, or any other tensor as one row of one pixel."""
+    kind, size = target.type, target.type.dtype.size_bytes
+    if len(kind.shape) != RANK:
+        return (1, 1, 1, kind.elements), [0, 0, 0, size]
+    images, height, width, channels = kind.shape
+    return (1, images * height, width, channels), [0, target.row_pitch, target.pixel_pitch, size]
 
 
 @lowers(Pad)
@@ -206,12 +216,12 @@ def lower_pad(node: Node, context: Context) -> Sequence[Step]:
     source, target = context.placement(node.inputs[0]), context.placement(node.output)
     size = target.type.dtype.size_bytes
     strides = strides_of(target)
-    shape = (1,) * (RANK - len(target.type.shape)) + target.type.shape
-    if len(shape) > RANK or shape[0] != 1:
-        raise UnsupportedNodesError([(node.name, "Pad along the batch")])
-    steps = [0] * (RANK - len(strides)) + strides
+    if size not in (1, 4):
+        raise UnsupportedNodesError([(node.name, f"Pad of {target.type.dtype.value}")])
+    shape, steps = _rows_to_fill(target)
     items = context.shares(shape[1])
-    bits = int(node.op.value) if size == 1 else float_bits(node.op.value)
+    no_frame: dict[int, Field] = dict.fromkeys(range(HALO, HALO + FIELDS), 0)
+    bits = int(node.op.value) & 0xFF if size == 1 else float_bits(node.op.value)
     background = Step(
         name=f"{node.name}/fill",
         operator="fill",
@@ -223,6 +233,7 @@ def lower_pad(node: Node, context: Context) -> Sequence[Step]:
             **dict(enumerate(steps, TARGET_STRIDES)),
             ELEMENT: size,
             ITEMS: items,
+            **(context.frame(node.output, HALO) if target.halo != NO_HALO else no_frame),
         },
         items=items,
         shape=target.type.shape,

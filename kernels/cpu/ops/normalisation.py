@@ -10,20 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.elementary import exponential, power
 from accelserve.kernels.cpu.frames import rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import as_float, f32_at, field
 from accelserve.kernels.cpu.ops.floating import CHANNELS, COUNT, ITEMS, SOURCE, TARGET, elements_step
 from accelserve.kernels.ir import L2Normalize, LocalResponseNorm, Node, Softmax
-from accelserve.kernels.postprocess.probabilities import (
-    COEFFICIENTS,
-    LEAST_EXPONENT,
-    LN2_HIGH,
-    LN2_LOW,
-    LOG2_E,
-    SUM_LANES,
-)
+from accelserve.kernels.postprocess.elementary import exponent_steps
+from accelserve.kernels.postprocess.probabilities import SUM_LANES
 
 INNER = 23
 EPSILON = 24
@@ -31,30 +26,6 @@ SIZE = 25
 ALPHA = 26
 BETA = 27
 BIAS = 28
-
-_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7 = (np.float32(c) for c in COEFFICIENTS)
-_HIGH, _LOW, _LOG2_E = np.float32(LN2_HIGH), np.float32(LN2_LOW), np.float32(LOG2_E)
-_LEAST = np.float32(LEAST_EXPONENT)
-
-
-@inlined
-def power_of_two(exponent: np.int32) -> np.float32:
-    """``2 ** exponent`` for -126..127, by its bits."""
-    power: np.float32 = as_float((np.int64(exponent) + 127) << 23)
-    return power
-
-
-@inlined
-def exponential(x: np.float32) -> np.float32:
-    """The shared definition of ``exp`` for x <= 0; see ``postprocess.probabilities``."""
-    whole = np.rint(x * _LOG2_E)
-    if whole < _LEAST:
-        return np.float32(0)
-    rest = (x - whole * _HIGH) - whole * _LOW
-    p = (((_C7 * rest + _C6) * rest + _C5) * rest + _C4) * rest + _C3
-    p = ((p * rest + _C2) * rest + _C1) * rest + _C0
-    result: np.float32 = p * power_of_two(np.int32(whole))
-    return result
 
 
 @step
@@ -124,7 +95,7 @@ def sum_of_squares(x: NDArray[np.float32], channels: int) -> np.float64:
 def local_response(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the vectors along the last axis, each element over its neighbours."""
     channels, size = field(record, CHANNELS), field(record, SIZE)
-    alpha, beta = as_float(field(record, ALPHA)), as_float(field(record, BETA))
+    alpha, beta = as_float(field(record, ALPHA)), field(record, BETA)
     bias = as_float(field(record, BIAS))
     first, last = rows_of_item(item, field(record, ITEMS), field(record, COUNT) // channels)
     before, after = (size - 1) // 2, size // 2
@@ -135,7 +106,7 @@ def local_response(record: int, item: int, thread: int) -> None:  # noqa: ARG001
             total = np.float32(0)
             for n in range(max(0, c - before), min(channels, c + after + 1)):
                 total += x[n] * x[n]
-            y[c] = x[c] / np.float32((bias + alpha * total) ** beta)
+            y[c] = x[c] / power(bias + alpha * total, beta)
 
 
 def _channels_last(node: Node, context: Context) -> tuple[int, int]:
@@ -176,7 +147,7 @@ def lower_local_response(node: Node, context: Context) -> Sequence[Step]:
         CHANNELS: channels,
         SIZE: op.size,
         ALPHA: float_bits(op.alpha / op.size),
-        BETA: float_bits(op.beta),
+        BETA: exponent_steps(op.beta),
         BIAS: float_bits(op.bias),
     }
     return elements_step(node, context, local_response, fields, vectors)

@@ -25,6 +25,7 @@ from accelserve.kernels.cpu.microkernels.element_fields import (
     TARGET,
 )
 from accelserve.kernels.cpu.ops.elementwise import element_kernel, epilogue_bounds
+from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import AveragePool, DType, MaxPool, Node, QAveragePool, Window
 
 
@@ -163,7 +164,9 @@ def lower_max_pool(node: Node, context: Context) -> Sequence[Step]:
     kind = context.type_of(node.output)
     items = context.shares(kind.shape[1])
     fields = _fields(node, context, node.op.window, items)
-    if kind.dtype is not DType.U8:
+    if kind.dtype not in (DType.U8, DType.F32):
+        raise UnsupportedNodesError([(node.name, f"MaxPool of {kind.dtype.value}")])
+    if kind.dtype is DType.F32:
         return (_step(node, context, max_pool_f32.name, max_pool_f32, fields, items),)
     name, fields[KERNEL] = element_kernel(context, "maxpool", kind.shape[3], 255.0)
     return (_step(node, context, name, pool_u8, fields, items),)

@@ -179,20 +179,3 @@ def test_a_float_graph_comes_back_as_it_is() -> None:
     y = net.add(ir.Conv2d(ir.Window(kernel=(1, 1))), "images", weights)
     graph = net.graph(y=y)
     assert lower(graph).graph is graph
-
-
-def test_asymmetric_weights_stay_in_float() -> None:
-    net = NetworkBuilder((1, 8, 8, 4))
-    x = net.quantize("images", 0.02, 120)
-    stored = net.constant(net.rng.integers(0, 256, (8, 1, 1, 4)).astype(np.uint8))
-    weights = net.add(
-        ir.Dequantize(),
-        stored,
-        net.constant(np.array(0.01, np.float32)),
-        net.constant(np.array(90, np.uint8)),
-    )
-    y = net.quantize(net.add(ir.Conv2d(ir.Window(kernel=(1, 1))), x, weights), 0.1, 128)
-    graph = net.graph(y=y)
-    lowered = lower(graph)
-    assert "Conv2d" in operators(lowered)
-    assert_means_the_same(graph, lowered, 0.11)
