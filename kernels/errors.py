@@ -5,6 +5,7 @@ KernelError
 │   ├── ShapeMismatchError     operands whose shapes or dtypes do not fit an operator
 │   └── UnsupportedNodesError  operators that no kernel implements, every one named
 ├── PlanError                  a graph that cannot be compiled for a device
+│   └── UnsafePlanError        a plan that is not proved to stay inside its memory
 ├── DeviceError                a device that failed, is missing or is in use
 └── image and detection errors, in the preprocess and postprocess rooms
 
@@ -53,6 +54,20 @@ class UnsupportedNodesError(GraphError):
 
 class PlanError(KernelError):
     """A lowered graph cannot be compiled for a device."""
+
+
+class UnsafePlanError(PlanError):
+    """It is not proved that a plan reads only what was written and stays inside its memory, so it is not run.
+
+    Attributes:
+        place: the step or output.
+        reason: what it would do.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"the plan of this network is refused: {place} {reason}; please report this network")
 
 
 class DeviceError(KernelError):

@@ -18,12 +18,14 @@ class ExecutionPlan:
         graph: the nodes, in the order in which they run.
         placements: every input and every node's result -> its place in a buffer.
         offsets: of each buffer in the arena, in bytes.
+        buffer_bytes: of each buffer.
         arena_bytes: of the whole arena.
     """
 
     graph: Graph
     placements: Mapping[str, Placement]
     offsets: tuple[int, ...]
+    buffer_bytes: tuple[int, ...]
     arena_bytes: int
 
     def address(self, value: str) -> int:
@@ -42,7 +44,7 @@ def plan(graph: Graph, rules: LayoutRules) -> ExecutionPlan:
         for buffer, size in enumerate(layout.buffer_bytes)
     ]
     offsets, arena_bytes = assign_offsets(lifetimes)
-    return ExecutionPlan(graph, layout.placements, offsets, arena_bytes)
+    return ExecutionPlan(graph, layout.placements, offsets, layout.buffer_bytes, arena_bytes)
 
 
 def _lifetimes(graph: Graph, placements: Mapping[str, Placement]) -> dict[int, tuple[int, int]]:

@@ -10,20 +10,19 @@ from __future__ import annotations
 from accelserve.kernels.compiler.layout import Placement
 from accelserve.kernels.cpu.jit import inlined
 from accelserve.kernels.cpu.memory import field, fill_bytes
-
-# Positions in a block of a record.
-ORIGIN = 0
-PIXEL = 1
-ROW = 2
-HEIGHT = 3
-WIDTH = 4
-CHANNELS = 5
-ABOVE = 6
-LEFT = 7
-BELOW = 8
-RIGHT = 9
-FILL = 10
-FIELDS = 11
+from accelserve.kernels.cpu.microkernels.frame_fields import (
+    ABOVE,
+    BELOW,
+    CHANNELS,
+    FILL,
+    HEIGHT,
+    LEFT,
+    ORIGIN,
+    PIXEL,
+    RIGHT,
+    ROW,
+    WIDTH,
+)
 
 
 def frame_fields(placement: Placement, address: int) -> list[int]:
@@ -83,4 +82,4 @@ def rows_of_item(item: int, items: int, rows: int) -> tuple[int, int]:
     return item * rows // items, (item + 1) * rows // items
 
 
-__all__ = ["FIELDS", "fill_halo", "frame_fields", "rows_of_item"]
+__all__ = ["fill_halo", "frame_fields", "rows_of_item"]

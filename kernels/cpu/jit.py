@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import llvmlite.binding as llvm
 import numba
 
+from accelserve.kernels.cpu.accesses import DECLARATIONS
 from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.machine_code import host_target, machine_of
 
@@ -33,8 +34,15 @@ def inlined(function: Function) -> Function:
 
 
 def step(function: Callable[[int, int, int], None]) -> Compiled:
-    """Mark a plan's step, which takes its record, an item and the worker's number."""
-    return _handle(function, 3)
+    """Mark a plan's step, which takes its record, an item and the worker's number.
+
+    Raises:
+        TypeError: the step does not declare what it reads and writes; see ``accesses``.
+    """
+    handle = _handle(function, 3)
+    if handle.symbol not in DECLARATIONS:
+        raise TypeError(f"{handle.symbol} declares no accesses; add them to accelserve.kernels.cpu.accesses")
+    return handle
 
 
 def entry_point(arguments: int) -> Callable[[Callable[..., None]], Compiled]:

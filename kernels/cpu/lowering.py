@@ -11,6 +11,7 @@ import numpy as np
 
 from accelserve.kernels.compiler.layout import Placement
 from accelserve.kernels.compiler.plan import ExecutionPlan
+from accelserve.kernels.cpu.blocks import Blocks
 from accelserve.kernels.cpu.frames import frame_fields
 from accelserve.kernels.cpu.machine_code import KERNELS, object_code
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
@@ -81,6 +82,7 @@ class Context:
 
     Attributes:
         plan: where values live.
+        blocks: what addresses point into.
         packer: takes packed constants.
         isa: the instruction set to use.
         threads: workers of one image.
@@ -89,6 +91,7 @@ class Context:
     """
 
     plan: ExecutionPlan
+    blocks: Blocks
     packer: Packer
     isa: InstructionSet
     threads: int
@@ -115,7 +118,7 @@ class Context:
     def address(self, value: str) -> Address:
         """Address of a value's first element."""
         if value in self.plan.placements:
-            return Address("arena", self.plan.address(value))
+            return Address("arena", self.plan.address(value), self.blocks.of(value))
         return self.pack(self.plan.graph.constants[value])
 
     def pack(self, array: Array) -> Address:
@@ -124,18 +127,19 @@ class Context:
 
     def pack_later(self, size_bytes: int, make: Callable[[], Array]) -> Address:
         """Keep an array that is only made when the cache does not hold it."""
-        return Address("constants", self.packer.reserve(size_bytes, make))
+        offset = self.packer.reserve(size_bytes, make)
+        return self.blocks.start("constants", offset, size_bytes)
 
     def scratch(self, bytes_each: int) -> Address:
         """Memory that only one step uses; worker ``thread`` has ``bytes_each`` from ``thread * bytes_each`` on."""
         self.scratch_bytes = max(self.scratch_bytes, bytes_each * self.threads)
-        return Address("scratch", 0)
+        return self.blocks.start("scratch", 0, bytes_each * self.threads)
 
     def shared_scratch(self, bytes_each: int, size_bytes: int) -> Address:
         """Memory of two steps that follow each other, behind the ``bytes_each`` that every worker has of its own."""
         behind = -(-bytes_each * self.threads // 64) * 64
         self.scratch_bytes = max(self.scratch_bytes, behind + size_bytes)
-        return Address("scratch", behind)
+        return self.blocks.start("scratch", behind, size_bytes)
 
     def kernel(self, name: str, emit: Callable[[str], str]) -> Code:
         """A microkernel of this plan's instruction set, compiled now if need be.

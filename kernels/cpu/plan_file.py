@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from accelserve.kernels.cpu.compiled import Compiled
-from accelserve.kernels.cpu.steps import Address, Code, Field, Patch, Recipe, Step
+from accelserve.kernels.cpu.steps import Address, Block, Code, Field, Patch, Recipe, Step
 from accelserve.kernels.cpu.weight_streams import WeightReads
 from accelserve.kernels.ir import DType, QuantParams, TensorType
 from accelserve.kernels.kept_files import keep, kept
@@ -55,6 +55,7 @@ class CpuPlan:
             "weights": self.weights,
             "weights_bytes": self.weights_bytes,
             "steps": [_step_to_json(each) for each in self.recipe.steps],
+            "blocks": self.recipe.blocks,
             "reads": self.recipe.reads,
             "writes": self.recipe.writes,
         }
@@ -80,6 +81,7 @@ class CpuPlan:
             weights_bytes=document["weights_bytes"],
             recipe=Recipe(
                 [_step_of(each) for each in document["steps"]],
+                [Block(*each) for each in document["blocks"]],
                 [Patch(*each) for each in document["reads"]],
                 [Patch(*each) for each in document["writes"]],
             ),
@@ -124,8 +126,8 @@ def _step_of(document: Mapping[str, Any]) -> Step:
 
 def _field_to_json(value: Field) -> object:
     match value:
-        case Address(space, offset):
-            return [space, offset]
+        case Address(space, offset, block):
+            return [space, offset, block]
         case Code(name):
             return name
         case _:
@@ -134,8 +136,8 @@ def _field_to_json(value: Field) -> object:
 
 def _field_of(value: Any) -> Field:
     match value:
-        case [space, offset]:
-            return Address(space, offset)
+        case [space, offset, block]:
+            return Address(space, offset, block)
         case str():
             return Code(value)
         case _:

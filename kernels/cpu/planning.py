@@ -9,6 +9,7 @@ import numpy as np
 from accelserve.kernels.compiler.passes.stack_inner_batches import stack_inner_batches
 from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu.arena import Memory
+from accelserve.kernels.cpu.blocks import Blocks
 from accelserve.kernels.cpu.lowering import Context, CpuLayoutRules, Step
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.ops import LOWERINGS
@@ -42,8 +43,15 @@ def plan_network(
     lacking = [(node.name, node.op.label) for node in graph if type(node.op) not in LOWERINGS]
     if lacking:
         raise UnsupportedNodesError(lacking)
+    rules = CpuLayoutRules()
+    planned_graph = plan(graph, rules)
     context = Context(
-        plan=plan(graph, CpuLayoutRules()), packer=Packer(), isa=isa, threads=threads, cache=cache
+        plan=planned_graph,
+        blocks=Blocks(planned_graph, rules),
+        packer=Packer(),
+        isa=isa,
+        threads=threads,
+        cache=cache,
     )
     made = recipe(context, _steps(context))
     weights = f"weights/{_digest_of_weights(context)}.bin" if cache is not None else ""

@@ -16,16 +16,13 @@ from accelserve.kernels.cpu.arena import Memory
 from accelserve.kernels.cpu.machine_code import KERNELS
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.plan_file import CpuPlan
-from accelserve.kernels.cpu.steps import RECORD_FIELDS, Address, Code, Patch, Recipe, Step
+from accelserve.kernels.cpu.steps import OVERREAD_BYTES, RECORD_FIELDS, Address, Code, Patch, Recipe, Step
 from accelserve.kernels.cpu.team_size import TeamSize
 from accelserve.kernels.cpu.weight_streams import ahead_tables
 from accelserve.kernels.devices.base import StepProfile
 from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, TensorType
-
-_OVERREAD_BYTES = 1 << 16
-"""Kernels may read so far past a buffer; the pages are never written, so they cost nothing."""
 
 
 class Lane:
@@ -40,10 +37,10 @@ class Lane:
             constants: address of the packed constants.
         """
         steps = plan.recipe.steps
-        self.memory = Memory.private(plan.arena_bytes + plan.scratch_bytes + 2 * _OVERREAD_BYTES)
+        self.memory = Memory.private(plan.arena_bytes + plan.scratch_bytes + 4 * OVERREAD_BYTES)
         bases = {
-            "arena": self.memory.address + _OVERREAD_BYTES // 2,
-            "scratch": self.memory.address + plan.arena_bytes + _OVERREAD_BYTES,
+            "arena": self.memory.address + OVERREAD_BYTES,
+            "scratch": self.memory.address + plan.arena_bytes + 3 * OVERREAD_BYTES,
             "constants": constants,
         }
         self.records = np.zeros((len(steps), RECORD_FIELDS), np.int64)
@@ -51,7 +48,7 @@ class Lane:
         for index, each in enumerate(steps):
             for position, value in each.fields.items():
                 match value:
-                    case Address(space, offset):
+                    case Address(space, offset, _):
                         self.records[index, position] = bases[space] + offset
                     case Code(name):
                         self.records[index, position] = code[name]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelserve.kernels.cpu.accesses.copies import SOURCE, TARGET
 from accelserve.kernels.cpu.lowering import Context
 from accelserve.kernels.cpu.steps import Patch, Recipe, Step
-from accelserve.kernels.cpu.strided_copy import SOURCE, TARGET, copy_step, dense_strides, strides_of
+from accelserve.kernels.cpu.strided_copy import copy_step, dense_strides, strides_of
 from accelserve.kernels.ir import Node, Reshape, TensorType
 
 
@@ -23,7 +24,7 @@ def recipe(context: Context, node_steps: Sequence[Step]) -> Recipe:
     for public, value in graph.outputs.items():
         writes.append(Patch(len(steps), TARGET, public))
         steps.append(_outside_copy(context, value, context.type_of(value), inwards=False))
-    return Recipe(steps, reads, writes)
+    return Recipe(steps, context.blocks.all, reads, writes)
 
 
 def _outside_copy(context: Context, value: str, kind: TensorType, *, inwards: bool) -> Step:

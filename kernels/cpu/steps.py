@@ -9,7 +9,25 @@ from typing import NamedTuple, TypeAlias
 from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.weight_streams import WeightReads
 
-RECORD_FIELDS = 64
+RECORD_FIELDS = 72
+OVERREAD_BYTES = 1 << 15
+"""Mapped before and behind the arena and the scratch: kernels may read there, and what they find counts for nothing."""
+
+
+class Block(NamedTuple):
+    """Bytes that one value, one array of constants, or the scratch of one step has for itself while it lives.
+
+    Values that share storage share a block; a result that is written over its operand has one of its own.
+
+    Attributes:
+        space: as ``Address`` has it.
+        offset: of the first byte.
+        size_bytes: 1 or more, but for empty constants.
+    """
+
+    space: str
+    offset: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +37,15 @@ class Address:
     Attributes:
         space: ``arena`` (of each lane), ``scratch`` (of each lane) or ``constants``.
         offset: in bytes.
+        block: index of the block that it is meant to lie in; an origin before the halo may lie outside.
     """
 
     space: str
     offset: int
+    block: int
 
     def __add__(self, more: int) -> Address:
-        return Address(self.space, self.offset + more)
+        return Address(self.space, self.offset + more, self.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +110,12 @@ class Recipe:
 
     Attributes:
         steps: copies of inputs, the nodes' steps, copies of outputs.
+        blocks: what addresses in the steps' records point into.
         reads: where inputs' addresses go.
         writes: where outputs' addresses go.
     """
 
     steps: Sequence[Step]
+    blocks: Sequence[Block]
     reads: Sequence[Patch]
     writes: Sequence[Patch]

@@ -8,22 +8,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from accelserve.kernels.compiler.layout import Placement
-from accelserve.kernels.cpu.frames import FIELDS, fill_halo, frame_fields, rows_of_item
+from accelserve.kernels.cpu.accesses.copies import (
+    ELEMENT,
+    HALO,
+    ITEMS,
+    RANK,
+    SHAPE,
+    SOURCE,
+    SOURCE_STRIDES,
+    TARGET,
+    TARGET_STRIDES,
+)
+from accelserve.kernels.cpu.frames import fill_halo, frame_fields, rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step
 from accelserve.kernels.cpu.memory import copy_bytes, field, u8_at
+from accelserve.kernels.cpu.microkernels.frame_fields import FIELDS
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Node
 
-SOURCE = 0
-TARGET = 1
-SHAPE = 2  # four sizes, outermost first
-SOURCE_STRIDES = 6
-TARGET_STRIDES = 10
-ELEMENT = 14
-ITEMS = 15
-HALO = 16  # the target's frame
-RANK = 4
 LEAST_SHARED_BYTES = 1 << 16
 """Fewer are copied before another worker has heard of them."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import types
 
-from accelserve.kernels.cpu.jit import entry_point, inlined, step
+from accelserve.kernels.cpu.jit import entry_point, inlined
 from accelserve.kernels.cpu.memory import (
     atomic_add,
     atomic_load,
@@ -196,7 +196,7 @@ def end(control: int) -> None:
     announce(control)
 
 
-@step
+@entry_point(3)
 def run_image(record: int, item: int, thread: int) -> None:
     """All steps of one image on one worker."""
     patches, patch_list = field(record, PATCHES), field(record, PATCH_LIST)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from accelserve.kernels.cpu import isa
+from accelserve.kernels.cpu.arena import Memory
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.pack import digest_of, mapped_block
 from accelserve.kernels.cpu.plan_file import CpuPlan
 from accelserve.kernels.cpu.program import CpuProgram
 from accelserve.kernels.cpu.sources import hash_of_sources
+from accelserve.kernels.cpu.verifier import verify
 from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered
+from accelserve.kernels.errors import UnsafePlanError
+
+_log = logging.getLogger(__name__)
 
 
 class CpuDevice:
@@ -40,6 +46,7 @@ class CpuDevice:
         from accelserve.kernels.cpu.planning import plan_network
 
         plan, constants = plan_network(lowered, self.isa, _threads(options), options.cache)
+        verify(plan, constants.bytes)
         if options.cache is not None and options.network and plan.weights:
             plan.save(self._plan_file(options.cache, options))
         return CpuProgram(plan, self.isa, constants, options.cache)
@@ -52,6 +59,11 @@ class CpuDevice:
         constants = None if plan is None else mapped_block(options.cache / plan.weights, plan.weights_bytes)
         if plan is None or constants is None:
             return None
+        refusal = _refusal(plan, constants)
+        if refusal:
+            _log.warning("%s is made again: %s", self._plan_file(options.cache, options), refusal)
+            constants.close()
+            return None
         try:
             program = CpuProgram(plan, self.isa, constants, options.cache)
         except KeyError:  # a kernel's object file is gone: who compiles it again has the network
@@ -63,6 +75,15 @@ class CpuDevice:
         sources = hash_of_sources(Path(__file__).parents[1])
         kind = f"{sources}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"
         return cache / "plans" / f"{digest_of([kind.encode()])}.json"
+
+
+def _refusal(plan: CpuPlan, constants: Memory) -> str:
+    """Why a plan may not run; empty if it may."""
+    try:
+        verify(plan, constants.bytes)
+    except UnsafePlanError as error:  # whose traceback holds on to the constants, so it ends here
+        return str(error)
+    return ""
 
 
 def _threads(options: LoadOptions) -> int:

@@ -133,6 +133,7 @@ class Layer:
             f.PIXEL_STEP: self.pixel_step,
             f.ROW_STEP: self.row_step,
             f.SEGMENTS: self.segments,
+            f.SEGMENT_BYTES: self.segment_bytes,
             f.SEGMENT_OFFSETS: self.context.pack(np.array(self.segment_offsets(), np.int64)),
             f.GROUPS: self.op.groups,
             f.GROUP_INPUT_BYTES: self.per_group,

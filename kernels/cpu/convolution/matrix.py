@@ -11,18 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.accesses.matrix_convolution import WORKER_BYTES
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.runs import runs_of
-from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
+from accelserve.kernels.cpu.frames import fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Field, Step
 from accelserve.kernels.cpu.memory import call1, call12, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
 from accelserve.kernels.cpu.microkernels.matrix import (
     LANES,
     STEP_BYTES,
     SUB_PANEL,
-    SUMS_BYTES,
     emit_matrix_conv2d,
     emit_tile_configuration,
     emit_tile_release,
@@ -33,7 +34,6 @@ from accelserve.kernels.cpu.pack import PanelLayout, pack_weights
 from accelserve.kernels.cpu.tile_registers import tile_configuration
 from accelserve.kernels.cpu.weight_streams import ROW_BYTES, WeightReads
 
-WORKER_BYTES = 2 * SUMS_BYTES
 LEAST_PIXELS = 8
 """Fewer fill too little of a tile."""
 PANELS_FIRST_BYTES = 1 << 19

@@ -12,6 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.accesses.matrix_convolution import (
+    ITEMS,
+    KERNEL,
+    ROWS,
+    SOURCE,
+    SOURCE_ROW,
+    TARGET,
+    TARGET_ROW,
+    TURNS,
+    USED_BYTES,
+    USED_ROWS,
+)
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.runs import runs_of
 from accelserve.kernels.cpu.frames import rows_of_item
@@ -22,9 +34,6 @@ from accelserve.kernels.cpu.microkernels.matrix import STEP_BYTES
 from accelserve.kernels.cpu.microkernels.stack_rows import WIDTH, cells_a_turn, emit_stack_rows
 from accelserve.kernels.cpu.strided_copy import copy_step, dense_strides
 from accelserve.kernels.ir import Node
-
-# Fields of the step that stacks; addresses and pitches in bytes.
-SOURCE, SOURCE_ROW, TARGET, TARGET_ROW, ITEMS, ROWS, TURNS, KERNEL = range(8)
 
 
 @step
@@ -181,6 +190,8 @@ class StackedRows(Layer):
                 ROWS: self._rows,
                 TURNS: self._turns,
                 KERNEL: kernel,
+                USED_ROWS: (self.output_size[0] - 1) * self.op.window.strides[0] + self.r,
+                USED_BYTES: self._columns * self.per_group,
             },
             items=items,
             shape=(1, self._rows, self._columns, self._cell),

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.convolution.layer import Layer
-from accelserve.kernels.cpu.frames import HEIGHT, fill_halo
+from accelserve.kernels.cpu.frames import fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Field, Step
 from accelserve.kernels.cpu.memory import call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
+from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, kind_for
 from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights

@@ -147,6 +147,7 @@ class WinogradConvolution:
             w.SOURCE_PIXEL: source.pixel_pitch,
             f.PIXEL_STEP: patch_pitch,
             f.SEGMENTS: 1,
+            f.SEGMENT_BYTES: self.c,
             f.SEGMENT_GROUPS: self.turns,
             **(
                 self._tile_fields()

@@ -7,11 +7,12 @@ time, over all its patches.
 
 from __future__ import annotations
 
-from accelserve.kernels.cpu.frames import HEIGHT, WIDTH, fill_halo
+from accelserve.kernels.cpu.frames import fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.memory import call1, call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels import winograd_fields as w
+from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT, WIDTH
 from accelserve.kernels.cpu.microkernels.winograd import TAPS
 
 

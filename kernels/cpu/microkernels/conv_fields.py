@@ -49,6 +49,7 @@ GROUP_WEIGHT_BYTES = 41
 LOW_BYTE = 42
 HIGH_BYTE = 43
 HALO = 44  # the frame's fields start here, 11 of them
+SEGMENT_BYTES = 64  # of a segment that count; what is read beyond is multiplied by 0
 # Of matrix and depthwise kernels only, some in the place of what they do not use:
 BLOCKS = 15  # address of the table of blocks
 BLOCK_COUNT = 16

@@ -22,10 +22,10 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.frames import CHANNELS, PIXEL, ROW
 from accelserve.kernels.cpu.microkernels import element_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I32, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
+from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, PIXEL, ROW
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, PackedEpilogue, packs

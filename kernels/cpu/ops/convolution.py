@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelserve.kernels.cpu.accesses.matrix_convolution import WORKER_BYTES
 from accelserve.kernels.cpu.convolution.depthwise import DepthwiseConvolution
 from accelserve.kernels.cpu.convolution.layer import Layer
-from accelserve.kernels.cpu.convolution.matrix import WORKER_BYTES, MatrixConvolution
+from accelserve.kernels.cpu.convolution.matrix import MatrixConvolution
 from accelserve.kernels.cpu.convolution.rearranged import rearranged
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.lowering import Context, Step, lowers

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiled import Compiled
-from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
+from accelserve.kernels.cpu.frames import fill_halo, rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Code, Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import as_float, call6, f32_at, field, u8_at
@@ -20,6 +20,7 @@ from accelserve.kernels.cpu.microkernels.elements import (
     pack_blocks,
     parse_element_kernel,
 )
+from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH
 from accelserve.kernels.cpu.weight_streams import LINE_BYTES
 from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QL2Normalize, QLookup, Residual
 

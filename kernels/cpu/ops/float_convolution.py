@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, WIDTH, rows_of_item
+from accelserve.kernels.cpu.accesses.pooling import BIAS, BLOCK, GROUPS, WEIGHTS
+from accelserve.kernels.cpu.frames import rows_of_item
 from accelserve.kernels.cpu.jit import step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, lowers
 from accelserve.kernels.cpu.memory import f32_at, field
@@ -23,15 +24,10 @@ from accelserve.kernels.cpu.microkernels.element_fields import (
     STRIDES,
     TARGET,
 )
+from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, WIDTH
 from accelserve.kernels.cpu.ops.pooling import pixel_at, source_at, taps_at
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Conv2d, Dense, Node, Window
-
-GROUPS = 40
-WEIGHTS = 41  # float32 [groups][R][S][C/groups][K/groups]
-BIAS = 42  # float32 [K]
-BLOCK = 64
-"""Output channels that an item of a one-pixel result computes."""
 
 
 @step

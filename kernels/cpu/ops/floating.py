@@ -6,6 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from accelserve.kernels.cpu.accesses.floats import (
+    ADDEND,
+    CHANNELS,
+    COUNT,
+    FIRST_PARAMETER,
+    FUNCTION,
+    ITEMS,
+    MULTIPLY,
+    OTHER,
+    OTHER_STEPS,
+    SECOND_PARAMETER,
+    SHAPE,
+    SOURCE,
+    SOURCE_STEPS,
+    TARGET,
+)
 from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.elementary import sigmoid, tanh
 from accelserve.kernels.cpu.frames import rows_of_item
@@ -26,21 +42,6 @@ from accelserve.kernels.ir import (
     Sigmoid,
     Tanh,
 )
-
-SOURCE = 0
-TARGET = 1
-ITEMS = 2
-COUNT = 3
-FUNCTION = 4
-FIRST_PARAMETER = 5
-SECOND_PARAMETER = 6
-CHANNELS = 7
-MULTIPLY = 8
-ADDEND = 9
-OTHER = 10
-SHAPE = 11
-SOURCE_STEPS = 15  # in elements
-OTHER_STEPS = 19
 
 CLIP, LEAKY, SIGMOID, HARD_SIGMOID, HARD_SWISH, TANH = range(6)
 LEAST_ELEMENTS = 4096

@@ -8,27 +8,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelserve.kernels.compiler.layout import NO_HALO, Placement
-from accelserve.kernels.cpu.frames import CHANNELS, FIELDS, HEIGHT, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
-from accelserve.kernels.cpu.jit import step
-from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
-from accelserve.kernels.cpu.memory import copy_bytes, field, fill_bytes, s32_at
-from accelserve.kernels.cpu.strided_copy import (
+from accelserve.kernels.cpu.accesses.copies import (
     ELEMENT,
     HALO,
     ITEMS,
     RANK,
     SHAPE,
     SOURCE,
+    SOURCE_FRAME,
     TARGET,
     TARGET_STRIDES,
-    copy_step,
-    dense_strides,
-    strides_of,
 )
+from accelserve.kernels.cpu.frames import fill_halo, rows_of_item
+from accelserve.kernels.cpu.jit import step
+from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
+from accelserve.kernels.cpu.memory import copy_bytes, field, fill_bytes, s32_at
+from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, FIELDS, HEIGHT, PIXEL, ROW, WIDTH
+from accelserve.kernels.cpu.strided_copy import copy_step, dense_strides, strides_of
 from accelserve.kernels.errors import PlanError, UnsupportedNodesError
 from accelserve.kernels.ir import Concat, Node, Pad, Reshape, Slice, Transpose
-
-SOURCE_FRAME = 28
 
 
 @step

@@ -10,22 +10,28 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.accesses.floats import (
+    ALPHA,
+    BETA,
+    BIAS,
+    CHANNELS,
+    COUNT,
+    EPSILON,
+    INNER,
+    ITEMS,
+    SIZE,
+    SOURCE,
+    TARGET,
+)
 from accelserve.kernels.cpu.elementary import exponential, power
 from accelserve.kernels.cpu.frames import rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.memory import as_float, f32_at, field
-from accelserve.kernels.cpu.ops.floating import CHANNELS, COUNT, ITEMS, SOURCE, TARGET, elements_step
+from accelserve.kernels.cpu.ops.floating import elements_step
 from accelserve.kernels.ir import L2Normalize, LocalResponseNorm, Node, Softmax
 from accelserve.kernels.postprocess.elementary import exponent_steps
 from accelserve.kernels.postprocess.probabilities import SUM_LANES
-
-INNER = 23
-EPSILON = 24
-SIZE = 25
-ALPHA = 26
-BETA = 27
-BIAS = 28
 
 
 @step

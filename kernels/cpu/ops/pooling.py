@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from accelserve.kernels.cpu.compiled import Compiled
-from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH, fill_halo, rows_of_item
+from accelserve.kernels.cpu.frames import fill_halo, rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, lowers
 from accelserve.kernels.cpu.memory import call6, f32_at, field
@@ -24,6 +24,7 @@ from accelserve.kernels.cpu.microkernels.element_fields import (
     STRIDES,
     TARGET,
 )
+from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH
 from accelserve.kernels.cpu.ops.elementwise import element_kernel, epilogue_bounds
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import AveragePool, DType, MaxPool, Node, QAveragePool, Window

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.accesses.elements import QUANTISE_HIGH as HIGH
+from accelserve.kernels.cpu.accesses.elements import QUANTISE_ITEMS as ITEMS
+from accelserve.kernels.cpu.accesses.elements import QUANTISE_LOW as LOW
+from accelserve.kernels.cpu.accesses.elements import SCALES, ZEROS
 from accelserve.kernels.cpu.compiled import Compiled
-from accelserve.kernels.cpu.frames import CHANNELS, HEIGHT, WIDTH, fill_halo, rows_of_item
+from accelserve.kernels.cpu.frames import fill_halo, rows_of_item
 from accelserve.kernels.cpu.jit import step
 from accelserve.kernels.cpu.lowering import Context, Field, Step, lowers
 from accelserve.kernels.cpu.memory import f32_at, field, s8_at, s32_at, u8_at
+from accelserve.kernels.cpu.microkernels.element_fields import SOURCE, TARGET
+from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, WIDTH
 from accelserve.kernels.cpu.ops.pooling import pixel_at
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Dequantize, DType, Node, Quantize
-
-TARGET = 0  # two frames
-SOURCE = 12
-ITEMS = 24
-SCALES = 25  # float32, one for every element of a pixel
-ZEROS = 26  # int32, the same
-LOW = 27
-HIGH = 28
 
 
 @step

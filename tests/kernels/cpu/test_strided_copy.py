@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelserve.kernels.cpu.strided_copy import LEAST_SHARED_BYTES, RANK, dense_strides, filled_up
+from accelserve.kernels.cpu.accesses.copies import RANK
+from accelserve.kernels.cpu.strided_copy import LEAST_SHARED_BYTES, dense_strides, filled_up
 
 
 def offsets(sizes: Sequence[int], strides: Sequence[int]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.jit import step
+from accelserve.kernels.cpu.jit import entry_point
 from accelserve.kernels.cpu.memory import atomic_add, field
 from accelserve.kernels.cpu.team import TABLE_ROW_BYTES, Team
 
@@ -21,7 +21,7 @@ WRONG = 3
 PREVIOUS_ITEMS = 4
 
 
-@step
+@entry_point(3)
 def count(record: int, item: int, thread: int) -> None:
     """Counts the item, and whether the step before was over."""
     if atomic_add(field(record, PREVIOUS_TOTAL), 0) % max(1, field(record, PREVIOUS_ITEMS)) != 0:
