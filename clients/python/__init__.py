@@ -6,7 +6,7 @@
         probabilities = client.score_file("photo.jpg")
 
 In the order in which a call passes through: prediction.py makes the request, connection.py the channel, blocking.py and
-asynchronous.py send it, retry.py decides what to do when that fails, errors.py says what went wrong, prediction.py reads
+asynchronous.py (with asyncio_channel.py) send it, retry.py decides what to do when that fails, errors.py says what went wrong, prediction.py reads
 the answer. description.py reads the answers about models.
 """
 
@@ -27,6 +27,7 @@ from accelserve.client.errors import (
     ClientError,
     DeadlineError,
     InvalidRequestError,
+    MessageTooLargeError,
     ModelNotFoundError,
     OverloadedError,
     ServerError,
@@ -46,6 +47,7 @@ __all__ = [
     "ClientError",
     "DeadlineError",
     "InvalidRequestError",
+    "MessageTooLargeError",
     "ModelDescription",
     "ModelNotFoundError",
     "ModelSelection",

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
-import grpc.aio
 import numpy.typing as npt
 from google.protobuf.message import Message
 
+from accelserve.client.asyncio_channel import AsyncioChannel
 from accelserve.client.connection import DEFAULT_MAX_MESSAGE_BYTES, TlsOptions, connection
 from accelserve.client.description import (
     SIGNATURE_FIELD,
@@ -31,7 +31,7 @@ from accelserve.client.prediction import (
     tensors_request,
     without_batch,
 )
-from accelserve.client.retry import CallBudget, RetryPolicy, failure_of
+from accelserve.client.retry import OUT_OF_TIME, CallBudget, RetryPolicy, failure_of
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import ModelService, PredictionService, UnaryMethod
 
@@ -42,7 +42,8 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 class AsyncPredictionClient:
     """`PredictionClient` for asyncio: the same arguments, methods, results and errors, but the methods are coroutines.
 
-    Made and used inside one running event loop. Calls may run at the same time, over one connection.
+    Made and used inside one running event loop. Calls may run at the same time, over one connection. In a process that
+    was forked from one with such a client, calls go over threads of gRPC's instead.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class AsyncPredictionClient:
         self._timeout_s = timeout_s
         self._retry = retry if retry is not None else RetryPolicy()
         self._closed = asyncio.Event()
-        self._channel = self._connection.open_aio()
+        self._channel = AsyncioChannel(self._connection)
 
     @property
     def model(self) -> ModelSelection:
@@ -195,14 +196,13 @@ class AsyncPredictionClient:
     ) -> ResponseT:
         budget = CallBudget(policy=self._retry, timeout_s=self._timeout_s if timeout is None else timeout)
         target = self._connection.target
-        stub = method.aio_stub(self._channel)
         while True:
             try:
                 self._check_open()
-                return await stub(request, timeout=budget.begin_attempt(), metadata=self._connection.metadata)
-            except grpc.RpcError as error:
+                return await self._channel.call(method, request, budget.begin_attempt())
+            except (grpc.RpcError, TimeoutError) as error:
                 self._check_open()
-                failure = failure_of(error)
+                failure = OUT_OF_TIME if isinstance(error, TimeoutError) else failure_of(error)
                 wait_s = budget.wait_s(failure)
                 if wait_s is None:
                     raise budget.error(failure, method=method.path, target=target) from error

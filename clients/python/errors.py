@@ -9,6 +9,7 @@
             ├── ModelNotFoundError        NOT_FOUND
             ├── AccessDeniedError         UNAUTHENTICATED, PERMISSION_DENIED
             ├── OverloadedError           RESOURCE_EXHAUSTED
+            ├── MessageTooLargeError      RESOURCE_EXHAUSTED too, but about the size of a message
             ├── UnavailableError          UNAVAILABLE
             ├── DeadlineError             DEADLINE_EXCEEDED
             ├── CancelledError            CANCELLED
@@ -16,6 +17,8 @@
 
 A mistake in an argument that is found before anything is sent is a ValueError: `accelserve.protos.errors` for tensors.
 """
+
+import re
 
 import grpc
 
@@ -85,7 +88,11 @@ class AccessDeniedError(CallError):
 
 
 class OverloadedError(CallError):
-    """The server has too much to do, or the message is larger than it (or this client) takes."""
+    """The server has too much to do."""
+
+
+class MessageTooLargeError(CallError):
+    """A request or an answer has more bytes than the server, or this client (`max_message_bytes`), takes."""
 
 
 class UnavailableError(CallError):
@@ -119,6 +126,12 @@ _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {
 }
 
 
-def error_class(code: grpc.StatusCode) -> type[CallError]:
-    """The exception for a status."""
+# gRPC has no status for it, only words: those of its core (Python, C++, C#'s old one), of Go, of Java and of .NET.
+_TOO_LARGE = re.compile(r"message larger than max|message exceeds (the )?maximum", re.IGNORECASE)
+
+
+def error_class(code: grpc.StatusCode, details: str) -> type[CallError]:
+    """The exception for a status and its message."""
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.search(details):
+        return MessageTooLargeError
     return _BY_CODE.get(code, ServerError)

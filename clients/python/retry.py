@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -78,6 +78,10 @@ class Failure:
             return True
         # Without a hint this is a message that is too large, or a quota: as much so at the next attempt.
         return self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.retry_after_s is not None
+
+
+OUT_OF_TIME: Final = Failure(code=grpc.StatusCode.DEADLINE_EXCEEDED, details="Deadline Exceeded")
+"""No answer, and no error either, in the time that an attempt had."""
 
 
 def failure_of(error: grpc.RpcError) -> Failure:
@@ -167,7 +171,7 @@ class CallBudget:
 
     def error(self, failure: Failure, *, method: str, target: str) -> CallError:
         """The exception for a failure that is final."""
-        return error_class(failure.code)(
+        return error_class(failure.code, failure.details)(
             code=failure.code,
             details=failure.details,
             method=method,

@@ -1,6 +1,11 @@
 """The asyncio client: the same results, errors, retries and end as the other one."""
 
 import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +16,7 @@ import pytest
 from accelserve.client import (
     AsyncPredictionClient,
     ClientClosedError,
+    DeadlineError,
     InvalidRequestError,
     ModelSelection,
     UnavailableError,
@@ -18,6 +24,7 @@ from accelserve.client import (
 )
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.services import UnaryMethod
 
 from .peer import QUICK_RETRY, Peer, image_lengths
 
@@ -152,5 +159,47 @@ def test_a_caller_may_cancel(peer: Peer) -> None:
                 await call
             # The server hears of it: that is what ends its wait.
             assert await asyncio.to_thread(released.wait, 60)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_was_forked_beside_an_open_client_is_answered(peer: Peer) -> None:
+    """grpc.aio itself never answers there (grpcio 1.85.1), and its deadlines do not end a call either."""
+    program = Path(__file__).with_name("fork_with_asyncio.py")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result = subprocess.run(
+            [sys.executable, program, str(peer.port), str(silent.getsockname()[1])],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    said: dict[str, object] = {}
+    for line in result.stdout.splitlines():
+        said |= json.loads(line)
+    assert said.pop("silent server") in ("DeadlineError", "UnavailableError")
+    assert said == {
+        "parent": "2",
+        "new client": "2",
+        "inherited client": "2",
+        "many calls": ["2"] * 20,
+        "cancelled call": "cancelled",
+        "parent, after": "2",
+    }
+
+
+def test_a_call_that_grpc_forgets_ends_in_time(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where other code used grpc.aio before the fork, of which the client knows nothing."""
+
+    async def forgotten(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(UnaryMethod, "aio_stub", lambda *_: forgotten)
+
+    async def scenario() -> None:
+        async with client_of(peer) as client:
+            with pytest.raises(DeadlineError):
+                await client.score_image(b"1", timeout=0.05)
 
     asyncio.run(scenario())

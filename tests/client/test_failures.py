@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import numpy as np
 import pytest
 
 from accelserve.client import (
@@ -14,6 +15,7 @@ from accelserve.client import (
     ClientClosedError,
     DeadlineError,
     InvalidRequestError,
+    MessageTooLargeError,
     ModelNotFoundError,
     OverloadedError,
     PredictionClient,
@@ -23,6 +25,7 @@ from accelserve.client import (
 )
 from accelserve.protos import google_rpc
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.tensors import from_array
 
 from .peer import QUICK_RETRY, Answer, Peer, image_lengths, start
 
@@ -165,14 +168,52 @@ def test_the_clients_deadline_reaches_the_server(peer: Peer) -> None:
     assert by_call < 110
 
 
-def test_a_message_larger_than_the_limit_is_refused_once(peer: Peer) -> None:
+def test_a_request_larger_than_the_clients_limit_is_not_sent(peer: Peer) -> None:
     with (
         PredictionClient("127.0.0.1", peer.port, max_message_bytes=1000, retry=QUICK_RETRY) as client,
-        pytest.raises(OverloadedError, match="larger than max") as caught,
+        pytest.raises(MessageTooLargeError, match="larger than max") as caught,
     ):
         client.score_image(bytes(2000))
     assert caught.value.attempts == 1
     assert peer.requests == []
+
+
+def test_an_answer_larger_than_the_clients_limit_is_refused_once(peer: Peer) -> None:
+    def large(request: serving.PredictRequest, context: grpc.ServicerContext) -> serving.PredictResponse:
+        return serving.PredictResponse(outputs={"pixels": from_array(np.zeros(1000, np.float32))})
+
+    peer.answer = large
+    with (
+        PredictionClient("127.0.0.1", peer.port, max_message_bytes=1000, retry=QUICK_RETRY) as client,
+        pytest.raises(MessageTooLargeError, match="larger than max") as caught,
+    ):
+        client.score_image(b"1")
+    assert caught.value.attempts == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Received message larger than max (4194305 vs. 4194304)",
+        "SERVER: Received message larger than max (8 vs. 4)",
+        "grpc: received message larger than max (8 vs. 4)",
+        "gRPC message exceeds maximum size 4: 8",
+        "Received message exceeds the maximum configured message size.",
+    ],
+    ids=["core", "core-newer", "go", "java", "dotnet"],
+)
+def test_a_request_larger_than_the_servers_limit_has_the_same_error(
+    peer: Peer, client: PredictionClient, words: str
+) -> None:
+    """In the words of gRPC's implementations, which have no status for it."""
+
+    def refuse(request: serving.PredictRequest, context: grpc.ServicerContext) -> serving.PredictResponse:
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
+
+    peer.answer = refuse
+    with pytest.raises(MessageTooLargeError):
+        client.score_image(b"1")
+    assert len(peer.requests) == 1
 
 
 def test_a_server_that_comes_up_late_is_waited_for() -> None:
