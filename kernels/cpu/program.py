@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -123,9 +123,11 @@ class CpuProgram:
         self._ahead = _AheadTables(plan.recipe.steps, plan.threads, constants.address)
         for lane in self._lanes:
             self._ahead.enter(lane.records)
-        self._team = team.Team(plan.threads, cache)
-        self._team_size = TeamSize(plan.threads)
         self._batch = _BatchJob(self._lanes, plan.recipe, team.RUN_IMAGE.address(cache))
+        # A program that is dropped without ``close`` leaves its memory to its workers, which end and give it back.
+        keeps = (self._lanes, self._ahead, self._batch, constants)
+        self._team = team.Team(plan.threads, cache, keeps)
+        self._team_size = TeamSize(plan.threads)
 
     @property
     def inputs(self) -> Mapping[str, TensorType]:
@@ -185,10 +187,11 @@ class CpuProgram:
         results = {name: np.empty(kind.shape, kind.dtype.numpy) for name, kind in self.outputs.items()}
         steps = self._recipe.steps
         clocks = np.zeros((runs, len(steps), self._team.size, 2), np.int64)
-        with self._in_use():
+        # Workers of its own, which have ended before the clocks that they write to are gone.
+        with self._in_use(), closing(team.Team(self._team.size, self._cache)) as workers:
             self._patch(feeds, results, 0)
             for each in clocks:
-                self._team.run(self._lanes[0].table.ctypes.data, len(steps), int(each.ctypes.data))
+                workers.run(self._lanes[0].table.ctypes.data, len(steps), int(each.ctypes.data))
         seconds = _elapsed(clocks)
         return [
             StepProfile(each.name, each.operator, each.shape, each.macs, float(elapsed), each.executed_macs)
@@ -200,7 +203,7 @@ class CpuProgram:
         from accelserve.kernels.cpu.peak import measured_peak
 
         with self._in_use():
-            return measured_peak(self._isa, self._team, self._cache)
+            return measured_peak(self._isa, self._team.size, self._cache)
 
     def close(self) -> None:
         """Join the workers and give the memory back."""

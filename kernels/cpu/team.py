@@ -23,7 +23,8 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,14 +97,37 @@ class _Elsewhere:
             self._cores = set()
 
 
+def _serve(entry: Callable[..., None], control: int, worker: int, keeps: object) -> None:
+    """A worker's whole life. Its frame holds ``keeps``, since machine code holds nothing."""
+    entry(control, worker)
+    del keeps
+
+
+def _end(entry: Callable[..., None], control: int, block: object) -> None:
+    """Tell the workers of a control block to end."""
+    entry(control)
+    del block
+
+
 class Team:
     """Worker threads of one program. ``run`` may be called from one thread at a time.
+
+    A worker may look at the table of a job that is over, when the system lets it go on so late; so tables, and all that
+    they point to, have to stay where they are until the workers have ended. Workers hold on to ``keeps`` until then. A
+    team that nobody refers to any more ends by itself.
 
     Attributes:
         size: workers, the caller of ``run`` included.
     """
 
-    def __init__(self, size: int, cache: Path | None) -> None:
+    def __init__(self, size: int, cache: Path | None, keeps: object = None) -> None:
+        """Start the workers.
+
+        Args:
+            size: workers, the caller of ``run`` included.
+            cache: folder for machine code.
+            keeps: what tables of later jobs are part of or point to, if it may go before ``close`` is called.
+        """
         self.size = size
         self._block = np.zeros(WORKERS + size * WORKER_BYTES + 64, np.uint8)
         self._control = int(self._block.ctypes.data) + -int(self._block.ctypes.data) % 64
@@ -111,12 +135,13 @@ class Team:
         self._write(SPIN_NS, SPIN_MICROSECONDS * 1000)
         self._write(PROGRESS, 1 << ITEM_BITS)
         self._launch = LAUNCH.entry(cache)
-        self._end = END.entry(cache)
+        # At the interpreter's exit, too: a thread of Python must not wake up in what is left of it.
+        self._end = weakref.finalize(self, _end, END.entry(cache), self._control, self._block)
         serve_entry = SERVE.entry(cache)
         self._workers = [
             threading.Thread(
-                target=serve_entry,
-                args=(self._control, worker),
+                target=_serve,
+                args=(serve_entry, self._control, worker, (self._block, keeps)),
                 name=f"accelserve-worker-{worker}",
                 daemon=True,
             )
@@ -143,7 +168,7 @@ class Team:
 
     def close(self) -> None:
         """End and join the workers; no ``run`` may be under way."""
-        self._end(self._control)
+        self._end()
         for each in self._workers:
             each.join()
         self._workers = []

@@ -237,3 +237,41 @@ def test_loading_and_unloading_takes_no_memory_for_good(code_cache: Path) -> Non
     ).stdout
     # 250 programs of some 140 kB each would have taken 35 MB.
     assert int(grown) < 4 << 20
+
+
+DROPPED = """
+import gc, sys, threading
+from pathlib import Path
+from tests.kernels.cpu.test_program import images, load
+
+cache = Path(sys.argv[1])
+kept = load(cache)
+wanted = kept.run(images(3))["scores"].tobytes()
+wrong = 0
+for _ in range(150):
+    dropped = load(cache)  # the one before is nobody's any more, as in a notebook's cell that is run again
+    for count in (1, 3):
+        expected = kept.run(images(count))["scores"].tobytes()
+        wrong += dropped.run(images(count))["scores"].tobytes() != expected
+    wrong += kept.run(images(3))["scores"].tobytes() != wanted
+dropped.profile(images(1), 2)
+workers = [each for each in threading.enumerate() if each.name.startswith("accelserve-worker")]
+del dropped
+gc.collect()
+for each in workers[1:]:
+    each.join(60)
+    wrong += each.is_alive()
+print(wrong, "wrong")
+"""
+
+
+def test_programs_dropped_without_close_end_their_workers_and_harm_nobody(code_cache: Path) -> None:
+    load(code_cache).close()
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED, str(code_cache)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "0 wrong\n"), done.stderr
