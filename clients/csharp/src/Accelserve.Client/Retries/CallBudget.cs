@@ -23,6 +23,9 @@ internal struct CallBudget
     /// <summary>How many attempts were begun.</summary>
     public int Attempts { get; private set; }
 
+    /// <summary>Since the call began.</summary>
+    public readonly TimeSpan Elapsed => _clock.GetElapsedTime(_start);
+
     /// <summary>The time that is left; <see langword="null"/> without a limit.</summary>
     public readonly TimeSpan? Left
     {
@@ -33,7 +36,7 @@ internal struct CallBudget
                 return null;
             }
 
-            var left = _timeout - _clock.GetElapsedTime(_start);
+            var left = _timeout - Elapsed;
             return left > TimeSpan.Zero ? left : TimeSpan.Zero;
         }
     }

@@ -53,32 +53,45 @@ internal sealed class CallRunner : IDisposable
         Endpoint? only = null)
     {
         var budget = new CallBudget(_options.Retry, RequireTimeout(timeout ?? _options.Timeout), _clock);
-        Endpoint? failed = null;
-        while (true)
+        var endpoint = only;
+        var outcome = StatusCode.Cancelled; // what ends a call between two attempts
+        using var activity = CallTelemetry.Begin(method.Name);
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            RequireOpen();
-            var endpoint = only ?? _pool.Next(failed);
-            var headers = await _headers.GetAsync(cancellationToken).ConfigureAwait(false);
-            TimeSpan wait;
-            try
+            while (true)
             {
-                using var call = method.Start(
-                    endpoint, request, new CallOptions(headers, budget.BeginAttempt(), cancellationToken));
-                return await call.ResponseAsync.ConfigureAwait(false);
-            }
-            catch (RpcException exception)
-            {
-                wait = WaitOrThrow(exception, endpoint, method.Name, ref budget, cancellationToken);
-            }
-            catch (ObjectDisposedException)
-            {
+                cancellationToken.ThrowIfCancellationRequested();
                 RequireOpen();
-                throw;
-            }
+                endpoint = only ?? _pool.Next(endpoint);
+                var headers = await _headers.GetAsync(cancellationToken).ConfigureAwait(false);
+                TimeSpan wait;
+                try
+                {
+                    using var call = method.Start(
+                        endpoint, request, new CallOptions(headers, budget.BeginAttempt(), cancellationToken));
+                    var response = await call.ResponseAsync.ConfigureAwait(false);
+                    outcome = StatusCode.OK;
+                    return response;
+                }
+                catch (RpcException exception)
+                {
+                    outcome = exception.StatusCode;
+                    wait = WaitOrThrow(exception, endpoint, method.Name, ref budget, cancellationToken);
+                }
+                catch (ObjectDisposedException)
+                {
+                    RequireOpen();
+                    throw;
+                }
 
-            failed = endpoint;
-            await WaitAsync(wait, cancellationToken).ConfigureAwait(false);
+                outcome = StatusCode.Cancelled;
+                await WaitAsync(wait, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _telemetry.Ended(
+                activity, method.Name, (endpoint ?? _pool.All[0]).Target, outcome, budget.Attempts, budget.Elapsed);
         }
     }
 
