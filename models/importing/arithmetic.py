@@ -18,6 +18,7 @@ def affine(call: Call, x: Tensor, *, mul: Array | None = None, add: Array | None
 
     Constants have ONNX's axis order; None stands for 1 and 0.
     """
+    x = _of_rank(call, x, max(len(x.shape), *(0 if c is None else c.ndim for c in (mul, add))))
     scalar = all(c is None or c.size == 1 for c in (mul, add))
     x = x if scalar else call.settle(x)
     factors = _per_channel(call, x, mul, 1.0)

@@ -87,8 +87,7 @@ def fold(node: OnnxNode, opset: int, operands: Sequence[Array | None]) -> list[A
 def _evaluate(node: OnnxNode, opset: int, operands: Sequence[Array | None]) -> list[Array]:
     names = [f"i{i}" if operand is not None else "" for i, operand in enumerate(operands)]
     outputs = [f"o{i}" for i in range(len(node.outputs))]
-    attributes = {k: _as_attribute(v) for k, v in node.attributes.items() if v is not None}
-    proto = helper.make_node(node.op, names, outputs, **attributes)
+    proto = node_proto(node, names, outputs)
     graph = helper.make_graph(
         [proto],
         "constants",
@@ -102,6 +101,18 @@ def _evaluate(node: OnnxNode, opset: int, operands: Sequence[Array | None]) -> l
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     feeds = {name: array for name, array in zip(names, operands, strict=True) if array is not None}
     return list(ReferenceEvaluator(model).run(None, feeds))
+
+
+def node_proto(node: OnnxNode, inputs: Sequence[str], outputs: Sequence[str]) -> onnx.NodeProto:
+    """The node as protobuf, between other values; attributes of kinds that no supported operator has are left out."""
+    proto = helper.make_node(node.op, inputs, outputs)
+    for name, value in node.attributes.items():
+        if value is None:
+            continue
+        # Lists that may be empty are lists of integers, such as axes.
+        kind = onnx.AttributeProto.INTS if isinstance(value, tuple) and not value else None
+        proto.attribute.append(helper.make_attribute(name, _as_attribute(value), attr_type=kind))
+    return proto
 
 
 def _as_attribute(value: Attribute) -> Any:

@@ -16,7 +16,6 @@ from accelserve.kernels.ir import (
     Conv2d,
     Dense,
     Dequantize,
-    DType,
     HardSigmoid,
     HardSwish,
     L2Normalize,
@@ -229,9 +228,8 @@ def quantize(to: OnnxWriter, node: Node, op: Quantize | Dequantize) -> None:
     if to.is_constant(node.output):
         return
     axes = to.axes_of(x)
-    operands = [to.read(value, to.plain(value)) for value in (scale, zero_point)]
-    if to.type_of(zero_point).dtype is DType.S32:
-        operands.pop()
+    parameters = (scale,) if to.omits_zero_point(node) else (scale, zero_point)
+    operands = [to.read(value, to.plain(value)) for value in parameters]
     vector = to.type_of(scale).shape != ()
     attributes = {"axis": axes.index(op.axis % len(axes))} if vector else {}
     to.finish(node, axes, f"{op.label}Linear", [to.read(x, axes), *operands], **attributes)

@@ -147,7 +147,14 @@ def _opset(name: str, model: onnx.ModelProto) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}]
     if not versions:
         raise ModelFileError(name, "does not say which version of ONNX's operator set it uses (opset_import)")
-    return int(max(versions))
+    opset, known = int(max(versions)), onnx.defs.onnx_opset_version()
+    if opset > known:
+        raise ModelFileError(
+            name,
+            f"uses operator set {opset}, and onnx {onnx.__version__}, which is installed, knows those up to {known}; "
+            "export the model with an older one",
+        )
+    return opset
 
 
 def _input(value: onnx.ValueInfoProto) -> OnnxInput:

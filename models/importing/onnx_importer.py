@@ -17,11 +17,16 @@ from accelserve.models.importing.folding import FOLDABLE, fold
 from accelserve.models.importing.onnx_file import OnnxFile, OnnxInput, OnnxNode, read_onnx
 from accelserve.models.importing.registry import HANDLERS, Call, UnsupportedFormError, dequantized
 from accelserve.models.importing.scope import Scope, identity
-from accelserve.models.importing.tensor_data import MAX_TENSOR_BYTES, element_type_name
+from accelserve.models.importing.stand_ins import result_types
+from accelserve.models.importing.standard import check_standard
+from accelserve.models.importing.tensor_data import FLOATS, MAX_TENSOR_BYTES, element_type_name
 from accelserve.models.importing.values import IMAGE, Absent, Known, Order, Stored, Tensor, Value
 
 __all__ = ["ImportOptions", "ImportedModel", "import_onnx", "operators"]
 
+# What to do about operators that are not ONNX's own.
+_ADVICE = {"com.microsoft": ", which onnxruntime's optimiser writes: give the file as it was before that"}
+_MOVES_DATA = frozenset(("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"))
 # Where quantised files keep QuantizeLinear and DequantizeLinear besides ONNX's own set; the meaning is the same.
 _CONTRIBUTED = {("com.microsoft", "QuantizeLinear"), ("com.microsoft", "DequantizeLinear")}
 
@@ -45,6 +50,7 @@ class ImportedModel:
         graph: float32, or with Quantize and Dequantize nodes where the file has them; inputs that are images are
             NHWC, whatever they are in the file; outputs have the file's names and shapes.
         input_layouts: input name -> ``NCHW`` or ``NHWC``, as in the file; other inputs are absent.
+        integer_inputs: names of inputs that are integers in the file and that it makes floats of: float32 here.
         sha256: of the file, hexadecimal.
         opset: of the file.
         producer: the exporter that wrote it.
@@ -57,6 +63,7 @@ class ImportedModel:
     opset: int
     producer: str
     metadata: Mapping[str, str]
+    integer_inputs: frozenset[str] = frozenset()
 
 
 def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> ImportedModel:
@@ -75,29 +82,37 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
     # Constants that are not finite are refused by name; numpy's warnings on the way there would say less.
     with np.errstate(all="ignore"):
         graph = importer.graph()
-    return ImportedModel(graph, importer.layouts, file.sha256, file.opset, file.producer, file.metadata)
+    integers = frozenset(importer.integer_inputs)
+    return ImportedModel(
+        graph, importer.layouts, file.sha256, file.opset, file.producer, file.metadata, integers
+    )
 
 
 class _Importer:
     def __init__(self, file: OnnxFile, options: ImportOptions) -> None:
         self._file = file
         self.layouts: dict[str, str] = {}
+        self.integer_inputs: set[str] = set()
         self._values: dict[str, Value] = {k: Known(k, v) for k, v in file.initializers.items()}
         readers: dict[str, list[OnnxNode]] = {}
         for node in file.nodes:
             for value in node.inputs:
                 readers.setdefault(value, []).append(node)
         self._check_names(options)
+        self._batch = 1
         types = {}
         for given in file.inputs:
             if given.name not in readers and given.name not in file.outputs:
                 continue
             shape, dtype = self._input_type(given, options)
+            if dtype in {DType.U8, DType.S8} and self._becomes_float(given.name, readers):
+                dtype = DType.F32
+                self.integer_inputs.add(given.name)
             order = self._input_order(given.name, shape, readers)
             types[given.name] = TensorType(tuple(shape[axis] for axis in order), dtype)
             self._values[given.name] = Tensor(given.name, shape, order)
         reserved = {value for node in file.nodes for value in node.outputs}
-        self._scope = Scope(types, frozenset(reserved))
+        self._scope = Scope(types, frozenset(reserved), self._batch)
         self._unsupported: dict[str, tuple[str, str]] = {}
 
     def graph(self) -> Graph:
@@ -134,12 +149,12 @@ class _Importer:
         return self._scope.arranged(tensor, identity(tensor.shape))
 
     def _import(self, node: OnnxNode) -> None:
-        if node.op not in HANDLERS and not self._folds(node):
-            return self._refuse(node, node.op)
-        if node.domain and (node.domain, node.op) not in _CONTRIBUTED:
-            return self._refuse(node, f"{node.domain}.{node.op}")
         operands = [self._values[name] if name else None for name in node.inputs]
         absent = [value for value in operands if isinstance(value, Absent)]
+        if node.domain and (node.domain, node.op) not in _CONTRIBUTED:
+            return self._refuse(node, f"{node.domain}.{node.op}{_ADVICE.get(node.domain, '')}", operands)
+        if node.op not in HANDLERS and not self._folds(node) and not (absent and node.op in FOLDABLE):
+            return self._refuse(node, node.op, operands)
         for value in absent:
             self._blame(value.node, value.operator)
         if absent:
@@ -148,9 +163,13 @@ class _Importer:
             results = self._results(node, operands)
         except UnsupportedFormError as error:
             name, op = error.blame or (node.name, node.op)
-            return self._refuse(node, f"{op} {error.reason}", name)
+            return self._refuse(node, f"{op} {error.reason}", operands, name)
         except GraphError as error:
-            raise ModelFileError(self._file.source, f"node '{node.name}' ({node.op}): {error}") from error
+            if self._unsupported:  # it may be the fault of what stands in for a refused node
+                return self._mark(node, Absent(*next(iter(self._unsupported.values()))))
+            raise ModelFileError(
+                self._file.source, f"node '{node.name}' ({node.op}): {error}{self._batch_advice()}"
+            ) from error
         for position, output in enumerate(node.outputs):
             other = Absent(node.name, f"{node.op}, result {position}")
             self._store(node, output, results[position] if position < len(results) else other)
@@ -176,7 +195,14 @@ class _Importer:
             and not (node.op in {"Transpose", "Identity"} and isinstance(values[0], Stored))
         )
 
+    def _batch_advice(self) -> str:
+        if self._batch == 1:
+            return ""
+        return f"; the file fixes a batch of {self._batch}, and one image is served at a time: export it with an open batch"
+
     def _results(self, node: OnnxNode, operands: list[Value | None]) -> Sequence[Value]:
+        if not node.domain:
+            check_standard(node, self._file.opset)
         if self._folds(node):
             arrays = [
                 v.array if isinstance(v, Known) else dequantized(v) if isinstance(v, Stored) else None
@@ -184,12 +210,22 @@ class _Importer:
             ]
             folded = fold(node, self._file.opset, arrays)
             return [Known(name, array) for name, array in zip(node.outputs, folded, strict=False)]
-        result = HANDLERS[node.op](Call(self._scope, node, self._file.opset, operands))
+        handler = HANDLERS[node.op]
+        handler.check(node)
+        result = handler.handle(Call(self._scope, node, self._file.opset, operands))
         return result if isinstance(result, Sequence) else (result,)
 
-    def _refuse(self, node: OnnxNode, operator: str, blamed: str | None = None) -> None:
+    def _refuse(
+        self, node: OnnxNode, operator: str, operands: Sequence[Value | None], blamed: str | None = None
+    ) -> None:
         self._blame(blamed or node.name, operator)
         self._mark(node, Absent(blamed or node.name, operator))
+        tensors = [(n, v) for n, v in zip(node.inputs, operands, strict=True) if isinstance(v, Tensor)]
+        dtypes = {name: self._scope.type_of(value.value).dtype for name, value in tensors}
+        for name, kind in result_types(node, self._file.opset, operands, dtypes).items():
+            order = IMAGE if len(kind.shape) == 4 else identity(kind.shape)
+            ours = TensorType(tuple(kind.shape[axis] for axis in order), kind.dtype)
+            self._values[name] = Tensor(self._scope.stand_in(ours, name), kind.shape, order)
 
     def _blame(self, name: str, operator: str) -> None:
         self._unsupported.setdefault(name, (name, operator))
@@ -218,6 +254,8 @@ class _Importer:
                 self._file.source,
                 f"input '{given.name}' has no shape; give one (--input-shape NAME=1,224,224,3)",
             )
+        if shape[0] is not None:
+            self._batch = max(self._batch, shape[0])
         sizes = (1, *(0 if size is None else size for size in shape[1:]))
         self._check_sizes(given.name, shape, sizes, kinds[kind])
         return sizes, kinds[kind]
@@ -241,6 +279,22 @@ class _Importer:
             )
         if math.prod(sizes) * dtype.size_bytes > MAX_TENSOR_BYTES:
             raise ModelFileError(self._file.source, f"input '{name}' of shape {listed} exceeds 2 GB")
+
+    def _becomes_float(self, name: str, readers: Mapping[str, list[OnnxNode]]) -> bool:
+        """Whether integers from outside are made floats before anything computes with them: their codes are values."""
+        waiting = [name]
+        while waiting:
+            value = waiting.pop()
+            if value in self._file.outputs:
+                return False
+            for node in readers.get(value, ()):
+                target = node.attributes.get("to")
+                if node.op == "Cast" and isinstance(target, int) and element_type_name(target) in FLOATS:
+                    continue
+                if node.op not in _MOVES_DATA or node.inputs[0] != value:
+                    return False
+                waiting.extend(node.outputs)
+        return True
 
     def _input_order(self, name: str, shape: tuple[int, ...], readers: Mapping[str, list[OnnxNode]]) -> Order:
         if len(shape) != 4:

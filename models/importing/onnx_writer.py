@@ -13,7 +13,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from accelserve.kernels.ir import Array, Dequantize, Graph, Node, Op, TensorType
+from accelserve.kernels.ir import Array, Dequantize, DType, Graph, Node, Op, TensorType
+from accelserve.models.errors import ConversionError
 
 Axes: TypeAlias = tuple[int, ...]
 """``axes[j]`` is our axis that ONNX axis j holds: onnx = ours.transpose(axes)."""
@@ -127,11 +128,26 @@ class OnnxWriter:
         vector = self.type_of(scale).shape != ()
         axis = maker.op.axis if isinstance(maker.op, Dequantize) else 0
         operands = [self.read(stored, axes), self.read(scale, self.plain(scale))]
-        if self.type_of(stored).dtype.value != "int32":
-            # int32 allows no zero point but 0, which runtimes accept most readily by its absence.
+        if not self.omits_zero_point(maker):
             operands.append(self.read(zero_point, self.plain(zero_point)))
         attributes = {"axis": axes.index(axis % len(axes))} if vector else {}
         return self.write("DequantizeLinear", operands, maker.name, value, **attributes)
+
+    def omits_zero_point(self, node: Node) -> bool:
+        """Whether it is one of int32, which allows none but 0, and which runtimes accept most readily by its absence.
+
+        Raises:
+            ConversionError: it is of int32 and not 0.
+        """
+        zero_point = node.inputs[2]
+        if self.type_of(zero_point).dtype is not DType.S32:
+            return False
+        array = self.graph.constants.get(zero_point)
+        if array is None or array.any():
+            raise ConversionError(
+                f"'{node.name}' has a zero point of int32, which ONNX cannot write unless it is 0"
+            )
+        return True
 
     def _transposed(self, value: str, axes: Axes) -> str:
         held, name = next(iter(self._held[value].items()))

@@ -1,12 +1,14 @@
 """One handler function per ONNX operator, registered by decorator, and what a handler may ask for.
 
-To add an operator: write a function decorated with ``@operator("Name")`` in a file of ``operators/``; it is found.
+To add an operator: write a function decorated with ``@operator("Name", ...)`` in a file of ``operators/``; it is found. The
+decorator says which attributes and operands the function reads; a node that has others is refused, since what nobody reads
+may change its meaning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeAlias
 
 import numpy as np
@@ -174,20 +176,59 @@ class Call:
         raise UnsupportedFormError(f"whose attribute '{name}' is not {expected}")
 
 
-Handler: TypeAlias = Callable[[Call], Value | Sequence[Value]]
+Handle: TypeAlias = Callable[[Call], Value | Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A handler function and what it reads of a node.
+
+    Attributes:
+        handle: makes the node's results.
+        operands: how many operands it reads, from the left; None for any number.
+        attributes: those that it reads.
+        irrelevant: attributes that it need not read, each with the reason; in any operator set that has them.
+    """
+
+    handle: Handle
+    operands: int | None
+    attributes: frozenset[str] = frozenset()
+    irrelevant: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, node: OnnxNode) -> None:
+        """UnsupportedFormError if the node has an attribute or an operand that the handler does not read."""
+        for name in node.attributes:
+            if name not in self.attributes and name not in self.irrelevant:
+                raise UnsupportedFormError(f"with the attribute '{name}'")
+        if self.operands is not None and any(node.inputs[self.operands :]):
+            raise UnsupportedFormError(f"with more than {self.operands} operands")
+
 
 HANDLERS: dict[str, Handler] = {}
 
+# Operator sets 1 to 5 let an operator overwrite its operands, a permission that nobody has to use.
+_EVERYWHERE = {"consumed_inputs": "a permission to overwrite operands"}
 
-def operator(*names: str) -> Callable[[Handler], Handler]:
-    """Register a handler for operators of ONNX's own set."""
 
-    def register(handler: Handler) -> Handler:
+def operator(
+    *names: str, operands: int | None = 1, reads: str = "", irrelevant: Mapping[str, str] | None = None
+) -> Callable[[Handle], Handle]:
+    """Register a handler for operators of ONNX's own set.
+
+    Args:
+        names: of the operators.
+        operands: how many operands the function reads, from the left; None for any number.
+        reads: names of the attributes that it reads, in any operator set, separated by blanks.
+        irrelevant: attributes that do not change what it computes, each with the reason.
+    """
+
+    def register(handle: Handle) -> Handle:
         for name in names:
             if name in HANDLERS:
                 raise ValueError(f"two handlers for {name}")
-            HANDLERS[name] = handler
-        return handler
+            ignored = {**_EVERYWHERE, **(irrelevant or {})}
+            HANDLERS[name] = Handler(handle, operands, frozenset(reads.split()), ignored)
+        return handle
 
     return register
 

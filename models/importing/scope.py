@@ -14,8 +14,14 @@ from accelserve.models.importing.values import IMAGE, Order, Tensor
 class Scope:
     """Collects nodes and constants; every name it gives is unique."""
 
-    def __init__(self, inputs: Mapping[str, TensorType], reserved: frozenset[str] = frozenset()) -> None:
-        """Numbered names that are made up here keep clear of ``reserved``, the names of the file's values."""
+    def __init__(
+        self, inputs: Mapping[str, TensorType], reserved: frozenset[str] = frozenset(), batch: int = 1
+    ) -> None:
+        """Numbered names that are made up here keep clear of ``reserved``, the names of the file's values.
+
+        ``batch`` is the number of images that the file fixes its input to; here it is one image.
+        """
+        self.batch = batch
         self._inputs = dict(inputs)
         self._nodes: list[Node] = []
         self._constants: dict[str, Array] = {}
@@ -47,6 +53,12 @@ class Scope:
         self._types[output] = result
         self._nodes.append(Node(name, op, tuple(operands), output))
         return output
+
+    def stand_in(self, kind: TensorType, name: str) -> str:
+        """A value that nothing makes, for judging what reads it; no graph can be finished with it."""
+        unique = name if name not in self._types else self._unused(name, self._types)
+        self._types[unique] = kind
+        return unique
 
     def arranged(self, tensor: Tensor, order: Order) -> str:
         """Name of the value that holds ``tensor`` with its axes in ``order``; transposes once for all readers."""

@@ -53,6 +53,9 @@ _READ_TYPES = frozenset(
     ("FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "BOOL", "FLOAT16", "DOUBLE", "BFLOAT16")
 )
 
+FLOATS = frozenset(("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"))
+"""Element types that are computed as float32."""
+
 
 def element_type_name(elem_type: int) -> str:
     """ONNX's name of an element type, or its number if it has none."""
@@ -77,9 +80,7 @@ def _external(
     where = f"tensor '{tensor.name}' keeps its data in {fields.get('location')!r}"
     if folder is None:
         raise ModelFileError(source, f"{where}, but a file given as bytes has no folder; give its path")
-    path = (folder / fields.get("location", "")).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise ModelFileError(source, f"{where}, which is no file inside the model's folder")
+    path = _inside(source, where, folder, fields.get("location", ""))
     try:
         offset = int(fields.get("offset", 0))
     except ValueError:
@@ -91,6 +92,26 @@ def _external(
             f"{where}, bytes {offset} to {offset + needed}, but that file has {path.stat().st_size} bytes",
         )
     return _mapped(path, offset, tuple(tensor.dims), dtype)
+
+
+def _inside(source: str, where: str, folder: Path, location: str) -> Path:
+    """The file at ``location``, links followed.
+
+    A file may name others of its own folder, and no other: it could have any file of this machine served. A cache of
+    downloads whose snapshots are folders of links (``snapshots/REVISION/...`` beside ``blobs``, Hugging Face's) is one.
+    """
+    written = folder / location
+    path, home = written.resolve(), folder.resolve()
+    named = not Path(location).is_absolute() and ".." not in Path(location).parts
+    caches = [home.parents[i + 1] / "blobs" for i, p in enumerate(home.parents) if p.name == "snapshots"][:1]
+    if named and path.is_file() and any(path.is_relative_to(place) for place in (home, *caches)):
+        return path
+    if named and path.is_file():
+        raise ModelFileError(
+            source,
+            f"{where}, a link to {path}, which is outside of the model's folder; put the file itself there",
+        )
+    raise ModelFileError(source, f"{where}, which is no file inside the model's folder")
 
 
 def _mapped(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:

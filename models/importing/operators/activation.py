@@ -23,7 +23,7 @@ def relu(call: Call) -> Tensor:
     return _unary(call, Clip())
 
 
-@operator("Clip")
+@operator("Clip", operands=3, reads="min max")
 def clip(call: Call) -> Value:
     """Bounds in attributes (opset < 11) or operands; as part of an L2 normalisation, its epsilon."""
     low = _bound(call, "min", 1, -math.inf)
@@ -43,16 +43,21 @@ def _bound(call: Call, name: str, position: int, default: float) -> float:
     return bound if abs(bound) < float(np.finfo(np.float32).max) else math.copysign(math.inf, bound)
 
 
-@operator("LeakyRelu")
+@operator("LeakyRelu", reads="alpha")
 def leaky_relu(call: Call) -> Tensor:
     """``x if x >= 0 else alpha * x``."""
     return _unary(call, LeakyRelu(call.float_attribute("alpha", 0.01)))
 
 
-@operator("PRelu")
+@operator("PRelu", operands=2)
 def prelu(call: Call) -> Tensor:
     """One slope: LeakyRelu. A slope per channel: ``max(x, 0) + slope * min(x, 0)``."""
     slope = np.asarray(call.known(1, "slopes"), np.float32)
+    rank = len(call.tensor(0).shape)
+    if slope.ndim == 1 and slope.size > 1 and call.opset < 7:
+        slope = slope.reshape(-1, *[1] * (rank - 2))  # one a channel; later sets broadcast as numpy does
+    if slope.ndim > rank:
+        raise UnsupportedFormError(f"with slopes of rank {slope.ndim} for a tensor of rank {rank}")
     if slope.size and np.all(slope == slope.ravel()[0]):
         return _unary(call, LeakyRelu(float(slope.ravel()[0])))
     x = call.settled(0)
@@ -68,7 +73,7 @@ def sigmoid(call: Call) -> Tensor:
     return _unary(call, Sigmoid())
 
 
-@operator("HardSigmoid")
+@operator("HardSigmoid", reads="alpha beta")
 def hard_sigmoid(call: Call) -> Tensor:
     """``min(max(alpha * x + beta, 0), 1)``."""
     return _unary(call, HardSigmoid(call.float_attribute("alpha", 0.2), call.float_attribute("beta", 0.5)))
@@ -86,7 +91,7 @@ def tanh(call: Call) -> Tensor:
     return _unary(call, Tanh())
 
 
-@operator("Max")
+@operator("Max", operands=None)
 def maximum(call: Call) -> Value:
     """With a constant scalar: a lower bound."""
     x, bound = _with_scalar(call)
@@ -95,7 +100,7 @@ def maximum(call: Call) -> Value:
     return call.elementwise(Clip(bound, math.inf), call.as_tensor(x))
 
 
-@operator("Min")
+@operator("Min", operands=None)
 def minimum(call: Call) -> Tensor:
     """With a constant scalar: an upper bound."""
     x, bound = _with_scalar(call)
@@ -108,6 +113,7 @@ def _with_scalar(call: Call) -> tuple[Value, float]:
             value = call.operand(position)
             if isinstance(value, Norm | Tensor) and not isinstance(call.operand(other), Norm | Tensor):
                 bound = call.known(other, "a bound")
-                if bound.size == 1:
+                rank = len((value.of if isinstance(value, Norm) else value).shape)
+                if bound.size == 1 and bound.ndim <= rank:
                     return value, float(bound.reshape(()))
     raise UnsupportedFormError("of anything but a tensor and a constant scalar")

@@ -8,7 +8,7 @@ from accelserve.models.importing.values import IMAGE, Known, Stored, Tensor
 from accelserve.models.importing.windows import window_of
 
 
-@operator("Conv")
+@operator("Conv", operands=3, reads="auto_pad dilations group kernel_shape pads strides")
 def conv(call: Call) -> Tensor:
     """Conv with constant weights [K, C/groups, R, S] and, maybe, a constant bias [K]."""
     weights, bias = call.operand(1), call.operand(2)
@@ -16,6 +16,10 @@ def conv(call: Call) -> Tensor:
         raise UnsupportedFormError("with weights computed at run time")
     if weights.array.ndim != 4:
         raise UnsupportedFormError(f"in {weights.array.ndim - 2} dimension(s); only in two")
+    if call.ints_attribute("kernel_shape") not in {None, weights.array.shape[2:]}:
+        raise UnsupportedFormError(
+            f"whose kernel_shape is not that of its weights, {list(weights.array.shape)}"
+        )
     x = call.image(0)
     _, height, width, _ = call.scope.type_of(x).shape
     kernel = (weights.array.shape[2], weights.array.shape[3])

@@ -15,7 +15,14 @@ from accelserve.models.importing.scope import identity
 from accelserve.models.importing.values import Known, Stored, Tensor, Value
 
 
-@operator("Gemm")
+@operator(
+    "Gemm",
+    operands=3,
+    reads="alpha beta transA transB",
+    irrelevant={
+        "broadcast": "sets before 7 need it where C is broadcast, and C is broadcast where it must be"
+    },
+)
 def gemm(call: Call) -> Tensor:
     """``alpha * A @ B + beta * C`` with constant B; C may be a bias per column, or any tensor."""
     x = call.tensor(0)
@@ -39,7 +46,7 @@ def gemm(call: Call) -> Tensor:
     return add_tensors(call, product, call.as_tensor(addend, 2))
 
 
-@operator("MatMul")
+@operator("MatMul", operands=2)
 def matmul(call: Call) -> Tensor:
     """``A @ B`` with constant B [C, K]; leading axes of A are rows."""
     weights = _constant(call, 1)

@@ -10,8 +10,10 @@ from accelserve.models.importing.arithmetic import add_tensors, affine, combine
 from accelserve.models.importing.registry import Call, UnsupportedFormError, as_float32, dequantized, operator
 from accelserve.models.importing.values import Known, Norm, Stored, Tensor, Value
 
+_BROADCAST = {"broadcast": "sets before 7 need it where shapes differ, and shapes say whether they do"}
 
-@operator("Add")
+
+@operator("Add", operands=2, reads="axis", irrelevant=_BROADCAST)
 def add(call: Call) -> Value:
     """Of two tensors, or of a tensor and a constant."""
     left, right = _pair(call)
@@ -27,7 +29,7 @@ def add(call: Call) -> Value:
     return add_tensors(call, call.as_tensor(left), call.as_tensor(right))
 
 
-@operator("Sum")
+@operator("Sum", operands=None)
 def sum_all(call: Call) -> Tensor:
     """Of one or more tensors, from the left."""
     total = call.tensor(0)
@@ -36,7 +38,7 @@ def sum_all(call: Call) -> Tensor:
     return add_tensors(call, total, call.tensor(len(call.operands) - 1)) if len(call.operands) > 1 else total
 
 
-@operator("Sub")
+@operator("Sub", operands=2, reads="axis", irrelevant=_BROADCAST)
 def subtract(call: Call) -> Tensor:
     """A constant from a tensor, a tensor from a constant, or two tensors."""
     left, right = _pair(call)
@@ -62,7 +64,7 @@ def negate(call: Call) -> Tensor:
     return affine(call, call.tensor(0), mul=np.array(-1.0, np.float32))
 
 
-@operator("Mul")
+@operator("Mul", operands=2, reads="axis", irrelevant=_BROADCAST)
 def multiply(call: Call) -> Value:
     """Of two tensors, or of a tensor and a constant; of a tensor with itself or its inverse norm: a step of L2Norm."""
     left, right = _pair(call)
@@ -79,7 +81,7 @@ def multiply(call: Call) -> Value:
     return combine(call, Mul(), call.as_tensor(left), call.as_tensor(right))
 
 
-@operator("Div")
+@operator("Div", operands=2, reads="axis", irrelevant=_BROADCAST)
 def divide(call: Call) -> Tensor:
     """A tensor by a constant, or by its own norm."""
     left, right = _pair(call)
@@ -96,11 +98,15 @@ def divide(call: Call) -> Tensor:
 def _pair(call: Call) -> tuple[Value | None, Value | None]:
     left, right = call.operand(0), call.operand(1)
     axis = call.node.attributes.get("axis")
-    if call.opset >= 7 or not isinstance(axis, int) or not isinstance(right, Known):
+    if call.opset >= 7 or axis is None:
         return left, right
     # Before opset 7 the second operand stood at 'axis' of the first instead of at its end.
-    trailing = len(call.tensor(0).shape) - axis - right.array.ndim
-    return left, Known(right.name, right.array.reshape(right.array.shape + (1,) * max(trailing, 0)))
+    rank = len(call.tensor(0).shape)
+    place = call.axis(call.int_attribute("axis", 0), rank)
+    if not isinstance(right, Known) or place + right.array.ndim > rank:
+        raise UnsupportedFormError(f"at axis {place} of anything but a constant that fits there")
+    trailing = rank - place - right.array.ndim
+    return left, Known(right.name, right.array.reshape(right.array.shape + (1,) * trailing))
 
 
 def _constant(value: Value | None) -> Array | None:
@@ -114,6 +120,6 @@ def _constant(value: Value | None) -> Array | None:
 
 
 def _scalar(value: Value | None) -> float:
-    if isinstance(value, Known) and value.array.size == 1:
+    if isinstance(value, Known) and value.array.size == 1 and value.array.ndim <= 1:
         return float(value.array.reshape(()))
     raise UnsupportedFormError("of a norm and anything but a constant scalar")

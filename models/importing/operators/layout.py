@@ -10,35 +10,57 @@ import numpy as np
 from accelserve.kernels.ir import Dequantize, DType, Reshape
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
 from accelserve.models.importing.scope import arrangement, identity
-from accelserve.models.importing.tensor_data import element_type_name
+from accelserve.models.importing.tensor_data import FLOATS, element_type_name
 from accelserve.models.importing.values import Stored, Tensor, Value
 
-_FLOATS = frozenset(("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"))
 
-
-@operator("Identity", "Dropout")
-def pass_through(call: Call) -> Value:
-    """Nothing, at inference."""
+@operator("Identity")
+def identical(call: Call) -> Value:
+    """Nothing."""
     value = call.operand(0)
     return call.tensor(0) if value is None else value
 
 
-@operator("Cast")
+@operator(
+    "Dropout",
+    operands=3,
+    reads="is_test",
+    irrelevant={"ratio": "inference drops nothing", "seed": "inference draws nothing"},
+)
+def dropout(call: Call) -> Value:
+    """Nothing, at inference; the ratio, an attribute or an operand, is for training."""
+    training = call.opset < 7 and not call.int_attribute("is_test", 0)
+    if call.operand(2) is not None:
+        training = bool(call.known(2, "training_mode").any())
+    if training:
+        raise UnsupportedFormError("in training mode")
+    value = call.operand(0)
+    return call.tensor(0) if value is None else value
+
+
+@operator(
+    "Cast",
+    reads="to",
+    irrelevant={
+        "saturate": "for targets of 8-bit floats, which are refused",
+        "round_mode": "for targets of 8-bit floats, which are refused",
+    },
+)
 def cast(call: Call) -> Value:
     """Between kinds of float: nothing. From uint8 or int8 pixels to float: a Dequantize of scale 1."""
     x = call.settled(0)
     dtype = call.scope.type_of(x.value).dtype
     target = element_type_name(call.int_attribute("to", 1))
-    if dtype is DType.F32 and target in _FLOATS:
+    if dtype is DType.F32 and target in FLOATS:
         return x
-    if dtype in {DType.U8, DType.S8, DType.S32} and target in _FLOATS:
+    if dtype in {DType.U8, DType.S8, DType.S32} and target in FLOATS:
         one = call.scope.constant(np.array(1.0, np.float32), f"{call.node.name}/one")
         zero = call.scope.constant(np.zeros((), dtype.numpy), f"{call.node.name}/zero")
         return call.elementwise(Dequantize(), x, one, zero)
     raise UnsupportedFormError(f"of {dtype.value} to {target}")
 
 
-@operator("Transpose")
+@operator("Transpose", reads="perm")
 def transpose(call: Call) -> Value:
     """Axes in another order; no data moves."""
     operand = call.operand(0)
@@ -54,7 +76,7 @@ def transpose(call: Call) -> Value:
     return Tensor(x.value, tuple(x.base[axis] for axis in permutation), order)
 
 
-@operator("Reshape")
+@operator("Reshape", operands=2, reads="allowzero shape")
 def reshape(call: Call) -> Tensor:
     """To a constant shape (an attribute before opset 5)."""
     x = call.tensor(0)
@@ -62,51 +84,65 @@ def reshape(call: Call) -> Tensor:
     if wanted is None:
         raise UnsupportedFormError("without a shape")
     copies = not call.int_attribute("allowzero", 0)
-    return reshaped(call, x, _resolved(x.shape, wanted, copies=copies))
+    return reshaped(call, x, _resolved(x.shape, wanted, copies=copies, batch=call.scope.batch))
 
 
-def _resolved(shape: tuple[int, ...], wanted: tuple[int, ...], *, copies: bool) -> tuple[int, ...]:
+def _resolved(
+    shape: tuple[int, ...], wanted: tuple[int, ...], *, copies: bool, batch: int
+) -> tuple[int, ...]:
+    """The shape of one image.
+
+    A file that fixes a batch of several images writes it into its reshapes, at the head of the first axis; one whose
+    batch is open may have been traced with several, which then are that axis.
+    """
     target = [shape[i] if size == 0 and copies and i < len(shape) else size for i, size in enumerate(wanted)]
     elements = math.prod(shape)
+    if batch > 1 and target and wanted[0] > 0:
+        target[0] = wanted[0] // batch if wanted[0] % batch == 0 else 0
     if -1 in target:
         rest = math.prod(size for size in target if size != -1)
         target[target.index(-1)] = elements // rest if rest > 0 else 0
-    if math.prod(target) != elements and target and target[0] > 1:
-        # Exporters that fix a batch of several images write it into reshapes; ours is always one image.
+    if math.prod(target) != elements and target and target[0] > 1 and batch == 1:
         target[0] = 1
     if math.prod(target) != elements or min(target, default=1) < 1:
-        raise UnsupportedFormError(f"of {list(shape)} to {list(wanted)}")
+        fixed = f" in a file with a batch fixed at {batch}; export it with an open one" if batch > 1 else ""
+        raise UnsupportedFormError(f"of {list(shape)} to {list(wanted)}{fixed}")
     return tuple(target)
 
 
-@operator("Flatten")
+@operator("Flatten", reads="axis")
 def flatten(call: Call) -> Tensor:
     """To two axes."""
     x = call.tensor(0)
     axis = call.int_attribute("axis", 1)
-    axis = axis + len(x.shape) if axis < 0 else axis
+    rank = len(x.shape)
+    axis = rank if axis == rank else call.axis(axis, rank)
     return reshaped(call, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
-@operator("Squeeze")
+@operator("Squeeze", operands=2, reads="axes")
 def squeeze(call: Call) -> Tensor:
     """Without axes of size 1."""
     x = call.tensor(0)
     given = call.ints_operand_or_attribute("axes", 1)
     rank = len(x.shape)
+    if given == ():
+        raise UnsupportedFormError("of no axes, which runtimes take for none or for all")
     axes = {call.axis(a, rank) for a in given} if given else {a for a in range(rank) if x.shape[a] == 1}
     if any(x.shape[axis] != 1 for axis in axes):
         raise UnsupportedFormError(f"of axes {sorted(axes)} of a tensor of shape {list(x.shape)}")
     return reshaped(call, x, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
 
 
-@operator("Unsqueeze")
+@operator("Unsqueeze", operands=2, reads="axes")
 def unsqueeze(call: Call) -> Tensor:
     """With new axes of size 1."""
     x = call.tensor(0)
     given = call.ints_operand_or_attribute("axes", 1) or ()
     rank = len(x.shape) + len(given)
     axes = {call.axis(axis, rank) for axis in given}
+    if len(axes) != len(given):
+        raise UnsupportedFormError(f"of axes {list(given)}, which repeat one")
     sizes = iter(x.shape)
     return reshaped(call, x, tuple(1 if axis in axes else next(sizes) for axis in range(rank)))
 

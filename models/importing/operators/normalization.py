@@ -12,10 +12,18 @@ from accelserve.models.importing.scope import identity
 from accelserve.models.importing.values import IMAGE, Tensor
 
 
-@operator("BatchNormalization")
+@operator(
+    "BatchNormalization",
+    operands=5,
+    reads="epsilon is_test spatial training_mode",
+    irrelevant={"momentum": "for the running statistics, which inference leaves as they are"},
+)
 def batch_normalization(call: Call) -> Tensor:
     """Inference form, with the running statistics; every opset, old attributes included."""
-    if call.int_attribute("training_mode", 0) or not call.int_attribute("spatial", 1):
+    # Sets 1 and 6 say so by 'is_test', later ones by 'training_mode'. In between results that only training has would
+    # say it, but exporters left them in files for inference; where something reads them, that is refused.
+    trains = call.opset < 7 and not call.int_attribute("is_test", 0)
+    if trains or call.int_attribute("training_mode", 0) or not call.int_attribute("spatial", 1):
         raise UnsupportedFormError("in training mode, or with spatial=0")
     x = call.settled(0)
     names = ("scale", "bias", "mean", "variance")
@@ -32,7 +40,7 @@ def batch_normalization(call: Call) -> Tensor:
     return call.result(ChannelAffine(), [call.scope.arranged(x, order), *vectors], order)
 
 
-@operator("LRN")
+@operator("LRN", reads="alpha beta bias size")
 def local_response_normalization(call: Call) -> Tensor:
     """Across channels."""
     op = LocalResponseNorm(
@@ -44,7 +52,7 @@ def local_response_normalization(call: Call) -> Tensor:
     return call.result(op, [call.image(0)], IMAGE)
 
 
-@operator("Softmax")
+@operator("Softmax", reads="axis")
 def softmax(call: Call) -> Tensor:
     """Along one axis; before opset 13 over all axes from ``axis`` on, flattened."""
     x = call.settled(0)

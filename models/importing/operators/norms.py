@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from accelserve.models.importing import l2norm
+from accelserve.models.importing.reductions import REDUCTION, reduced_axes
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
 from accelserve.models.importing.values import Norm, Tensor
 
 
-@operator("LpNormalization")
+@operator("LpNormalization", reads="axis p")
 def lp_normalization(call: Call) -> Tensor:
     """Only p = 2."""
     if call.int_attribute("p", 2) != 2:
@@ -16,21 +17,21 @@ def lp_normalization(call: Call) -> Tensor:
     return l2norm.normalize(call, x, call.axis(call.int_attribute("axis", -1), len(x.shape)), 0.0)
 
 
-@operator("ReduceL2")
+@operator("ReduceL2", operands=2, reads=REDUCTION)
 def reduce_l2(call: Call) -> Norm:
     """The norm at once."""
     x = call.tensor(0)
     return l2norm.begin(call, x, "norm", _one_axis(call, x))
 
 
-@operator("ReduceSumSquare")
+@operator("ReduceSumSquare", operands=2, reads=REDUCTION)
 def reduce_sum_square(call: Call) -> Norm:
     """The sum of squares at once."""
     x = call.tensor(0)
     return l2norm.begin(call, x, "sum", _one_axis(call, x))
 
 
-@operator("ReduceSum")
+@operator("ReduceSum", operands=2, reads=REDUCTION)
 def reduce_sum(call: Call) -> Norm:
     """Of squares, along one axis."""
     squares = call.operand(0)
@@ -52,12 +53,20 @@ def reciprocal(call: Call) -> Norm:
     return l2norm.inverse(_norm(call))
 
 
-@operator("Pow")
+@operator(
+    "Pow",
+    operands=2,
+    irrelevant={
+        "axis": "the exponent is one number",
+        "broadcast": "the exponent is one number",
+    },
+)
 def power(call: Call) -> Norm:
     """Exponents 2, 0.5 and -0.5, as steps of an L2 normalisation."""
     exponent = call.known(1, "an exponent")
-    value = float(exponent.reshape(())) if exponent.size == 1 else 0.0
     x = call.operand(0)
+    rank = len((x.of if isinstance(x, Norm) else call.tensor(0)).shape)
+    value = float(exponent.reshape(())) if exponent.size == 1 and exponent.ndim <= rank else 0.0
     if value == 2.0 and isinstance(x, Tensor):
         return l2norm.begin(call, x, "square")
     if value in {0.5, -0.5} and isinstance(x, Norm):
@@ -66,15 +75,21 @@ def power(call: Call) -> Norm:
     raise UnsupportedFormError("outside of an L2 normalisation")
 
 
-@operator("Expand")
+@operator("Expand", operands=2)
 def expand(call: Call) -> Norm | Tensor:
     """Of a norm (to divide by it), or to the shape that a tensor already has."""
     x = call.operand(0)
-    if isinstance(x, Norm):
-        return x
-    tensor = call.tensor(0)
     wanted = call.known_ints(1, "a shape")
-    if all(size in {1, have} for size, have in zip(wanted[::-1], tensor.shape[::-1], strict=False)):
+    if isinstance(x, Norm):
+        if len(wanted) == len(x.of.shape) and all(
+            s in {1, h} for s, h in zip(wanted, x.of.shape, strict=True)
+        ):
+            return x
+        raise UnsupportedFormError(f"of the norm of {list(x.of.shape)} to {list(wanted)}")
+    tensor = call.tensor(0)
+    if len(wanted) <= len(tensor.shape) and all(
+        size in {1, have} for size, have in zip(wanted[::-1], tensor.shape[::-1], strict=False)
+    ):
         return tensor
     raise UnsupportedFormError(f"of {list(tensor.shape)} to {list(wanted)}")
 
@@ -87,7 +102,7 @@ def _norm(call: Call) -> Norm:
 
 
 def _one_axis(call: Call, x: Tensor) -> int:
-    axes = call.ints_operand_or_attribute("axes", 1) or ()
+    axes = reduced_axes(call, len(x.shape))
     if len(axes) != 1 or not call.int_attribute("keepdims", 1):
-        raise UnsupportedFormError(f"over axes {list(axes)}; only over one axis that is kept")
-    return call.axis(axes[0], len(x.shape))
+        raise UnsupportedFormError(f"over axes {sorted(axes)}; only over one axis that is kept")
+    return axes[0]

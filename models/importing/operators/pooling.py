@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accelserve.kernels.ir import AveragePool, MaxPool, Op, Pad, Pair, Reshape, Window
+from accelserve.models.importing.reductions import REDUCTION, reduced_axes
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
 from accelserve.models.importing.values import IMAGE, Tensor
 from accelserve.models.importing.windows import ceil_padding, kernel_of, widened, window_of
@@ -13,7 +14,11 @@ def _size(call: Call, image: str) -> Pair:
     return height, width
 
 
-@operator("MaxPool")
+@operator(
+    "MaxPool",
+    reads="auto_pad ceil_mode dilations kernel_shape pads strides",
+    irrelevant={"storage_order": "of the indices, which are refused where they are read"},
+)
 def max_pool(call: Call) -> Tensor:
     """Greatest element; ceil_mode becomes padding, which never wins."""
     x = call.image(0)
@@ -24,7 +29,7 @@ def max_pool(call: Call) -> Tensor:
     return call.result(MaxPool(window), [x], IMAGE)
 
 
-@operator("AveragePool")
+@operator("AveragePool", reads="auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides")
 def average_pool(call: Call) -> Tensor:
     """Mean; cells that only ceil_mode adds are in no mean, whatever count_include_pad says."""
     x = call.image(0)
@@ -57,14 +62,15 @@ def global_pool(call: Call) -> Tensor:
     return call.result(_pool(kind, _size(call, x)), [x], IMAGE)
 
 
-@operator("ReduceMean", "ReduceMax")
+@operator("ReduceMean", "ReduceMax", operands=2, reads=REDUCTION)
 def reduce_image(call: Call) -> Tensor:
     """Over rows, columns or both of an image."""
     tensor = call.settled(0)
     rank = len(tensor.shape)
-    given = call.ints_operand_or_attribute("axes", 1)
-    axes = {call.axis(axis, rank) for axis in (range(rank) if given is None else given)}
-    axes -= {axis for axis in axes if tensor.shape[axis] == 1}
+    given = set(reduced_axes(call, rank))
+    if not given:
+        return tensor  # noop_with_empty_axes
+    axes = {axis for axis in given if tensor.shape[axis] > 1}
     spatial = set(tensor.order[1:3]) if rank == 4 else set()
     if rank != 4 or not axes <= spatial:
         raise UnsupportedFormError(f"over axes {sorted(axes)}; only over an image's rows and columns")
@@ -74,8 +80,7 @@ def reduce_image(call: Call) -> Tensor:
     if call.int_attribute("keepdims", 1):
         return call.result(op, [tensor.value], tensor.order)
     pooled = call.seen(call.step(op, [tensor.value], "pooled"), tensor.order)
-    dropped = {call.axis(axis, rank) for axis in (range(rank) if given is None else given)}
-    return _without_axes(call, pooled, dropped)
+    return _without_axes(call, pooled, given)
 
 
 def _without_axes(call: Call, pooled: Tensor, dropped: set[int]) -> Tensor:

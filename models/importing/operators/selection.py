@@ -12,7 +12,7 @@ from accelserve.models.importing.values import IMAGE, Known, Tensor
 _MOST_PICKED = 64
 
 
-@operator("Concat")
+@operator("Concat", operands=None, reads="axis")
 def concat(call: Call) -> Tensor:
     """Side by side along one axis."""
     tensors = [call.settled(position) for position in range(len(call.operands))]
@@ -37,7 +37,7 @@ def _cut(
     return call.seen(call.step(op, [x.value], name), x.order)
 
 
-@operator("Slice")
+@operator("Slice", operands=5, reads="axes ends starts")
 def slice_axes(call: Call) -> Tensor:
     """Constant bounds; steps of 1 or more."""
     x = call.settled(0)
@@ -47,6 +47,8 @@ def slice_axes(call: Call) -> Tensor:
     steps = call.known_ints(4, "steps") if call.operand(4) is not None else (1,) * len(starts)
     ours = call.scope.type_of(x.value).shape
     start, stop, step = [0] * len(ours), list(ours), [1] * len(ours)
+    if not len(starts) == len(ends) == len(axes) == len(steps) == len(set(axes)):
+        raise UnsupportedFormError(f"from {list(starts)} to {list(ends)} of axes {list(axes)}")
     for axis, begin, end, stride in zip(axes, starts, ends, steps, strict=True):
         at = x.order.index(call.axis(axis, len(ours)))
         if stride < 1:
@@ -58,17 +60,21 @@ def slice_axes(call: Call) -> Tensor:
     raise UnsupportedFormError("that leaves nothing")
 
 
-@operator("Split")
+@operator("Split", operands=2, reads="axis num_outputs split")
 def split(call: Call) -> list[Tensor]:
     """Consecutive parts along one axis."""
     x = call.settled(0)
     axis = call.axis(call.int_attribute("axis", 0), len(x.shape))
     count = len(call.node.outputs)
     sizes = call.ints_operand_or_attribute("split", 1)
+    if call.int_attribute("num_outputs", count) != count:
+        raise UnsupportedFormError(f"whose num_outputs is not {count}, the number of its results")
     if sizes is None:
+        if call.opset < 18 and x.shape[axis] % count:
+            raise UnsupportedFormError(f"of {x.shape[axis]} into {count} parts that are not equal")
         chunk = -(-x.shape[axis] // count)
         sizes = tuple(min(chunk, x.shape[axis] - i * chunk) for i in range(count))
-    if sum(sizes) != x.shape[axis] or min(sizes) < 1:
+    if len(sizes) != count or sum(sizes) != x.shape[axis] or min(sizes) < 1:
         raise UnsupportedFormError(f"of {x.shape[axis]} into {list(sizes)}")
     parts = []
     start = 0
@@ -78,7 +84,7 @@ def split(call: Call) -> list[Tensor]:
     return parts
 
 
-@operator("Gather")
+@operator("Gather", operands=2, reads="axis")
 def gather(call: Call) -> Tensor:
     """A few constant indices of one axis: a channel, or channels in another order."""
     x = call.settled(0)
@@ -96,13 +102,15 @@ def gather(call: Call) -> Tensor:
     return call.result(Reshape(ours), [parts[0].value], order)
 
 
-@operator("Pad")
+@operator("Pad", operands=4, reads="mode paddings pads value")
 def pad(call: Call) -> Tensor:
     """With a constant."""
     x = call.settled(0)
     rank = len(x.shape)
     pads = call.ints_operand_or_attribute("pads", 1) or call.ints_attribute("paddings") or ()
     axes = call.known_ints(3, "axes") if call.operand(3) is not None else tuple(range(rank))
+    if len(pads) != 2 * len(axes) or len({axis % rank for axis in axes}) != len(axes):
+        raise UnsupportedFormError(f"by {list(pads)} along axes {list(axes)} of a tensor of rank {rank}")
     if call.text_attribute("mode", "constant") != "constant" or min(pads, default=-1) < 0:
         raise UnsupportedFormError(f"of mode {call.text_attribute('mode', 'constant')} by {list(pads)}")
     value = call.float_attribute("value", 0.0)

@@ -21,7 +21,7 @@ def _shape(value: Value | None) -> tuple[int, ...]:
             raise UnsupportedFormError("of a value without a shape")
 
 
-@operator("Shape")
+@operator("Shape", reads="end start")
 def shape(call: Call) -> Known:
     """The static shape, or a part of it."""
     sizes = _shape(call.operand(0))
@@ -35,7 +35,7 @@ def size(call: Call) -> Known:
     return Known(call.node.outputs[0], np.array(math.prod(_shape(call.operand(0))), np.int64))
 
 
-@operator("Constant")
+@operator("Constant", operands=0, reads="value value_float value_floats value_int value_ints")
 def constant(call: Call) -> Known:
     """Any dense constant."""
     for name, value in call.node.attributes.items():
@@ -45,7 +45,7 @@ def constant(call: Call) -> Known:
     raise UnsupportedFormError("that is sparse or of strings")
 
 
-@operator("ConstantOfShape")
+@operator("ConstantOfShape", reads="value")
 def constant_of_shape(call: Call) -> Known:
     """One element, seen everywhere: however large, it takes no memory."""
     sizes = call.known_ints(0, "a shape") if call.known(0, "a shape").size else ()
