@@ -54,6 +54,9 @@ class WinogradFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     format: int = FORMAT
 
 
+_FILE = msgspec.json.Decoder(WinogradFile)
+
+
 def encode(file: WinogradFile) -> bytes:
     """The file's bytes: JSON, indented."""
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
@@ -96,7 +99,7 @@ def winograd_beside(model_file: Path) -> dict[str, WinogradTaps]:
 def decode(directory: Path, data: bytes) -> WinogradFile:
     """Read the file's bytes; CorruptVersionError says what breaks the schema."""
     try:
-        file = msgspec.json.decode(data, type=WinogradFile)
+        file = _FILE.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise CorruptVersionError(directory, f"{WINOGRAD_FILE}: {error}") from error
     if file.format != FORMAT:

@@ -115,6 +115,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     format: int = FORMAT
 
 
+# Made here, before threads are: msgspec fills in what it knows of a type at its first use, and a second thread that
+# decodes meanwhile reads what is not there yet (msgspec 0.22 dies of it).
+_DECODER = msgspec.json.Decoder(Manifest)
+
+
 def tensor_name(name: str) -> str:
     """TensorFlow's full name of a tensor: ``:0`` is added where there is no output number."""
     return name if ":" in name else f"{name}:0"
@@ -135,7 +140,7 @@ def decode_manifest(data: bytes) -> Manifest:
     if found != FORMAT:
         raise ManifestError("format", f"must be {FORMAT}, got {found!r}; this server reads no other format")
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
+        manifest = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise _named(error) from error
     if SERVING_DEFAULT not in manifest.signatures:

@@ -79,6 +79,9 @@ class KeysFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
+_FILE = msgspec.json.Decoder(KeysFile)
+
+
 def hash_of(key: str) -> str:
     """SHA-256 of a key, hexadecimal."""
     return hashlib.sha256(key.encode()).hexdigest()
@@ -99,7 +102,7 @@ def with_key(owner: Owner, slot: Slot, key: str) -> Owner:
 def decode_keys(data: bytes, where: Path) -> KeysFile:
     """The file of its bytes; ConfigurationError names the field that is wrong."""
     try:
-        keys = msgspec.json.decode(data, type=KeysFile)
+        keys = _FILE.decode(data)
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{where} is no keys file: {error}") from error
     if keys.format != FORMAT:

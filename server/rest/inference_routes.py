@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -31,6 +32,7 @@ from accelserve.server.rpc.inference.description import (
 )
 from accelserve.server.scheduler.watch import CallWatch
 
+_WISHES = msgspec.json.Decoder(dict[str, object])
 _MODEL = "/v2/models/{model:str}"
 _MODEL_PATHS = (_MODEL, f"{_MODEL}/versions/{{version:str}}")
 # Like Triton: whoever is not ready answers so, and clients ask again.
@@ -124,7 +126,7 @@ class InferenceRoutes:
         """Every version that is known; only those that serve if the body says ``{"ready": true}``."""
 
         def work(raw: bytes, _watch: CallWatch) -> Response:
-            wishes = decode_json(raw, dict[str, object], text_behind=False) if raw.strip() else {}
+            wishes = decode_json(raw, _WISHES, text_behind=False) if raw.strip() else {}
             entries = index(self._registry, ready_only=wishes.get("ready") is True)
             return json_response([asdict(entry) for entry in entries])
 

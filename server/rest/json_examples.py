@@ -35,9 +35,12 @@ class ExamplesBody(msgspec.Struct, frozen=True, kw_only=True):
     examples: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
 
 
+_BODY = msgspec.json.Decoder(ExamplesBody)
+
+
 def parse_examples(raw: bytes) -> tuple[str, serving.Input]:
     """Signature and examples of a body; InvalidRequestError if it is not such a body."""
-    body = decode_json(raw, ExamplesBody)
+    body = decode_json(raw, _BODY)
     if isinstance(body.examples, msgspec.UnsetType):
         raise InvalidRequestError("When method is classify, key 'examples' is expected and was not found")
     if not body.examples:

@@ -62,6 +62,9 @@ class InferBody(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[RequestedOutput] | None = None
 
 
+_BODY = msgspec.json.Decoder(InferBody)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferResponse:
     """A response: the whole body, and where its JSON ends, or None if it is JSON to the end."""
@@ -77,13 +80,13 @@ def parse_infer(raw: bytes, header_length: str | None) -> tuple[InferBody, bytes
         InvalidRequestError: no JSON, not of that form, or the header is no length within the body.
     """
     if header_length is None:
-        return decode_json(raw, InferBody, text_behind=False), b""
+        return decode_json(raw, _BODY, text_behind=False), b""
     if not (header_length.isascii() and header_length.isdigit() and int(header_length[:20]) <= len(raw)):
         raise InvalidRequestError(
             f"Inference-Header-Content-Length is '{header_length}'; expected a length within the body's {len(raw)}"
         )
     end = int(header_length)
-    return decode_json(raw[:end], InferBody, text_behind=False), raw[end:]
+    return decode_json(raw[:end], _BODY, text_behind=False), raw[end:]
 
 
 def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str) -> InferCall:

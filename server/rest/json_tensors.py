@@ -55,9 +55,12 @@ class PredictBody(msgspec.Struct, frozen=True, kw_only=True):
         return self.instances is not msgspec.UNSET
 
 
+_BODY = msgspec.json.Decoder(PredictBody)
+
+
 def parse_predict(body: bytes) -> PredictBody:
     """The body; InvalidRequestError if it is no JSON or neither format."""
-    parsed = decode_json(body, PredictBody)
+    parsed = decode_json(body, _BODY)
     if parsed.by_row == (parsed.inputs is not msgspec.UNSET):
         raise InvalidRequestError(
             "Missing 'inputs' or 'instances' key"

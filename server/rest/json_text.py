@@ -21,21 +21,23 @@ _NUMBER_WORDS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Inf(?:inity)?|-NaN', re.
 _WORDS_OF_PYTHON = {"Inf": "Infinity", "-Inf": "-Infinity", "-NaN": "NaN"}
 
 
-def decode_json(body: bytes, kind: type[T], *, text_behind: bool = True) -> T:
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[T], *, text_behind: bool = True) -> T:
     """JSON as a struct, read as TensorFlow Serving reads it, which is more than RFC 8259 has.
 
     NaN, Inf, Infinity and their negatives are numbers, and a UTF-8 byte order mark may stand in front.
 
     Args:
         body: the text, in UTF-8.
-        kind: a msgspec.Struct, or what else msgspec decodes.
+        decoder: of a msgspec.Struct, or what else msgspec decodes. It is made when its module is imported: msgspec fills
+            in what it knows of a type at its first use, and a second thread that decodes meanwhile reads what is not
+            there yet (msgspec 0.22 dies of it).
         text_behind: whether anything may follow the value; it is then ignored.
 
     Raises:
         InvalidRequestError: no JSON, or not of that form.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidRequestError(f"JSON Parse error: {error}") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -43,7 +45,7 @@ def decode_json(body: bytes, kind: type[T], *, text_behind: bool = True) -> T:
         if lenient is None:
             raise InvalidRequestError(f"JSON Parse error: {error or 'nested too deeply'}") from error
     try:
-        return msgspec.convert(lenient, kind)
+        return msgspec.convert(lenient, decoder.type)
     except msgspec.ValidationError as error:
         raise InvalidRequestError(f"JSON Parse error: {error}") from error
 
