@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from accelserve.kernels.cpu.accesses.declaration import (
     Access,
@@ -85,27 +86,67 @@ def panel_weights(record: Record, full: KernelName, last: KernelName, dots: int)
     yield Reads(Box(start + (panels - 1) * pitch, (groups,), weight_bytes(last, dots)))
 
 
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """What a record of tiles by panels says, once it is known not to contradict itself.
+
+    Attributes:
+        full, last_panel: kernels of full tiles.
+        rows, width: of the result.
+        channels: of a group.
+        segments, dots: of a window, and dot products of a segment.
+    """
+
+    full: KernelName
+    last_panel: KernelName
+    rows: int
+    width: int
+    channels: int
+    segments: int
+    dots: int
+
+
+def tiles_of(record: Record) -> Tiles:
+    """Check what all steps of tiles by panels have in common."""
+    full, smaller, last_panel, corner = (record.tile_kernel(f.KERNEL + i) for i in range(4))
+    for one, other in ((full, last_panel), (smaller, corner)):
+        record.require(one.rows == other.rows, "has kernels of different tiles")
+    for one, other in ((full, smaller), (last_panel, corner)):
+        record.require(one.channels == other.channels, "has kernels of different panels")
+    rows, tiles, tile = (record.positive(at) for at in (f.ROWS, f.TILES, f.TILE_ROWS))
+    whole = record.positive(f.FULL_TILES)
+    record.require(
+        whole <= tiles and full.rows == tile and (whole == tiles or smaller.rows == tile - 1),
+        f"has {whole} tiles of {tile} pixels, and others, for kernels of {full.rows} and {smaller.rows}",
+    )
+    check_items(record, rows * tiles, record.positive(f.TILE_CHUNK))
+    return Tiles(
+        full=full,
+        last_panel=last_panel,
+        rows=rows,
+        width=tiles * tile - (tiles - whole),
+        channels=group_channels(record, full, last_panel),
+        segments=record.positive(f.SEGMENTS),
+        dots=record.positive(f.SEGMENT_GROUPS) * full.unroll,
+    )
+
+
+def constants_and_results(record: Record, of: Tiles) -> Iterator[Access]:
+    """Everything but the input."""
+    yield from panel_weights(record, of.full, of.last_panel, of.segments * of.dots)
+    yield from panel_parameters(record, of.full if record.number(f.PANELS) > 1 else of.last_panel)
+    yield from results(record, of.full, of.rows, of.width, of.channels)
+    halo_height = record.number(f.HALO + HEIGHT)
+    yield from halo(record, f.HALO, halo_height if of.rows == 1 else of.rows)
+
+
 @accesses_of("convolution.tiles.convolve")
 def convolve(record: Record) -> Iterator[Access]:
     """Tiles of pixels by panels of channels."""
-    full, last_tile, last_panel, corner = (record.tile_kernel(f.KERNEL + i) for i in range(4))
-    for one, other in ((full, last_panel), (last_tile, corner)):
-        record.require(one.rows == other.rows, "has kernels of different tiles")
-    for one, other in ((full, last_tile), (last_panel, corner)):
-        record.require(one.channels == other.channels, "has kernels of different panels")
-    rows, tiles, tile = (record.positive(at) for at in (f.ROWS, f.TILES, f.TILE_ROWS))
-    record.require(tiles == 1 or full.rows == tile, f"has tiles of {tile} pixels for kernels of {full.rows}")
-    width, channels = (tiles - 1) * tile + last_tile.rows, group_channels(record, full, last_panel)
-    check_items(record, rows * tiles, record.positive(f.TILE_CHUNK))
-    pixels = (rows, f.ROW_STEP), (width, f.PIXEL_STEP)
-    segments, turns = record.positive(f.SEGMENTS), record.positive(f.SEGMENT_GROUPS)
-    dots = turns * full.unroll
-    yield from _window(record, pixels, segments, dots * full.group, full.unroll * full.group)
-    yield from panel_weights(record, full, last_panel, segments * dots)
-    yield from panel_parameters(record, full if record.number(f.PANELS) > 1 else last_panel)
-    yield from results(record, full, rows, width, channels)
-    halo_height = record.number(f.HALO + HEIGHT)
-    yield from halo(record, f.HALO, halo_height if rows == 1 else rows)
+    of = tiles_of(record)
+    pixels = (of.rows, f.ROW_STEP), (of.width, f.PIXEL_STEP)
+    yield from _window(record, pixels, of.segments, of.dots * of.full.group, of.full.unroll * of.full.group)
+    yield from constants_and_results(record, of)
 
 
 def _window(

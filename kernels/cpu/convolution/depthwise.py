@@ -14,7 +14,7 @@ from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.depthwise import emit_depthwise
 from accelserve.kernels.cpu.microkernels.elements import block_channels, block_starts
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
-from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, kind_for
+from accelserve.kernels.cpu.microkernels.packed_epilogue import block_order, is_in_packed_order, kind_for
 
 MOST_TAPS = 64
 
@@ -50,7 +50,9 @@ class DepthwiseConvolution:
         )
         self.starts = block_starts(self.isa, layer.k)
         padded = -(-self.name.channels // self.isa.lanes) * self.isa.lanes
-        order = np.array(PACKED_ORDER) if is_in_packed_order(self.name, self.isa) else np.arange(padded)
+        order = (
+            np.array(block_order(self.isa)) if is_in_packed_order(self.name, self.isa) else np.arange(padded)
+        )
         # Lanes beyond the channels repeat the last one; they are never stored.
         self.channels = [first + np.minimum(order, self.name.channels - 1) for first in self.starts]
 

@@ -6,14 +6,13 @@ for that is rearranged first (``rearranged``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.accesses.matrix_convolution import WORKER_BYTES
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.runs import runs_of
+from accelserve.kernels.cpu.convolution.split import Split
 from accelserve.kernels.cpu.frames import fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Address, Field, Step
@@ -94,34 +93,6 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
         fill_halo(record + 8 * f.HALO, first * height // blocks, last * height // blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """How blocks and panels are cut into items.
-
-    Attributes:
-        items: of the layer.
-        block_chunk: blocks of an item.
-        panel_chunk: panels of an item, counted through all groups.
-        panel_items: items that share their blocks.
-        by_panels: whether an item's blocks are its inner loop.
-    """
-
-    items: int
-    block_chunk: int
-    panel_chunk: int
-    panel_items: int
-    by_panels: bool
-
-    def fields(self) -> dict[int, Field]:
-        """For the record."""
-        return {
-            f.TILE_CHUNK: self.block_chunk,
-            f.PANEL_CHUNK: self.panel_chunk,
-            f.PANEL_ITEMS: self.panel_items,
-            f.PANELS_OUTER: int(self.by_panels),
-        }
-
-
 class MatrixConvolution:
     """Lowers one layer."""
 
@@ -185,7 +156,7 @@ class MatrixConvolution:
         return WeightReads(
             first=(weights.offset + panels * self._panel_bytes).tolist(),
             size=(count * self._panel_bytes).tolist(),
-            turns=(count * split.block_chunk * turns).tolist(),
+            turns=(count * split.tile_chunk * turns).tolist(),
             table=f.AHEAD,
         )
 
@@ -300,7 +271,5 @@ class MatrixConvolution:
         by_panels = panels > 1 and (layer.weights.nbytes > PANELS_FIRST_BYTES or blocks < wanted)
         panel_chunk = -(-panels // wanted) if by_panels else panels
         panel_items = -(-panels // panel_chunk)
-        block_chunk = -(-blocks // max(1, wanted // panel_items))
-        return Split(
-            -(-blocks // block_chunk) * panel_items, block_chunk, panel_chunk, panel_items, by_panels
-        )
+        tile_chunk = -(-blocks // max(1, wanted // panel_items))
+        return Split(-(-blocks // tile_chunk) * panel_items, tile_chunk, panel_chunk, panel_items, by_panels)

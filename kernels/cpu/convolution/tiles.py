@@ -7,11 +7,14 @@ the window is one pixel, the whole image counts as one row, so that no tile is c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.compiled import Compiled
 from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.convolution.split import Split
 from accelserve.kernels.cpu.frames import fill_halo
 from accelserve.kernels.cpu.jit import inlined, step
 from accelserve.kernels.cpu.lowering import Field, Step
@@ -19,8 +22,9 @@ from accelserve.kernels.cpu.memory import call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
 from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
-from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, is_in_packed_order, kind_for
+from accelserve.kernels.cpu.microkernels.packed_epilogue import is_in_packed_order, kind_for, panel_order
 from accelserve.kernels.cpu.pack import PanelLayout, pack_parameters, pack_weights
 
 MOST_UNROLLED = 4
@@ -29,17 +33,26 @@ FAR_WEIGHTS_BYTES = 1 << 20
 
 
 @inlined
-def run_tile(record: int, row: int, tile: int, panel: int) -> None:
-    """One call of a microkernel: tile ``tile`` of an output row, by a panel counted through all groups."""
+def first_pixel(record: int, tile: int) -> int:
+    """Of a tile, in its row."""
+    return tile * field(record, f.TILE_ROWS) - max(0, tile - field(record, f.FULL_TILES))
+
+
+@inlined
+def run_tile(record: int, origin: int, row: int, tile: int, panel: int) -> None:
+    """One call of a microkernel: tile ``tile`` of an output row, by a panel counted through all groups.
+
+    ``origin`` is the address of the window of output pixel (0, 0).
+    """
     panels = field(record, f.PANELS)
     group, inner = panel // panels, panel % panels
-    last_tile = tile == field(record, f.TILES) - 1
+    smaller = tile >= field(record, f.FULL_TILES)
     last_panel = inner == panels - 1
-    kernel = field(record, f.KERNEL + (1 if last_tile else 0) + (2 if last_panel else 0))
-    pixel = tile * field(record, f.TILE_ROWS)
+    kernel = field(record, f.KERNEL + (1 if smaller else 0) + (2 if last_panel else 0))
+    pixel = first_pixel(record, tile)
     channel = group * field(record, f.GROUP_CHANNELS) + inner * field(record, f.PANEL_CHANNELS)
     source = (
-        field(record, f.INPUT)
+        origin
         + row * field(record, f.ROW_STEP)
         + pixel * field(record, f.PIXEL_STEP)
         + group * field(record, f.GROUP_INPUT_BYTES)
@@ -66,8 +79,8 @@ def run_tile(record: int, row: int, tile: int, panel: int) -> None:
     call6(kernel, record, source, weights, parameters, target, residual)
 
 
-@step
-def convolve(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+@inlined
+def run_item(record: int, origin: int, item: int) -> None:
     """Tiles and panels of one item, and the halo beside the rows that begin in it."""
     panel_items = field(record, f.PANEL_ITEMS)
     tile_chunk, panel_chunk = field(record, f.TILE_CHUNK), field(record, f.PANEL_CHUNK)
@@ -79,17 +92,23 @@ def convolve(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - eve
     if field(record, f.PANELS_OUTER) != 0:
         for panel in range(first_panel, last_panel):
             for tile in range(first_tile, last_tile):
-                run_tile(record, tile // tiles, tile % tiles, panel)
+                run_tile(record, origin, tile // tiles, tile % tiles, panel)
     else:
         for tile in range(first_tile, last_tile):
             for panel in range(first_panel, last_panel):
-                run_tile(record, tile // tiles, tile % tiles, panel)
+                run_tile(record, origin, tile // tiles, tile % tiles, panel)
     if first_panel == 0:
         # A row's halo goes with its first tile; where the image counts as one row, all of it does.
         height = field(record, f.HALO + HEIGHT) if rows == 1 else rows
         scale = height // rows
         first_row, last_row = (first_tile + tiles - 1) // tiles, (last_tile + tiles - 1) // tiles
         fill_halo(record + 8 * f.HALO, first_row * scale, last_row * scale)
+
+
+@step
+def convolve(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """One item of a layer on its input as it lies."""
+    run_item(record, field(record, f.INPUT), item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +118,8 @@ class Tiling:
     Attributes:
         rows: of the image, or 1 if the whole image counts as one.
         width: pixels of a row.
-        tile: pixels of a tile.
-        tiles: of a row.
+        tile: pixels of a full tile.
+        tiles: of a row; the last ones may have a pixel less.
     """
 
     rows: int
@@ -109,27 +128,42 @@ class Tiling:
     tiles: int
 
     @property
+    def full(self) -> int:
+        """Full tiles of a row."""
+        return self.width - self.tiles * (self.tile - 1)
+
+    @property
     def last(self) -> int:
         """Pixels of a row's last tile."""
-        return self.width - self.tile * (self.tiles - 1)
+        return self.tile if self.full == self.tiles else self.tile - 1
 
 
 def tiling_of(rows: int, width: int, most: int) -> Tiling:
-    """Even tiles of at most ``most`` pixels, the last one perhaps smaller."""
+    """As few tiles of at most ``most`` pixels as there can be, all of one size but for a pixel."""
     tiles = -(-width // most)
-    tile = -(-width // tiles)
-    return Tiling(rows, width, tile, -(-width // tile))
+    return Tiling(rows, width, -(-width // tiles), tiles)
 
 
 class TiledConvolution:
-    """Lowers one layer."""
+    """Lowers one layer.
 
-    def __init__(self, layer: Layer) -> None:
-        self.layer, self.context, self.isa = layer, layer.context, layer.context.isa
+    Args:
+        layer: what is lowered.
+        isa: how to multiply; the context's instruction set or a form of it.
+        op: the first part of its kernels' names.
+        most_unrolled: dot products a turn of the innermost loop.
+    """
+
+    function: ClassVar[Compiled] = convolve
+
+    def __init__(
+        self, layer: Layer, isa: InstructionSet, op: str = "conv2d", most_unrolled: int = MOST_UNROLLED
+    ) -> None:
+        self.layer, self.context, self.isa, self.op = layer, layer.context, isa, op
         channels = layer.group_channels
         self.panels = PanelLayout(channels, min(self.isa.channels, channels), self.isa.lanes)
         dots = -(-layer.segment_bytes // self.isa.group)
-        self.unroll = max(u for u in range(1, MOST_UNROLLED + 1) if dots % u == 0)
+        self.unroll = max(u for u in range(1, most_unrolled + 1) if dots % u == 0)
         self.dots = dots // self.unroll
         rows, width = layer.output_size
         whole = layer.counts_as_one_row()
@@ -146,15 +180,20 @@ class TiledConvolution:
             **layer.result_fields(),
             f.SEGMENT_GROUPS: self.dots,
         }
-        items, chunks = self._split()
-        fields |= chunks
-        fields |= {f.ROWS: tiling.rows, f.TILES: tiling.tiles, f.TILE_ROWS: tiling.tile}
+        split = self.split()
+        fields |= split.fields()
+        fields |= {
+            f.ROWS: tiling.rows,
+            f.TILES: tiling.tiles,
+            f.FULL_TILES: tiling.full,
+            f.TILE_ROWS: tiling.tile,
+        }
         return Step(
             name=layer.node.name,
             operator=str(self._kernel_name(tiling.tile, self.panels.full)),
-            function=convolve,
+            function=self.function,
             fields=fields,
-            items=items,
+            items=split.items,
             shape=layer.target.type.shape,
             macs=layer.macs,
             executed_macs=tiling.rows * tiling.width * layer.op.groups * self._group_weights,
@@ -205,7 +244,7 @@ class TiledConvolution:
         width = self.panels.full
         if is_in_packed_order(self._kernel_name(self.tiling.tile, width), self.isa):
             for first in range(0, self.panels.channels - width + 1, width):
-                order[:, first : first + width] = order[:, first + np.array(PACKED_ORDER)]
+                order[:, first : first + width] = order[:, first + np.array(panel_order(self.isa))]
         return order.reshape(-1)
 
     def _bias(self) -> NDArray[np.int32]:
@@ -215,7 +254,7 @@ class TiledConvolution:
     def _kernel_name(self, rows: int, channels: int) -> KernelName:
         kind = self.layer.result_kind()
         return KernelName(
-            op="conv2d",
+            op=self.op,
             result=kind_for(kind, self.isa, channels),
             rows=rows,
             channels=channels,
@@ -239,7 +278,11 @@ class TiledConvolution:
             )
         return fields
 
-    def _split(self) -> tuple[int, dict[int, Field]]:
+    def most_tiles(self) -> int:
+        """Of an item that is not one of a share of the panels."""
+        return self.tiling.rows * self.tiling.tiles
+
+    def split(self) -> Split:
         """Items by tiles where there are enough rows of them, else by panels, whose weights then are read once."""
         tiles = self.tiling.rows * self.tiling.tiles
         panels = self.panels.panels * self.layer.op.groups
@@ -248,10 +291,7 @@ class TiledConvolution:
         panel_chunk = -(-panels // wanted) if by_panels else panels
         panel_items = -(-panels // panel_chunk)
         tile_chunk = -(-tiles // max(1, wanted // panel_items))
+        if not by_panels:
+            tile_chunk = min(tile_chunk, self.most_tiles())
         items = -(-tiles // tile_chunk) * panel_items
-        return items, {
-            f.TILE_CHUNK: tile_chunk,
-            f.PANEL_CHUNK: panel_chunk,
-            f.PANEL_ITEMS: panel_items,
-            f.PANELS_OUTER: int(by_panels),
-        }
+        return Split(items, tile_chunk, panel_chunk, panel_items, by_panels)

@@ -9,6 +9,8 @@ a vector.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 
 from accelserve.kernels.cpu.microkernels import conv_fields as f
@@ -37,6 +39,10 @@ class _Conv2d:
         self.record, self.input, self.weights, self.parameters, self.output, self.residual = self.e.arguments
         self.vectors = -(-name.channels // isa.lanes)
         self.padded = self.vectors * isa.lanes
+        self.vector_bytes = 4 * isa.lanes
+        self.dot_bytes = isa.group * isa.activation_bits // 8
+        # A packed epilogue takes four vectors of sums.
+        self.rows_together = 2 if self.vectors == 2 and is_in_packed_order(name, isa) else 1
 
     def text(self) -> str:
         rows = [self.e.builder.mul(self.field(f.PIXEL_STEP), self.e.const(m)) for m in range(self.name.rows)]
@@ -76,10 +82,10 @@ class _Conv2d:
                         for v in range(self.vectors)
                     ]
                     for row, step in zip(accumulators, rows, strict=True):
-                        activation = isa.load_activation(self.e, self.e.plus(at, step, isa.group * u))
+                        activation = isa.load_activation(self.e, self.e.plus(at, step, self.dot_bytes * u))
                         for accumulator, weight in zip(row, loaded, strict=True):
                             accumulator.set(isa.dot(self.e, accumulator.get(), activation, weight))
-                position.set(self.e.plus(at, isa.group * unroll))
+                position.set(self.e.plus(at, self.dot_bytes * unroll))
                 weights.set(self.e.plus(panel, step_bytes * unroll))
 
     def _prefetch(self, weights: ir.Value, size_bytes: int) -> None:
@@ -101,8 +107,16 @@ class _Conv2d:
             self._finish_packed(accumulators, scales)
 
     def _finish_packed(self, accumulators: list[list[Variable]], scales: list[ir.Value]) -> None:
-        epilogue = PackedEpilogue(self.e, self.record, self.name.result)
+        epilogue = PackedEpilogue(self.e, self.record, self.name.result, self.isa.lanes)
         output, step = self.output, self.field(f.OUTPUT_PIXEL)
+        if self.rows_together == 2:
+            for first in range(0, len(accumulators), 2):
+                rows = accumulators[first : first + 2]
+                outputs = [self.e.plus(output, step)] * (len(rows) - 1)
+                sums = [accumulator.get() for row in rows for accumulator in row]
+                epilogue.emit_two(sums, scales, [output, *outputs], [])
+                output = self.e.plus(output, step, step)
+            return
         for row in accumulators:
             epilogue.emit([accumulator.get() for accumulator in row], scales, output, self.residual)
             output = self.e.builder.add(output, step)
@@ -118,21 +132,45 @@ class _Conv2d:
         sums = e.scratch(row_bytes * self.name.rows)
         for m, row in enumerate(accumulators):
             for v, accumulator in enumerate(row):
-                e.store(accumulator.get(), e.plus(sums, row_bytes * m + LINE_BYTES * v), LINE_BYTES)
-        epilogue = PackedEpilogue(e, self.record, self.name.result)
+                e.store(
+                    accumulator.get(), e.plus(sums, row_bytes * m + self.vector_bytes * v), self.vector_bytes
+                )
+        epilogue = PackedEpilogue(e, self.record, self.name.result, self.isa.lanes)
         places = (
             (sums, e.const(row_bytes)),
             (self.output, self.field(f.OUTPUT_PIXEL)),
             (self.residual, self.field(f.RESIDUAL_PIXEL)),
         )
         moving = [(e.variable(address), step) for address, step in places]
-        with e.loop(e.const(self.name.rows)):
-            at, output, residual = (address.get() for address, _ in moving)
-            kind = vector(I32, self.isa.lanes)
-            totals = [e.load(e.plus(at, LINE_BYTES * v), kind, LINE_BYTES) for v in range(self.vectors)]
-            epilogue.emit(totals, scales, output, residual)
-            for address, step in moving:
-                address.set(e.plus(address.get(), step))
+        single = self.name.rows % self.rows_together
+        if single:
+            self._finish_stored(epilogue, scales, moving, 1)
+        if self.name.rows > single:
+            with e.loop(e.const(self.name.rows // self.rows_together)):
+                self._finish_stored(epilogue, scales, moving, self.rows_together)
+
+    def _finish_stored(
+        self,
+        epilogue: PackedEpilogue,
+        scales: list[ir.Value],
+        moving: Sequence[tuple[Variable, ir.Value]],
+        rows: int,
+    ) -> None:
+        """The next rows of stored sums; addresses of sums, output and residual move on."""
+        e, kind = self.e, vector(I32, self.isa.lanes)
+        places: list[list[ir.Value]] = []
+        for address, step in moving:
+            places.append([address.get(), e.plus(address.get(), step)][:rows])
+            address.set(e.plus(address.get(), *[step] * rows))
+        totals = [
+            e.load(e.plus(at, self.vector_bytes * v), kind, self.vector_bytes)
+            for at in places[0]
+            for v in range(self.vectors)
+        ]
+        if self.rows_together == 1:
+            epilogue.emit(totals, scales, places[1][0], places[2][0])
+        else:
+            epilogue.emit_two(totals, scales, places[1], places[2])
 
     def _finish_vectors(self, accumulators: list[list[Variable]], scales: list[ir.Value]) -> None:
         lanes, size = self.isa.lanes, 1 if self.name.result.quantised else 4

@@ -40,7 +40,7 @@ class _Depthwise:
         self.vectors = -(-name.channels // isa.lanes)
         self.dots = -(-name.unroll // isa.group)
         in_order = is_in_packed_order(name, isa)
-        self.packed = PackedEpilogue(self.e, self.record, name.result) if in_order else None
+        self.packed = PackedEpilogue(self.e, self.record, name.result, isa.lanes) if in_order else None
         self.plain = EpilogueEmitter(self.e, self.record, name.result, isa.lanes)
         self.size = 1 if name.result.quantised else 4
 
@@ -115,13 +115,22 @@ class _Depthwise:
         return joined if self.isa.weight_bits == 8 else build.zext(joined, vector(I16, joined.type.count))
 
     def _interleaved_within_lanes(self, parts: list[ir.Value]) -> list[ir.Value]:
-        """Two levels of unpacking within 128-bit lanes, which leaves channels in ``PACKED_ORDER``."""
+        """Two levels of unpacking within 128-bit lanes, which leaves channels in ``block_order``."""
+        if self.isa.weight_bits == 16:
+            return self._widened_within_lanes(*self._whole_dot(parts))
         a, b, c, d = self._whole_dot(parts)
         result = []
         for half in range(2):
             left, right = (self._unpacked(x, y, 1, half) for x, y in ((a, b), (c, d)))
             result += [self._unpacked(left, right, 2, quarter) for quarter in range(2)]
         return result
+
+    def _widened_within_lanes(self, a: ir.Value, b: ir.Value) -> list[ir.Value]:
+        """Pairs of int16: the second level puts zeros beside the bytes."""
+        zeros = ir.Constant(a.type, [0] * a.type.count)
+        halves = [self._unpacked(a, b, 1, half) for half in range(2)]
+        quarters = [self._unpacked(half, zeros, 1, quarter) for half in halves for quarter in range(2)]
+        return [self.e.builder.bitcast(each, vector(I16, each.type.count // 2)) for each in quarters]
 
     def _unpacked(self, x: ir.Value, y: ir.Value, unit: int, half: int) -> ir.Value:
         """One half of every lane of two vectors, units of bytes in turn (punpckl, punpckh)."""

@@ -28,7 +28,7 @@ from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, PIXEL, ROW
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
-from accelserve.kernels.cpu.microkernels.packed_epilogue import PACKED_ORDER, PackedEpilogue, packs
+from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, block_order, packs
 
 ARGUMENTS = ("record", "source", "a", "b", "target", "pixels")
 _GRAMMAR = re.compile(
@@ -82,7 +82,7 @@ def pack_blocks(
     """Parameters [channels] in the order of the kernels: block after block, each vector's part of it, padded to lanes."""
     block = block_channels(isa, channels)
     padded = -(-block // isa.lanes) * isa.lanes
-    order = np.array(PACKED_ORDER) if packs(isa, block) else np.arange(block)
+    order = np.array(block_order(isa)) if packs(isa, block) else np.arange(block)
     starts = block_starts(isa, channels)
     result = np.zeros((len(starts), len(vectors), padded), np.float32)
     for at, first in enumerate(starts):
@@ -106,7 +106,9 @@ class _Kernel:
         self.vectors = -(-name.channels // isa.lanes)
         self.bytes = vector(I8, isa.lanes * self.vectors)
         kind = ResultKind(True, wide=name.wide)
-        self.packed = PackedEpilogue(self.e, self.record, kind) if packs(isa, name.channels) else None
+        self.packed = (
+            PackedEpilogue(self.e, self.record, kind, isa.lanes) if packs(isa, name.channels) else None
+        )
         self.plain = EpilogueEmitter(self.e, self.record, kind, isa.lanes)
 
     def field(self, position: int) -> ir.Value:

@@ -13,7 +13,7 @@ from accelserve.kernels.cpu.microkernels.emit import Emitter
 
 
 class LoadActivation(Protocol):
-    """Loads ``group_bytes`` uint8 activations at an address and repeats them over a vector."""
+    """Loads a dot product's activations at an address and repeats them over a vector."""
 
     def __call__(self, emitter: Emitter, address: ir.Value) -> ir.Value:
         """Emit it."""
@@ -48,6 +48,7 @@ class InstructionSet:
         lanes: int32 lanes of a vector.
         group: input channels that one dot product takes.
         weight_bits: of one packed weight, 8 or 16.
+        activation_bits: of one activation in memory, 8 or 16.
         activation_offset: added to each activation before it is multiplied (modulo 256, then read as signed), which
             the packed bias takes back; 0 or -128.
         rows: most output pixels of a tile.
@@ -55,6 +56,7 @@ class InstructionSet:
         load_activation, dot: the emitters.
         multiply: what ``dot`` multiplies by, for measuring how many the processor can issue; None where ``dot`` is a
             single instruction.
+        widened: the same on activations that were widened to 16 bits before, where that pays for dense convolutions.
         matrix: whether the processor has AMX tiles besides.
         permitted: asks the system for what it only gives on demand; whether it was given.
     """
@@ -72,7 +74,9 @@ class InstructionSet:
     load_activation: LoadActivation
     dot: DotProduct
     multiply: Multiply | None = None
+    activation_bits: int = 8
     activation_offset: int = 0
+    widened: InstructionSet | None = None
     matrix: bool = False
     permitted: Callable[[], bool] = lambda: True
 

@@ -226,7 +226,7 @@ class _PendingRows:
     def __init__(self, e: Emitter, name: KernelName, record: ir.Value, vectors: int) -> None:
         self.e, self.name, self.record, self.vectors = e, name, record, vectors
         packed = name.result.quantised and name.channels == CHANNELS
-        self.packed = PackedEpilogue(e, record, name.result) if packed else None
+        self.packed = PackedEpilogue(e, record, name.result, LANES) if packed else None
         self.plain = None if packed else EpilogueEmitter(e, record, name.result, LANES)
         self.steps = self._field(f.OUTPUT_PIXEL), self._field(f.RESIDUAL_PIXEL)
         self.jumps = self._field(f.OUTPUT_JUMP), self._field(f.RESIDUAL_JUMP)

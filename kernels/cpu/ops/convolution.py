@@ -10,6 +10,7 @@ from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.matrix import MatrixConvolution
 from accelserve.kernels.cpu.convolution.rearranged import rearranged
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
+from accelserve.kernels.cpu.convolution.widened import WidenedConvolution, WidenedLayer
 from accelserve.kernels.cpu.lowering import Context, Step, lowers
 from accelserve.kernels.ir import Node, Padding, QConv2d
 
@@ -34,4 +35,6 @@ def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
     if context.isa.matrix and MatrixConvolution.suits(layer):
         layer, copies = rearranged(layer, WORKER_BYTES)
         return (*copies, MatrixConvolution(layer).step())
-    return (TiledConvolution(layer).step(),)
+    if context.isa.widened is not None and WidenedConvolution.suits(layer):
+        return WidenedConvolution(WidenedLayer(node, context)).steps()
+    return (TiledConvolution(layer, context.isa).step(),)

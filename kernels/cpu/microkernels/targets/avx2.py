@@ -1,16 +1,19 @@
-"""AVX2 without VNNI: bytes widened to int16, then ``vpmaddwd``, which is exact.
+"""AVX2 without VNNI: bytes widened to int16, then ``vpmaddwd``, which is exact: 2 * 255 * 128 < 2**31.
 
-``vpmaddubsw`` would be twice as fast, but it saturates: 2 * 255 * 127 > 2**15. Here the sum of two products fits:
-2 * 255 * 128 < 2**31.
+Dense convolutions widen their activations once and broadcast pairs of them from memory, which leaves registers for a
+tile of 6 pixels by 16 channels and issue slots for the additions.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from llvmlite import ir
 
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.targets import vpdpbusd
 
 LANES = 8
 
@@ -32,7 +35,7 @@ def multiply(emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
     return emitter.call("llvm.x86.avx2.pmadd.wd", vector(I32, LANES), operands)
 
 
-INSTRUCTION_SET = InstructionSet(
+WIDENED = InstructionSet(
     name="avx2",
     summary="vpmaddwd on int16, 256-bit vectors",
     target=CodeTarget("haswell", "", "x86_64-unknown-linux-gnu"),
@@ -41,9 +44,13 @@ INSTRUCTION_SET = InstructionSet(
     lanes=LANES,
     group=2,
     weight_bits=16,
-    rows=4,
+    activation_bits=16,
+    rows=6,
     vectors=2,
-    load_activation=load_activation,
+    load_activation=vpdpbusd.loader(LANES),
     dot=dot,
     multiply=multiply,
+)
+INSTRUCTION_SET = replace(
+    WIDENED, activation_bits=8, rows=4, load_activation=load_activation, widened=WIDENED
 )
