@@ -106,13 +106,16 @@ class Server:
 
         Raises:
             LoadError: a model has no version that loads.
+            LabelUnavailableError: a label points to a version that does not serve, and the flag does not allow it.
             ConfigurationError: a port cannot be opened.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
         try:
             if self.config.start_before_ready:
                 self._open(opened)
-            self.registry.start(self.config.models)
+            self.registry.start(
+                self.config.models, allow_unavailable_labels=self.config.allow_unavailable_labels
+            )
             if not self.config.start_before_ready:
                 self._open(opened)
             self.readiness.enter(Phase.RUNNING)

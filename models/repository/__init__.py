@@ -28,6 +28,7 @@ from accelserve.models.repository.store import (
     retag,
     verify,
     version_directory,
+    versions_among,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "tensor_name",
     "verify",
     "version_directory",
+    "versions_among",
 ]

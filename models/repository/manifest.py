@@ -91,7 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The whole of ``servable.json``.
 
     Attributes:
-        name, version: must agree with the folders that hold the file.
+        name, version: as published; a folder of another number is another version.
         signatures: name -> signature; ``serving_default`` is there.
         preprocess: description of ``accelserve.kernels.preprocess.PreprocessSpec``, or None for a network that takes
             tensors only.

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,7 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 UNFINISHED_PREFIX = ".unfinished-"
 LOCK_FILE = ".lock"
 _CHUNK_BYTES = 1 << 20
+_MAX_VERSION = 2**63 - 1
 
 
 def check_name(name: str) -> str:
@@ -73,17 +74,37 @@ def list_versions(repository: Path, name: str) -> list[int]:
     folder = repository / name
     if not folder.is_dir():
         return []
-    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir())
+    return sorted(versions_among(entry.name for entry in folder.iterdir() if entry.is_dir()))
+
+
+def versions_among(names: Iterable[str]) -> dict[int, list[str]]:
+    """Version -> those of the names that mean it, the shortest first: ``123`` and ``00123`` mean the same."""
+    found: dict[int, list[str]] = {}
+    for name in sorted(names, key=lambda each: (len(each), each)):
+        number = version_number(name)
+        if number is not None:
+            found.setdefault(number, []).append(name)
+    return found
+
+
+def version_number(name: str) -> int | None:
+    """The version that a folder's name means: ASCII digits, an int64 as in the protocol; None for any other name."""
+    if not (name.isascii() and name.isdigit()):
+        return None
+    number = int(name)
+    return number if number <= _MAX_VERSION else None
 
 
 def version_directory(repository: Path, name: str, version: int | None = None) -> Path:
     """Folder of a version, the latest if None; ModelNotFoundError if there is none."""
-    versions = list_versions(repository, name)
+    folder = repository / name
+    children = folder.iterdir() if folder.is_dir() else ()
+    versions = versions_among(entry.name for entry in children if entry.is_dir())
     if not versions:
         raise ModelNotFoundError(name, None, repository)
     if version is not None and version not in versions:
         raise ModelNotFoundError(name, version, repository)
-    return repository / name / str(versions[-1] if version is None else version)
+    return folder / versions[max(versions) if version is None else version][0]
 
 
 def latest_version(folder: Path) -> Path:
@@ -144,8 +165,10 @@ def publish(
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of a version's folder, without a look at the other files.
 
+    A folder that is copied or renamed to another number is that version: so TensorFlow Serving's users roll back.
+
     Raises:
-        CorruptVersionError: the file is missing, or names another version than its folder.
+        CorruptVersionError: the file is missing.
         ManifestError: it breaks its schema.
     """
     try:
@@ -156,9 +179,8 @@ def read_manifest(directory: Path) -> Manifest:
         )
         raise CorruptVersionError(directory, reason) from error
     manifest = decode_manifest(data)
-    if directory.name.isdecimal() and manifest.version != int(directory.name):
-        raise CorruptVersionError(directory, f"{MANIFEST_FILE} is of version {manifest.version}")
-    return manifest
+    number = version_number(directory.name)
+    return manifest if number is None else msgspec.structs.replace(manifest, version=number)
 
 
 def verify(directory: Path) -> Manifest:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from accelserve.server.config import LoadingConfig
+from accelserve.server.core.complaints import Complaints
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import AspiredVersion
@@ -54,10 +55,17 @@ class _Harness(Generic[S]):
 class Manager(Generic[S]):
     """Owns every loaded version. All methods may be called from any thread."""
 
-    def __init__(self, loader: Loader[S], board: StateBoard, config: LoadingConfig) -> None:
+    def __init__(
+        self,
+        loader: Loader[S],
+        board: StateBoard,
+        config: LoadingConfig,
+        complaints: Complaints | None = None,
+    ) -> None:
         self._loader = loader
         self._board = board
         self._config = config
+        self._complaints = complaints or Complaints()
         self._lock = threading.RLock()
         self._models: dict[str, dict[int, _Harness[S]]] = {}
         self._closing = False
@@ -203,7 +211,8 @@ class Manager(Generic[S]):
             if news or final:
                 then = "giving up until its files change" if final else "will retry"
                 unforeseen = None if _foreseen(error) else error
-                _LOG.error("loading %s failed, %s: %s", harness.servable_id, then, error, exc_info=unforeseen)
+                sentence = f"loading {harness.servable_id} failed, {then}: {error}"
+                self._complaints.say(logging.ERROR, sentence, unforeseen)
             if harness.servable_id.name not in self._models or self._closing:
                 return
             if not final:

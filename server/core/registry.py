@@ -9,6 +9,7 @@ from typing import Generic
 
 from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
 from accelserve.server.core.access import CURRENT_CALL
+from accelserve.server.core.complaints import Complaints
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.manager import Manager
 from accelserve.server.core.servable import Loader, S, ServableId
@@ -45,10 +46,19 @@ class ModelRegistry(Generic[S]):
 
     def __init__(self, loader: Loader[S], loading: LoadingConfig) -> None:
         self.board = StateBoard()
-        self._manager = Manager(loader, self.board, loading)
-        self._source = FileSystemSource(self._manager.aspire, loading.poll_seconds)
+        self._complaints = Complaints()
+        self._manager = Manager(loader, self.board, loading, self._complaints)
+        self._source = FileSystemSource(
+            self._manager.aspire, loading.poll_seconds, self._unusable, self._complaints
+        )
         self._mirror = (
-            RemoteMirror(loading.remote_cache, loading.remote_poll_seconds, self._source.look)
+            RemoteMirror(
+                loading.remote_cache,
+                loading.remote_poll_seconds,
+                self._source.look,
+                self._unusable,
+                self._complaints,
+            )
             if loading.remote_cache is not None
             else None
         )
@@ -56,21 +66,27 @@ class ModelRegistry(Generic[S]):
         self._models: Mapping[str, ModelConfig] = {}
         self._labels: Mapping[str, Mapping[str, int]] = {}
 
-    def start(self, models: Sequence[ModelConfig]) -> None:
+    def start(self, models: Sequence[ModelConfig], *, allow_unavailable_labels: bool = False) -> None:
         """Load the models; returns when each has an available version.
+
+        What goes wrong meanwhile is said once: by the error, or in the log if there is none.
 
         Raises:
             LoadError: a model has none; the message gives every reason.
+            LabelUnavailableError: a label points to a version that does not serve.
         """
         refuse_duplicates(models)
-        self._replace(models)
+        with self._complaints.held():
+            self._replace(models)
+            reasons = [reason for model in models for reason in self._missing(model.name)]
+            if reasons:
+                raise LoadError("; ".join(reasons))
+            if not allow_unavailable_labels:
+                self._check_labels(models)
         self._labels = {model.name: model.labels for model in models}
         self._source.start()
         if self._mirror is not None:
             self._mirror.start()
-        reasons = [reason for model in models for reason in self._missing(model.name)]
-        if reasons:
-            raise LoadError("; ".join(reasons))
 
     def reload(self, models: Sequence[ModelConfig], *, allow_unavailable_labels: bool = False) -> None:
         """Serve exactly these models from now on; returns when each new one has loaded or failed.
@@ -195,9 +211,30 @@ class ModelRegistry(Generic[S]):
         located = self._located(models)
         self._models = {model.name: model for model in located}
         self._source.watch(located)
-        names = set(self._models)
-        self.board.wait_until(
-            lambda: all(report.settled for report in self.board.all() if report.servable_id.name in names)
+        tried: set[ServableId] = set()
+        while not tried.issuperset(now := self._settled()):
+            tried |= now
+            # Where nothing of a model loaded, a lower version may.
+            if not {model.name for model in located} <= {each.name for each in self._manager.available()}:
+                self._look_again()
+
+    def _settled(self) -> set[ServableId]:
+        """Wait until nothing of the configured models loads; the versions that were tried."""
+
+        def reports() -> list[StateReport]:
+            return [report for report in self.board.all() if report.servable_id.name in self._models]
+
+        self.board.wait_until(lambda: all(report.settled for report in reports()))
+        return {report.servable_id for report in reports()}
+
+    def _look_again(self) -> None:
+        if self._mirror is not None:
+            self._mirror.look()
+        self._source.look()
+
+    def _unusable(self, name: str) -> frozenset[int]:
+        return frozenset(
+            report.servable_id.version for report in self.board.of(name) if report.error is not None
         )
 
     def _located(self, models: Sequence[ModelConfig]) -> Sequence[ModelConfig]:

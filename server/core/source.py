@@ -13,13 +13,15 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelserve.models.repository import versions_among
 from accelserve.server.config import ModelConfig
-
-_LOG = logging.getLogger(__name__)
+from accelserve.server.core.complaints import Complaints
+from accelserve.server.core.policy import VersionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,25 @@ class AspiredVersion:
 Aspire = Callable[[str, Mapping[int, AspiredVersion]], None]
 
 
-def versions_under(base_path: Path) -> dict[int, Path]:
-    """Version folders under ``base_path``; OSError if it cannot be listed."""
-    found: dict[int, Path] = {}
+Unusable = Callable[[str], AbstractSet[int]]
+"""Name of a model -> versions of it that failed to load, and did not load since."""
+
+
+def versions_under(base_path: Path) -> dict[int, list[str]]:
+    """Version -> names of its folders under ``base_path``, the shortest first; OSError if it cannot be listed."""
     with os.scandir(base_path) as children:
-        for child in children:
-            # isascii: int() would take the digits of other scripts too
-            if child.name.isascii() and child.name.isdigit() and child.is_dir():
-                found[int(child.name)] = Path(child.path)
-    return found
+        return versions_among(child.name for child in children if child.is_dir())
+
+
+def with_stand_ins(
+    policy: VersionPolicy, present: Collection[int], unusable: AbstractSet[int]
+) -> frozenset[int]:
+    """What a policy wants; where nothing of that can be used, also what it would want if the unusable were not there.
+
+    So a server that starts beside a half-copied version serves the newest whole one, until the other is whole.
+    """
+    wanted = policy.wanted(present)
+    return wanted if wanted - unusable else wanted | policy.wanted(set(present) - unusable)
 
 
 def fingerprint(folder: Path) -> str:
@@ -64,9 +76,17 @@ def fingerprint(folder: Path) -> str:
 class FileSystemSource:
     """Polls the folders of a set of models. The set can be replaced while it runs."""
 
-    def __init__(self, aspire: Aspire, poll_seconds: float) -> None:
+    def __init__(
+        self,
+        aspire: Aspire,
+        poll_seconds: float,
+        unusable: Unusable = lambda _name: frozenset(),
+        complaints: Complaints | None = None,
+    ) -> None:
         self._aspire = aspire
         self._poll_seconds = poll_seconds
+        self._unusable = unusable
+        self._log = complaints or Complaints()
         self._lock = threading.Lock()
         self._models: tuple[ModelConfig, ...] = ()
         self._complaints: dict[str, str] = {}
@@ -128,7 +148,7 @@ class FileSystemSource:
                 f"Could not find base path {model.base_path} for servable {model.name}: {error.strerror}",
             )
             return True
-        wanted = model.policy.wanted(present)
+        wanted = with_stand_ins(model.policy, present, self._unusable(model.name))
         if not wanted and model.name in self._had_versions:
             self._had_versions.discard(model.name)
             return False
@@ -139,16 +159,25 @@ class FileSystemSource:
                 "Did you forget to name your leaf directory as a number (eg. '/1/')?",
             )
         else:
-            self._complaints.pop(model.name, None)
             self._had_versions.add(model.name)
+            self._complain_of_doubles(model, present)
+        folders = {version: model.base_path / present[version][0] for version in wanted}
         self._aspire(
             model.name,
-            {version: AspiredVersion(present[version], fingerprint(present[version])) for version in wanted},
+            {version: AspiredVersion(folder, fingerprint(folder)) for version, folder in folders.items()},
         )
         return True
+
+    def _complain_of_doubles(self, model: ModelConfig, present: Mapping[int, Sequence[str]]) -> None:
+        doubles = [names for names in present.values() if len(names) > 1]
+        if not doubles:
+            self._complaints.pop(model.name, None)
+            return
+        said = "; ".join(f"{', '.join(names)} are the same version, {names[0]} counts" for names in doubles)
+        self._complain(model, f"{model.base_path}: {said}")
 
     def _complain(self, model: ModelConfig, sentence: str) -> None:
         # One line per change: a bad path polled every second must not flood the log.
         if self._complaints.get(model.name) != sentence:
             self._complaints[model.name] = sentence
-            _LOG.warning(sentence)
+            self._log.say(logging.WARNING, sentence)

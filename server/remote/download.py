@@ -37,7 +37,7 @@ def download_version(store: Store, remote: str, folder: Path, version: int) -> s
         LoadError: the upload is not finished, does not fit its manifest, or there is no room for it.
         OSError: the store cannot be reached.
     """
-    manifest, data = _manifest(store, remote, version)
+    manifest, data = _manifest(store, remote)
     folder.mkdir(parents=True, exist_ok=True)
     _require_room(folder, remote, sum(record.bytes for record in manifest.files.values()))
     unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
@@ -63,7 +63,7 @@ def download_version(store: Store, remote: str, folder: Path, version: int) -> s
     return hashlib.sha256(data).hexdigest()
 
 
-def _manifest(store: Store, remote: str, version: int) -> tuple[Manifest, bytes]:
+def _manifest(store: Store, remote: str) -> tuple[Manifest, bytes]:
     try:
         data = bytes(store.cat_file(f"{remote}/{MANIFEST}"))
     except FileNotFoundError as error:
@@ -74,8 +74,6 @@ def _manifest(store: Store, remote: str, version: int) -> tuple[Manifest, bytes]
         manifest = decode_manifest(data)
     except ModelError as error:
         raise LoadError(f"{remote}: {error}") from error
-    if manifest.version != version:
-        raise LoadError(f"{remote}: {MANIFEST} is of version {manifest.version}")
     return manifest, data
 
 

@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from accelserve.models.repository import versions_among
 from accelserve.server.config import ModelConfig
+from accelserve.server.core.complaints import Complaints
+from accelserve.server.core.source import Unusable, with_stand_ins
 from accelserve.server.errors import LoadError
 from accelserve.server.remote.download import MANIFEST, UNFINISHED, download_version
 from accelserve.server.remote.location import folder_of
@@ -39,12 +42,23 @@ class RemoteMirror:
         cache: folder under which every remote model has its own.
         poll_seconds: between looks at the stores; 0 looks only when models are configured.
         changed: called after a version came or went, on the polling thread.
+        unusable: the versions that are here and did not load.
+        complaints: where they go.
     """
 
-    def __init__(self, cache: Path, poll_seconds: float, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        poll_seconds: float,
+        changed: Callable[[], None],
+        unusable: Unusable,
+        complaints: Complaints,
+    ) -> None:
         self._cache = cache
         self._poll_seconds = poll_seconds
         self._changed = changed
+        self._unusable = unusable
+        self._log = complaints
         self._lock = threading.Lock()
         self._origins: dict[str, _Origin] = {}
         self._stop = threading.Event()
@@ -110,12 +124,25 @@ class RemoteMirror:
         origin.complaints.pop(None, None)
         wanted = {version: present[version] for version in model.policy.wanted(present)}
         changes = [self._bring(origin, store, version, path) for version, path in sorted(wanted.items())]
+        # Where nothing of that can be brought or used, the next lower versions stand in for it.
+        while stand_ins := self._stand_ins(origin, present, wanted):
+            wanted |= stand_ins
+            changes += [self._bring(origin, store, version, path) for version, path in stand_ins.items()]
         for gone in set(origin.complaints) - {None, *wanted}:
             del origin.complaints[gone]
         # A version that is not wanted any more stays until its successor is here.
-        if all((model.base_path / str(version)).is_dir() for version in wanted):
+        if all((model.base_path / str(version)).is_dir() for version in model.policy.wanted(present)):
             changes.append(self._drop_others(model.base_path, wanted))
         return any(changes)
+
+    def _stand_ins(
+        self, origin: _Origin, present: Mapping[int, str], wanted: Mapping[int, str]
+    ) -> dict[int, str]:
+        failed = self._unusable(origin.model.name) | {each for each in origin.complaints if each is not None}
+        if set(wanted) - failed:
+            return {}
+        others = with_stand_ins(origin.model.policy, present, failed) - set(wanted)
+        return {version: present[version] for version in sorted(others)}
 
     def _bring(self, origin: _Origin, store: Store, version: int, remote: str) -> bool:
         folder = origin.model.base_path
@@ -144,13 +171,13 @@ class RemoteMirror:
         # One line per change, however often it is tried.
         if origin.complaints.get(version) != sentence:
             origin.complaints[version] = sentence
-            _LOG.warning(sentence)
+            self._log.say(logging.WARNING, sentence)
 
 
 def _versions(store: Store, root: str) -> dict[int, str]:
-    names = [str(path).rstrip("/") for path in store.ls(root, detail=False)]
-    versions = {path.rpartition("/")[2]: path for path in names}
-    return {int(name): path for name, path in versions.items() if name.isascii() and name.isdigit()}
+    folders = [str(child["name"]).rstrip("/") for child in store.ls(root) if child["type"] == "directory"]
+    paths = {path.rpartition("/")[2]: path for path in folders}
+    return {version: paths[names[0]] for version, names in versions_among(paths).items()}
 
 
 def _manifest_there(store: Store, remote: str) -> str | None:

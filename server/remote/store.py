@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from accelserve.server.errors import LoadError
 from accelserve.server.remote.location import EXTRAS
@@ -12,8 +13,8 @@ from accelserve.server.remote.location import EXTRAS
 class Store(Protocol):
     """The part of fsspec's AbstractFileSystem that is used here. Paths have slashes and no scheme."""
 
-    def ls(self, path: str, detail: bool = ...) -> list[str]:
-        """Paths of a folder's children; FileNotFoundError if there is no such folder."""
+    def ls(self, path: str, detail: bool = ...) -> list[Mapping[str, Any]]:
+        """A folder's children, each with its path as ``name`` and its ``type``; FileNotFoundError if there is none."""
 
     def cat_file(self, path: str) -> bytes:
         """A file's content; FileNotFoundError if there is none."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +31,10 @@ from accelserve.models.repository import (
     list_models,
     list_versions,
     publish,
-    read_manifest,
     retag,
     verify,
     version_directory,
+    versions_among,
 )
 
 
@@ -133,11 +134,26 @@ def test_a_half_copied_version_is_refused(tmp_path: Path) -> None:
         verify(directory)
 
 
-def test_a_version_copied_to_another_number_is_refused(tmp_path: Path) -> None:
+def test_a_version_that_is_copied_or_renamed_is_of_its_new_number(tmp_path: Path) -> None:
+    """TensorFlow Serving's users roll back so: it knows a version by its folder's name alone."""
     directory = published(tmp_path)
-    moved = directory.rename(directory.with_name("9"))
-    with pytest.raises(CorruptVersionError, match="is of version 1"):
-        read_manifest(moved)
+    copied = Path(shutil.copytree(directory, directory.with_name("8")))
+    moved = directory.rename(directory.with_name("0000009"))
+    assert (verify(copied).version, verify(moved).version) == (8, 9)
+    assert list_versions(tmp_path, moved.parent.name) == [8, 9]
+    assert version_directory(tmp_path, moved.parent.name) == moved
+
+
+def test_names_that_are_no_int64_are_no_versions(tmp_path: Path) -> None:
+    """TensorFlow Serving's ``strings::safe_strto64`` does not take them either."""
+    model = published(tmp_path).parent
+    for name in ("99999999999999999999", "9223372036854775808", "٣", "1e3", "-2", "9223372036854775807"):
+        (model / name).mkdir()
+    assert list_versions(tmp_path, model.name) == [1, 9223372036854775807]
+
+
+def test_folders_that_mean_the_same_version_are_known() -> None:
+    assert versions_among(["00123", "123", "7", "notes"]) == {123: ["123", "00123"], 7: ["7"]}
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,101 @@ def test_children_that_are_no_versions_are_skipped(registry: ModelRegistry[EchoS
     assert [servable_id.version for servable_id in registry.available()] == [2]
 
 
+def test_a_folder_whose_name_is_no_int64_is_skipped(
+    registry: ModelRegistry[EchoServable], base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(base, 2)
+    put(base, 99999999999999999999)
+    registry.start(served(base, Everything()))
+    assert [servable_id.version for servable_id in registry.available()] == [2]
+
+
+def test_two_folders_of_one_version_are_both_named(
+    registry: ModelRegistry[EchoServable], base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(base, 123, "hello")
+    put(base, 123).rename(base / "00123")
+    put(base, 123, "hi")
+    registry.start(served(base))
+    assert answer(registry) == "123 hi world"
+    assert [record.getMessage() for record in caplog.records if "00123" in record.getMessage()] == [
+        f"{base}: 123, 00123 are the same version, 123 counts"
+    ]
+
+
+def test_a_version_with_zeros_in_front_is_served(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    """TensorFlow Serving's own examples have a folder ``00000123``."""
+    put(base, 123).rename(base / "00000123")
+    registry.start(served(base))
+    assert answer(registry) == "123 hello world"
+
+
+def test_a_start_beside_broken_versions_serves_the_newest_whole_one(
+    registry: ModelRegistry[EchoServable], base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(base, 1, "hi")
+    put(base, 2, "hello")
+    for version in (3, 4):
+        put(base, version, "")
+    registry.start(served(base))
+    assert answer(registry) == "2 hello world"
+    (report,) = registry.reports(ModelChoice(name="echo", version=4))
+    assert report.error is not None
+    assert sum("loading echo/4 failed" in record.getMessage() for record in caplog.records) == 1
+    put(base, 4, "good day")
+    registry.reload(served(base))
+    assert answer(registry) == "4 good day world"
+    registry.reload(served(base))
+    settle(registry, 4)
+
+
+def test_no_other_version_stands_in_for_those_that_a_policy_names(
+    registry: ModelRegistry[EchoServable], base: Path
+) -> None:
+    put(base, 1)
+    put(base, 2, "")
+    with pytest.raises(LoadError):
+        registry.start(served(base, Specific(frozenset({2}))))
+
+
+def test_the_cause_of_a_failed_start_is_said_once(
+    registry: ModelRegistry[EchoServable], base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the error, which whoever started the server shows; the log would say the same, and that it is tried again."""
+    put(base, 1, "")
+    with pytest.raises(LoadError):
+        registry.start(served(base))
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "."])
+def test_so_is_that_of_a_folder_without_versions(
+    registry: ModelRegistry[EchoServable], base: Path, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    with pytest.raises(LoadError, match="echo"):
+        registry.start(served(base / missing))
+    assert caplog.records == []
+
+
+def test_a_label_for_a_version_that_is_not_there_ends_the_start(
+    registry: ModelRegistry[EchoServable], base: Path
+) -> None:
+    """TensorFlow Serving's ``ServerCore::UpdateModelVersionLabelMap``, in its words."""
+    put(base, 1)
+    with pytest.raises(
+        LabelUnavailableError,
+        match=r"^Request to assign label to version 2 of model echo, which is not currently available for inference$",
+    ):
+        registry.start(served(base, stable=1, canary=2))
+
+
+def test_with_the_flag_such_a_label_is_taken(registry: ModelRegistry[EchoServable], base: Path) -> None:
+    put(base, 1)
+    registry.start(served(base, canary=2), allow_unavailable_labels=True)
+    with pytest.raises(ServableNotFoundError):
+        answer(registry, ModelChoice(name="echo", label="canary"))
+
+
 def test_a_new_version_replaces_the_old_one(registry: ModelRegistry[EchoServable], base: Path) -> None:
     put(base, 1)
     registry.start(served(base))

@@ -98,14 +98,55 @@ def test_what_does_not_fit_its_checksum_is_never_served(
     assert "servable.json says 3 bytes with" in str(server.mirror.complaint("colour"))
 
 
-def test_a_manifest_of_another_version_is_refused(bucket: Any, serve_remote: ServeRemote) -> None:
-    bucket.upload(1, "1.0")
+def test_a_version_that_was_copied_to_another_number_is_of_that_number(
+    bucket: Any, serve_remote: ServeRemote
+) -> None:
+    for version, gain in ((1, "1.0"), (2, "2.0")):
+        bucket.upload(version, gain)
+    old = bucket.build(1, "1.0")
+    for file in old.iterdir():
+        bucket.write(f"3/{file.name}", file.read_bytes())
     server = serve_remote(bucket.uri)
-    other = bucket.build(3, "3.0")
-    bucket.write("2/servable.json", (other / "servable.json").read_bytes())
-    server.look()
+    assert [str(each) for each in server.server.registry.available()] == ["colour/3"]
     assert server.gain() == 1.0
-    assert "servable.json is of version 3" in str(server.mirror.complaint("colour"))
+
+
+@pytest.mark.parametrize(("uploaded", "words"), HALF.values(), ids=HALF.keys())
+def test_a_start_beside_half_an_upload_serves_the_newest_whole_version(
+    bucket: Any, serve_remote: ServeRemote, uploaded: list[str], words: str
+) -> None:
+    for version in (1, 2):
+        bucket.upload(version, f"{version}.0")
+    third = bucket.build(3, "3.0")
+    bucket.put(third, *uploaded)
+    server = serve_remote(bucket.uri)
+    assert server.gain() == 2.0
+    assert words in str(server.mirror.complaint("colour"))
+    bucket.put(third)
+    server.look()
+    server.look()
+    assert server.gain() == 3.0
+    assert kept(server) == {"3"}
+
+
+def test_a_start_beside_a_whole_upload_that_does_not_load_serves_the_one_before(
+    bucket: Any, serve_remote: ServeRemote
+) -> None:
+    bucket.upload(1, "1.0")
+    bucket.upload(2, "oh")
+    server = serve_remote(bucket.uri)
+    assert server.gain() == 1.0
+    server.look()
+    assert kept(server) == {"1", "2"}  # a restart finds it, too
+
+
+def test_what_is_no_folder_of_a_version_is_ignored(bucket: Any, serve_remote: ServeRemote) -> None:
+    bucket.upload(1, "1.0")
+    bucket.write("7", b"a key that is a plain file")
+    bucket.write("99999999999999999999/servable.json", b"{}")
+    server = serve_remote(bucket.uri)
+    assert server.gain() == 1.0
+    assert server.mirror.complaint("colour") is None
 
 
 def test_a_store_that_is_away_changes_nothing(
