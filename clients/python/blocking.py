@@ -121,7 +121,7 @@ class PredictionClient:
         *,
         model: ModelSelection | None = None,
     ) -> Scores:
-        """Scores an encoded image (JPEG, PNG).
+        """Scores an encoded image (JPEG, PNG, GIF, BMP, WebP).
 
         Args:
             image: the bytes of the file.

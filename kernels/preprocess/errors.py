@@ -4,7 +4,7 @@ KernelError
 ├── PreprocessSpecError         a preprocessing description that is not one
 └── ImageError                  one picture of a batch cannot be used; the sender's fault
     ├── EmptyImageError         no bytes
-    ├── UnknownImageFormatError the bytes are not a JPEG, PNG, GIF or BMP
+    ├── UnknownImageFormatError the bytes are not a JPEG, PNG, GIF, BMP or WebP
     ├── InvalidImageError       the bytes are damaged or cut short
     └── ImageTooLargeError      the picture claims more pixels than the limits allow
 
@@ -85,7 +85,7 @@ class UnknownImageFormatError(ImageError):
     def __init__(self, data: bytes) -> None:
         self.first_bytes = bytes(data[:8])
         super().__init__(
-            "Unknown image file format. One of JPEG, PNG, GIF, BMP required.",
+            "Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required.",
             f"got {len(data)} bytes that begin with {self.first_bytes!r}.",
         )
 
@@ -95,6 +95,7 @@ _INVALID_HEADLINES = {
     "PNG": "Invalid PNG data.",
     "GIF": "Invalid GIF data.",
     "BMP": "Invalid BMP data.",
+    "WebP": "Invalid WebP data.",
 }
 
 
@@ -102,7 +103,7 @@ class InvalidImageError(ImageError):
     """The picture's bytes are damaged, cut short, or use a variant that the decoder lacks.
 
     Attributes:
-        image_format: ``"JPEG"``, ``"PNG"``, ``"GIF"`` or ``"BMP"``.
+        image_format: ``"JPEG"``, ``"PNG"``, ``"GIF"``, ``"BMP"`` or ``"WebP"``.
         reason: what the decoder said.
     """
 
@@ -116,7 +117,7 @@ class ImageTooLargeError(ImageError):
     """The picture's header claims more than the limits allow; nothing was decoded.
 
     Attributes:
-        image_format: ``"JPEG"``, ``"PNG"``, ``"GIF"`` or ``"BMP"``.
+        image_format: ``"JPEG"``, ``"PNG"``, ``"GIF"``, ``"BMP"`` or ``"WebP"``.
         width: claimed pixels a row.
         height: claimed rows.
         limit: the limit that it breaks, as words.

@@ -44,15 +44,18 @@ _SRGB_PROFILES: Final = frozenset(
 )
 _LONGEST_PROFILE: Final = 60988
 
+_INTENTS: Final = 4
 _GAMMA_RANGE: Final = range(16, 625_000_001)
 _TABLE_BITS: Final = 11
 
 
 def png_gamma(data: bytes) -> int | None:
-    """The gamma that a PNG file says before its pixels, in units of 1 / 100000; None if it says none that counts."""
+    """The gamma that a PNG file says before its palette and pixels, in units of 1 / 100000; None if it says none that counts."""
     gamma = None
     for kind, content in _chunks(data):
-        if kind == b"sRGB" or (kind == b"iCCP" and _is_srgb_profile(content)):
+        if (kind == b"sRGB" and len(content) == 1 and content[0] < _INTENTS) or (
+            kind == b"iCCP" and _is_srgb_profile(content)
+        ):
             return SRGB_GAMMA
         if kind == b"gAMA" and len(content) == 4 and gamma is None:
             (value,) = struct.unpack(">I", content)
@@ -72,10 +75,12 @@ def _is_srgb_profile(content: bytes) -> bool:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     position = 8
-    while position + 8 <= len(data) and data[position + 4 : position + 8] != b"IDAT":
-        length = int.from_bytes(data[position : position + 4], "big")
-        yield data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
-        position += length + 12
+    while position + 12 <= len(data) and data[position + 4 : position + 8] not in (b"PLTE", b"IDAT"):
+        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
+        # one whose checksum is wrong does not count
+        if zlib.crc32(data[position + 4 : end]) == int.from_bytes(data[end : end + 4], "big"):
+            yield data[position + 4 : position + 8], data[position + 8 : end]
+        position = end + 4
 
 
 def gray_of_rgb(samples: Samples, gamma: int | None) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from accelserve.kernels.preprocess.errors import PreprocessSpecError
+from accelserve.kernels.preprocess.errors import ImageTooLargeError, InvalidImageError, PreprocessSpecError
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,21 @@ class ImageLimits:
                     field.name, f"got {value!r}, expected a whole number of at least 1."
                 )
 
-    def broken_by(self, width: int, height: int) -> str | None:
-        """The limit that a picture of this size breaks, as words, or None."""
+    def check(self, image_format: str, width: int, height: int) -> None:
+        """Accept a size that a header claims.
+
+        Args:
+            image_format: as ``InvalidImageError`` names it.
+            width: pixels a row.
+            height: rows.
+
+        Raises:
+            InvalidImageError: a side is not positive.
+            ImageTooLargeError: the size breaks a limit.
+        """
+        if width < 1 or height < 1:
+            raise InvalidImageError(image_format, f"the picture claims {width} x {height} pixels.")
         if width * height > self.max_pixels:
-            return f"{self.max_pixels} pixels in all"
+            raise ImageTooLargeError(image_format, width, height, f"{self.max_pixels} pixels in all")
         if max(width, height) > self.max_side:
-            return f"{self.max_side} pixels a side"
-        return None
+            raise ImageTooLargeError(image_format, width, height, f"{self.max_side} pixels a side")

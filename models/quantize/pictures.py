@@ -13,7 +13,7 @@ from accelserve.kernels.preprocess import ImageError, PreprocessSpec, preprocess
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.synthetic import dead_leaves
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif"))
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"))
 SYNTHETIC_COUNT = 16
 
 Floats = NDArray[np.float32]

@@ -99,7 +99,7 @@ def test_a_float_tensor_needs_no_jpeg(stub: object, tensorflow: ModuleType, pred
         (
             "text",
             grpc.StatusCode.INVALID_ARGUMENT,
-            "Unknown image file format. One of JPEG, PNG, GIF, BMP required.",
+            "Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required.",
         ),
         ("model", grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(elsewhere)"),
         ("signature", grpc.StatusCode.FAILED_PRECONDITION, 'Serving signature key "other" not found.'),

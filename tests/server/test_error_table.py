@@ -166,7 +166,7 @@ def rows() -> dict[str, Row]:
         "no-picture": Row(
             method=PREDICT, message=predict(images=from_strings([b"text"])),
             http=post("colour", instances=[{"b64": "dGV4dA=="}]), code=INVALID,
-            words="Unknown image file format. One of JPEG, PNG, GIF, BMP required.", begins=True,
+            words="Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required.", begins=True,
         ),
         "half-a-jpeg": Row(
             method=PREDICT, message=predict(images=from_strings([b"\xff\xd8\xff\xe0"])),

@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.preprocess.formats.bmp import length_of_bmp
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
 
@@ -69,8 +70,13 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _unpadded(picture: bytes) -> bytes:
-    # Rows of a batch are as long as its longest file. No JPEG, PNG or GIF ends with a zero; a BMP may.
-    return picture if picture.startswith(b"BM") else picture.rstrip(b"\0")
+    """A row without the zeros behind its file: rows of a batch are as long as its longest file."""
+    if picture.startswith(b"BM"):  # its pixels may be zeros, and more bytes than they take are refused
+        length = length_of_bmp(picture)
+        return picture if picture[length:].strip(b"\0") else picture[:length]
+    if picture.startswith(b"RIFF"):  # WebP, which says its length itself, may end with a zero
+        return picture
+    return picture.rstrip(b"\0")  # no JPEG, PNG or GIF does
 
 
 def _objects(items: list[bytes]) -> Array:

@@ -73,13 +73,6 @@ def test_a_palette_bmp_keeps_its_colors(cat: bytes) -> None:
     np.testing.assert_array_equal(decode_image(encoded(palette, "BMP")), np.asarray(palette.convert("RGB")))
 
 
-def test_rare_subsampling_decodes_too(cat: bytes) -> None:
-    data = _jpeg_of_separate_scans(Image.open(io.BytesIO(cat)).convert("YCbCr"), (3, 1, 1))
-    with Image.open(io.BytesIO(data)) as picture:
-        expected = np.asarray(picture.convert("RGB"))
-    np.testing.assert_array_equal(decode_image(data), expected)
-
-
 def test_harmless_extra_bytes_before_a_marker_are_accepted_as_in_tensorflow() -> None:
     data, expected = FILES["restart-markers.jpg"]
     marker = data.find(b"\xff\xd3")
@@ -93,12 +86,10 @@ def test_no_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"hello", b"\x00", b"RIFF\x00\x00\x00\x00WEBPVP8 ", b"%PDF-1.7", b"\xff\xd8"]
+    "data", [b"hello", b"\x00", b"RIFF\x00\x00\x00\x00WAVEfmt ", b"%PDF-1.7", b"\xff\xd8"]
 )
 def test_not_a_picture(data: bytes) -> None:
-    message = (
-        r"^Unknown image file format\. One of JPEG, PNG, GIF, BMP required\. got \d+ bytes that begin with b'"
-    )
+    message = r"^Unknown image file format\. One of JPEG, PNG, GIF, BMP, WebP required\. got \d+ bytes that begin with b'"
     with pytest.raises(UnknownImageFormatError, match=message) as caught:
         decode_image(data)
     assert caught.value.first_bytes == data[:8]
@@ -155,7 +146,8 @@ def claiming(name: str, width: int, height: int) -> bytes:
         data[16:24] = struct.pack(">II", width, height)
         data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     elif name.endswith("gif"):
-        data[6:10] = struct.pack("<HH", width, height)
+        frame = data.find(b"\x2c\x00\x00\x00\x00", 13)  # the screen's size does not count
+        data[frame + 5 : frame + 9] = struct.pack("<HH", width, height)
     else:
         data[18:26] = struct.pack("<ii", width, height)
     return bytes(data)
@@ -185,14 +177,6 @@ def test_a_picture_without_pixels_is_refused(name: str, size: tuple[int, int]) -
         decode_image(claiming(name, *size))
 
 
-def test_a_frame_larger_than_its_gif_screen_is_limited_too() -> None:
-    data = bytearray(FILES["palette.gif"][0])
-    descriptor = data.find(b"\x2c\x00\x00\x00\x00", 13)
-    data[descriptor + 5 : descriptor + 9] = struct.pack("<HH", 60_000, 60_000)
-    with pytest.raises(ImageError, match=HEADLINES["gif"]):
-        decode_image(bytes(data))
-
-
 def test_limits_are_configurable() -> None:
     data, pixels = FILES["rgb.png"]
     height, width = pixels.shape[:2]
@@ -208,7 +192,7 @@ def test_scans_of_a_progressive_jpeg_are_limited() -> None:
     scans = data.count(b"\xff\xda")
     assert scans > 1
     decode_image(data, limits=ImageLimits(max_jpeg_scans=scans))
-    with pytest.raises(InvalidImageError, match=f"it has {scans} scans and the limit is {scans - 1}"):
+    with pytest.raises(InvalidImageError, match=f"it has more than {scans - 1} scans"):
         decode_image(data, limits=ImageLimits(max_jpeg_scans=scans - 1))
 
 
@@ -266,33 +250,3 @@ def test_any_damage_gives_pixels_or_an_image_error(data: bytes) -> None:
     assert pixels.ndim == 3
     assert pixels.shape[2] == 3
     assert min(pixels.shape) >= 1
-
-
-def _jpeg_of_separate_scans(picture: Image.Image, horizontal: tuple[int, int, int]) -> bytes:
-    """A YCbCr JPEG with any horizontal sampling factors, one scan a component, from three grey JPEGs."""
-
-    def parts(grey: Image.Image) -> tuple[dict[int, bytes], bytes]:
-        data, position, segments = encoded(grey, "JPEG", quality=90), 2, dict[int, bytes]()
-        while True:
-            marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-            segments[marker] = segments.get(marker, b"") + data[position : position + 2 + length]
-            position += 2 + length
-            if marker == 0xDA:
-                return segments, data[position:-2]
-
-    width, height = picture.size
-    most = max(horizontal)
-    planes = [
-        parts(plane.resize((-(-width * factor // most), height)))
-        for plane, factor in zip(picture.split(), horizontal, strict=True)
-    ]
-    tables = planes[0][0]
-    components = b"".join(bytes([i + 1, factor << 4 | 1, 0]) for i, factor in enumerate(horizontal))
-    frame = b"\x08" + struct.pack(">HH", height, width) + b"\x03" + components
-    scans = [
-        b"\xff\xda\x00\x08\x01" + bytes([i + 1, 0]) + b"\x00\x3f\x00" + e for i, (_, e) in enumerate(planes)
-    ]
-    header = (
-        b"\xff\xd8" + tables[0xE0] + tables[0xDB] + b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame
-    )
-    return header + tables[0xC4] + b"".join(scans) + b"\xff\xd9"

@@ -77,7 +77,7 @@ def test_a_picture_that_is_none_is_one_line(tmp_path: Path) -> None:
     done = run("preprocess", broken)
     assert done.returncode == 1
     assert done.stderr.startswith(
-        "accelserve: Unknown image file format. One of JPEG, PNG, GIF, BMP required."
+        "accelserve: Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required."
     )
     assert done.stderr.count("\n") == 1
 

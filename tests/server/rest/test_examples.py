@@ -73,7 +73,11 @@ def test_regress(client: httpx.Client) -> None:
             "Unexpected element type in feature: a expecting type: int64",
         ),
         ("classify", {"examples": [{}]}, f"example 0 lacks the feature '{IMAGE}'"),
-        ("classify", {"examples": [{IMAGE: "x"}]}, "Unknown image file format. One of JPEG, PNG, GIF, BMP"),
+        (
+            "classify",
+            {"examples": [{IMAGE: "x"}]},
+            "Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP",
+        ),
         ("regress", {"examples": [{IMAGE: DIM}]}, "Expected regression signature method_name to be"),
         (
             "regress",

@@ -206,7 +206,7 @@ BEGINS = {
     "empty-picture": (from_strings([b""]), "Input is empty. Element 0 of the batch: "),
     "no-picture": (
         from_strings([b"not a picture"]),
-        "Unknown image file format. One of JPEG, PNG, GIF, BMP required. Element 0 of the batch: ",
+        "Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required. Element 0 of the batch: ",
     ),
     "picture-of-absurd-size": (
         from_strings([huge_png()]),

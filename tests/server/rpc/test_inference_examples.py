@@ -132,7 +132,7 @@ FAULTS = {
     ),
     "no-picture": (
         classify(model_spec=spec(), input=examples(RED, example(b"no picture"))),
-        "Unknown image file format. One of JPEG, PNG, GIF, BMP required. Element 1 of the batch: ",
+        "Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required. Element 1 of the batch: ",
     ),
     "no-tasks": (both(), "Inference request has no tasks; send at least one"),
     "two-models": (

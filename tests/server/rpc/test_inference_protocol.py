@@ -229,7 +229,7 @@ FAULTS = {
     "no-picture": (
         raw_request("BYTES", [2], prefixed(DIM, b"no picture")),
         "INVALID_ARGUMENT",
-        "Unknown image file format. One of JPEG, PNG, GIF, BMP required. Element 1 of the batch: ",
+        "Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required. Element 1 of the batch: ",
     ),
 }
 
