@@ -21,6 +21,7 @@ from accelserve.models.errors import MissingExtraError, ModelFileError
 OPSET: Final = 17
 TIMEOUT_S: Final = 1800
 _SAVED_MODEL: Final = "saved_model.pb"
+_KERAS: Final = frozenset((".keras", ".h5", ".hdf5"))
 
 
 def is_saved_model(source: Path) -> bool:
@@ -40,7 +41,8 @@ def import_tensorflow(
     Args:
         source: a SavedModel folder, a ``.keras`` or ``.h5`` file with the whole model, or a frozen graph (``.pb``).
         inputs: tensor names such as ``images:0``; a frozen graph needs them.
-        outputs: tensor names; a frozen graph needs them, for the others they choose.
+        outputs: tensor names, of a Keras model the names of layers; a frozen graph needs them, for the others they
+            choose.
         signature: of a SavedModel.
 
     Raises:
@@ -53,7 +55,19 @@ def import_tensorflow(
             raise MissingExtraError(package, "tensorflow", f"importing {source.name}")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "model.onnx")
-        _convert(source, [*arguments, "--opset", str(OPSET), "--output", str(target)])
+        if source.suffix in _KERAS and not is_saved_model(source):
+            path = str(source.resolve())
+            _run(
+                source,
+                ["accelserve.models.importing.keras_to_onnx", path, str(target), str(OPSET), *outputs],
+                target,
+            )
+        else:
+            _run(
+                source,
+                ["tf2onnx.convert", *arguments, "--opset", str(OPSET), "--output", str(target)],
+                target,
+            )
         return onnx.load(target)
 
 
@@ -63,8 +77,8 @@ def _arguments(source: Path, inputs: Sequence[str], outputs: Sequence[str], sign
     path = str(source.resolve())  # never starts with a dash
     if is_saved_model(source):
         return ["--saved-model", path, f"--signature_def={signature}", *names]
-    if source.suffix in {".keras", ".h5", ".hdf5"}:
-        return ["--keras", path, *names]
+    if source.suffix in _KERAS:
+        return []
     if source.suffix == ".pb":
         if not (inputs and outputs):
             raise ModelFileError(
@@ -75,14 +89,14 @@ def _arguments(source: Path, inputs: Sequence[str], outputs: Sequence[str], sign
     raise ModelFileError(str(source), "neither a SavedModel, nor a Keras model, nor a frozen graph (.pb)")
 
 
-def _convert(source: Path, arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "tf2onnx.convert", *arguments]
+def _run(source: Path, module: Sequence[str], target: Path) -> None:
+    command = [sys.executable, "-m", *module]
     try:
         # no shell; the only thing from outside is a path
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise ModelFileError(str(source), f"tf2onnx did not finish within {TIMEOUT_S} s") from None
-    if done.returncode or not Path(arguments[-1]).is_file():
+    if done.returncode or not target.is_file():
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise ModelFileError(
             str(source), f"tf2onnx cannot convert it: {lines[-1] if lines else 'it gives no reason'}"

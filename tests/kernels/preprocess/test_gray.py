@@ -110,7 +110,7 @@ FILES = pngs() | photographs() | others()
 
 
 def tensorflows(data: bytes) -> npt.NDArray[np.uint8]:
-    import tensorflow as tf  # type: ignore[import-untyped]
+    import tensorflow as tf
 
     try:
         return np.asarray(tf.io.decode_image(data, channels=1, expand_animations=False))

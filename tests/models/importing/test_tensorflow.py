@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from accelserve.models.errors import ModelFileError
 from accelserve.models.importing import import_onnx
 from accelserve.models.importing.source import load_source
 from accelserve.server.cli.group import run
@@ -67,6 +68,64 @@ def test_the_onnx_file_answers_as_tensorflow_does(folder: Path, name: str) -> No
         np.testing.assert_allclose(found, answer["answer"], rtol=1e-4, atol=1e-6)
     imported = import_onnx(content)
     assert [str(t) for t in imported.graph.inputs.values()] == ["float32[1, 32, 32, 3]"]
+
+
+# Names whose order is not the alphabet's, a layer that is called twice, and a dictionary of outputs.
+WRITE_SEVERAL = """
+import sys, keras, numpy as np
+layers = keras.layers
+inputs = keras.Input((32, 32, 3), name="pictures")
+features = layers.GlobalAveragePooling2D(name="features")(layers.Conv2D(8, 3)(inputs))
+head = layers.Dense(8, name="mid")
+outputs = [layers.Dense(5, name="zeta")(features), head(features), layers.Dense(3, name="alpha")(features), head(head(features))]
+images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+for name, made in {"several": outputs, "named": {"second": outputs[0], "first": outputs[2]}}.items():
+    model = keras.Model(inputs, made)
+    model.save(f"{sys.argv[1]}/{name}.keras")
+    if name == "several":
+        model.save(f"{sys.argv[1]}/{name}.h5")
+    answers = keras.tree.flatten(model(images))
+    np.savez(f"{sys.argv[1]}/{name}.npz", images=images, **{str(i): np.asarray(a) for i, a in enumerate(answers)})
+"""
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("several")
+    subprocess.run(
+        [sys.executable, "-c", WRITE_SEVERAL, str(path)], check=True, capture_output=True, timeout=200
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("several.keras", ["zeta", "mid", "alpha", "mid_1"]),
+        ("several.h5", ["zeta", "mid", "alpha", "mid_1"]),
+        ("named.keras", ["alpha", "zeta"]),
+    ],
+)
+def test_outputs_of_a_keras_model_keep_order_and_names(several: Path, name: str, names: list[str]) -> None:
+    """The judge is Keras: what the model answers, in the order in which it does."""
+    session = onnxruntime.InferenceSession(
+        load_source(several / name).model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    assert [given.name for given in session.get_inputs()] == ["pictures"]
+    with np.load((several / name).with_suffix(".npz")) as answer:
+        found = session.run(None, {"pictures": answer["images"]})
+        for position, each in enumerate(found):
+            np.testing.assert_allclose(each, answer[str(position)], rtol=1e-4, atol=1e-6)
+    assert [output.name for output in session.get_outputs()] == names
+
+
+def test_outputs_of_a_keras_model_are_chosen_by_name(several: Path) -> None:
+    model = load_source(several / "several.keras", outputs=["alpha", "zeta"]).model
+    assert [output.name for output in model.graph.output] == ["alpha", "zeta"]
+    with pytest.raises(
+        ModelFileError, match="there is no output beta; the model has zeta, mid, alpha, mid_1"
+    ):
+        load_source(several / "several.keras", outputs=["beta"])
 
 
 @pytest.mark.parametrize("name", ["bad.keras", "bad.pb", "bad/saved_model.pb"])
