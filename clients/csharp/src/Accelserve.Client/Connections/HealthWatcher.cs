@@ -54,10 +54,13 @@ internal sealed class HealthWatcher(Endpoint endpoint, RequestHeaders headers, C
             Set(true);
             return _longPause;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not OutOfMemoryException)
+        catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            // A key provider may throw anything, and the watch must go on.
-            Set(false);
+            // A key provider may throw anything, and the watch must go on; gRPC has a status for our own cancellation.
+            if (!cancellationToken.IsCancellationRequested)
+            {
+                Set(false);
+            }
         }
 
         return _pause;

@@ -1,7 +1,6 @@
-using System.Net;
-using System.Net.Http;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using Google.Protobuf;
 using Grpc.Core;
 
 namespace Accelserve.Client;
@@ -29,16 +28,41 @@ internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool 
             switch (each)
             {
                 case AuthenticationException:
-                    return new Obstacle(
-                        StatusCode.Unavailable, $"No trust between {target} and this client: {Flat(each)}", CanPass: false);
+                    return Lasting(StatusCode.Unavailable, $"No trust between {target} and this client: {Flat(each)}");
                 case SocketException socket:
                     return OfSocket(socket, target);
+                case InvalidProtocolBufferException:
+                    // An IOException to .NET, and therefore UNAVAILABLE to gRPC: but the server did answer.
+                    return Lasting(StatusCode.Internal, $"{target} answered what is no message of this call: {each.Message}");
                 default:
                     break;
             }
         }
 
-        return exception is HttpRequestException request ? OfHttp(request, target) : null;
+        return exception is null ? null : OfHttp(Flat(exception), target);
+    }
+
+    /// <summary>What HTTP/2 has to say; the older targets have no more than the text.</summary>
+    private static Obstacle? OfHttp(string text, string target)
+    {
+        if (Contains(text, "HTTP_1_1_REQUIRED"))
+        {
+            return Lasting(StatusCode.Unavailable, $"{target} speaks HTTP/1.1 and not HTTP/2, which gRPC needs: is it another service's port?");
+        }
+
+        if (Contains(text, "HTTP/2 handshake"))
+        {
+            return Passing($"{target} closed the connection, or spoke something else, where HTTP/2 begins: {text}");
+        }
+
+        if (Contains(text, "proxy tunnel"))
+        {
+            return Passing($"The proxy on the way to {target} refuses: {text}");
+        }
+
+        return Contains(text, "SSL connection could not be established")
+            ? Lasting(StatusCode.Unavailable, $"No TLS connection to {target}: {text}")
+            : null;
     }
 
     private static Obstacle OfSocket(SocketException exception, string target) => exception.SocketErrorCode switch
@@ -53,25 +77,9 @@ internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool 
 
     private static Obstacle Passing(string sentence) => new(StatusCode.Unavailable, sentence, CanPass: true);
 
-    private static Obstacle? OfHttp(HttpRequestException exception, string target)
-    {
-#if NET
-        return exception.HttpRequestError switch
-        {
-            HttpRequestError.SecureConnectionError => new Obstacle(
-                StatusCode.Unavailable, $"No TLS connection to {target}: {Flat(exception)}", CanPass: false),
-            HttpRequestError.VersionNegotiationError => new Obstacle(
-                StatusCode.Unavailable, $"{target} speaks no HTTP/2: {Flat(exception)}", CanPass: false),
-            HttpRequestError.ProxyTunnelError => new Obstacle(
-                StatusCode.Unavailable, $"The proxy on the way to {target} refuses: {Flat(exception)}", CanPass: true),
-            _ => null,
-        };
-#else
-        _ = exception;
-        _ = target;
-        return null;
-#endif
-    }
+    private static Obstacle Lasting(StatusCode code, string sentence) => new(code, sentence, CanPass: false);
+
+    private static bool Contains(string text, string words) => text.IndexOf(words, StringComparison.Ordinal) >= 0;
 
     /// <summary>Answers that are no gRPC; the exception has no more than their text.</summary>
     private static Obstacle? OfAnswer(RpcException exception, string target)
@@ -87,14 +95,15 @@ internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool 
 
         if (After(details, ContentType) is { } type)
         {
-            // gRPC says CANCELLED here, but nobody cancelled.
-            return new Obstacle(
+            // gRPC says CANCELLED here and below, but nobody cancelled.
+            return Lasting(
                 StatusCode.Unknown,
-                $"{target} answered {type} instead of gRPC: a proxy or a web server is in the way, or the port is another service's.",
-                CanPass: false);
+                $"{target} answered {type} instead of gRPC: a proxy or a web server is in the way, or the port is another service's.");
         }
 
-        return null;
+        return details.StartsWith("No grpc-status found", StringComparison.Ordinal)
+            ? Lasting(StatusCode.Unknown, $"{target} ended its answer without a status: it broke off, or something on the way cut it.")
+            : null;
     }
 
     private static string? After(string details, string words)

@@ -24,11 +24,13 @@ public sealed class TensorData<T> : TensorData
     public override Type ElementType => typeof(T);
 
 #if NET
-    /// <summary>The elements with their shape, for <see cref="System.Numerics.Tensors"/>.</summary>
+    /// <summary>The elements with their shape, for <see cref="System.Numerics.Tensors"/>; a scalar has one dimension of
+    /// 1, since without any a span is empty there.</summary>
     public ReadOnlyTensorSpan<T> AsTensorSpan()
     {
-        Span<nint> lengths = stackalloc nint[Sizes.Length];
-        for (var i = 0; i < lengths.Length; i++)
+        Span<nint> lengths = stackalloc nint[Math.Max(Sizes.Length, 1)];
+        lengths[0] = 1;
+        for (var i = 0; i < Sizes.Length; i++)
         {
             lengths[i] = checked((nint)Sizes[i]);
         }

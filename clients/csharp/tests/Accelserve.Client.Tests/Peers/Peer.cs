@@ -102,6 +102,9 @@ internal sealed class Peer : IAsyncDisposable
         await _app.StopAsync(now.Token);
     }
 
+    /// <summary>Takes no more calls, and waits for those under way: GOAWAY.</summary>
+    public Task StopGracefullyAsync() => _app.StopAsync();
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
