@@ -123,7 +123,7 @@ def predict(
     names = labels.read_text(encoding="utf-8").splitlines() if labels else where.labels(timeout)
     with where.client(timeout) as client:
         answers = [_ask(client, picture, input_name, output) for picture in pictures]
-    _print([_rows(answer, names, top, min_score) for answer in answers])
+    print_table([row for answer in answers for row in _rows(answer, names, top, min_score)])
     if draw is not None:
         _draw(answers, names, min_score, draw)
 
@@ -182,7 +182,8 @@ def _rows(answer: _Answer, names: Sequence[str], top: int, min_score: float) -> 
     return rows
 
 
-def _print(rows_of_pictures: Sequence[Sequence[_Row]]) -> None:
+def print_table(rows: Sequence[_Row]) -> None:
+    """Print lines of picture, output, result, score and milliseconds, folded where the terminal is too narrow."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -193,9 +194,8 @@ def _print(rows_of_pictures: Sequence[Sequence[_Row]]) -> None:
         table.add_column(heading, overflow="fold")
     table.add_column("score", justify="right")
     table.add_column("ms", justify="right")
-    for rows in rows_of_pictures:
-        for row in rows:
-            table.add_row(*map(escape, row))
+    for row in rows:
+        table.add_row(*map(escape, row))
     Console().print(table)
 
 

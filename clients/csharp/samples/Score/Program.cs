@@ -1,0 +1,3 @@
+using Score;
+
+return await ScoreCommand.Create().Parse(args).InvokeAsync();
