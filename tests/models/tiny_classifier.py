@@ -30,8 +30,8 @@ SPEC = PreprocessSpec(
 )  # fmt: skip
 
 
-def publish_tiny_classifier(folder: Path) -> Path:
-    """Convert it; the folder of version 1 of ``tiny``."""
+def publish_tiny_classifier(folder: Path, name: str = "tiny") -> Path:
+    """Convert it; the folder of the first version, or of the next one."""
     random = np.random.default_rng(3)
     nodes = (
         Node("conv", Conv2d(Window(kernel=(3, 3))), ("images", "w"), "c"),
@@ -47,6 +47,6 @@ def publish_tiny_classifier(folder: Path) -> Path:
     inputs = {"images": TensorType((1, 16, 16, 3), DType.F32)}
     (folder / "tiny.onnx").write_bytes(export_onnx(Graph(inputs, nodes, constants, {"logits": "logits"})))
     options = ConvertOptions(
-        name="tiny", repository=folder / "models", calibrate=PHOTOGRAPHS[0].parent, preprocess=SPEC
+        name=name, repository=folder / "models", calibrate=PHOTOGRAPHS[0].parent, preprocess=SPEC
     )
     return convert(folder / "tiny.onnx", options).directory
