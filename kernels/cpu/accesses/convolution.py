@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from accelserve.kernels.cpu.accesses.declaration import (
     Access,
     Box,
@@ -30,6 +32,7 @@ def padded_channels(kernel: KernelName) -> int:
 def weight_bytes(kernel: KernelName, dots: int) -> int:
     """Packed weights of a panel, of so many dot products."""
     isa = instruction_set(kernel.isa)
+    isa = (isa.split if kernel.op == "split2d" else None) or isa
     return dots * padded_channels(kernel) * isa.group * isa.weight_bits // 8
 
 
@@ -74,7 +77,10 @@ def check_items(record: Record, units: int, chunk: int) -> None:
 def panel_parameters(record: Record, kernel: KernelName) -> Iterator[Access]:
     """Bias and scale of every panel of every group."""
     pitch, panels = record.number(f.PARAMETER_BYTES), record.number(f.PANELS) * record.number(f.GROUPS)
-    yield Reads(Box(record.address(f.PARAMETERS), ((panels, pitch),), 8 * padded_channels(kernel)))
+    size = 8 * padded_channels(kernel)
+    if kernel.op == "split2d":
+        size += 8 * padded_channels(kernel) // instruction_set(kernel.isa).lanes
+    yield Reads(Box(record.address(f.PARAMETERS), ((panels, pitch),), size))
 
 
 def panel_weights(record: Record, full: KernelName, last: KernelName, dots: int) -> Iterator[Access]:
@@ -146,7 +152,33 @@ def convolve(record: Record) -> Iterator[Access]:
     of = tiles_of(record)
     pixels = (of.rows, f.ROW_STEP), (of.width, f.PIXEL_STEP)
     yield from _window(record, pixels, of.segments, of.dots * of.full.group, of.full.unroll * of.full.group)
+    if of.full.op == "split2d":
+        yield from _repairs(record, of)
     yield from constants_and_results(record, of)
+
+
+def _repairs(record: Record, of: Tiles) -> Iterator[Access]:
+    """Steps beyond the main loop, on activations of the window that it has read."""
+    count, group, lanes = record.number(f.REPAIRS), of.full.group, instruction_set(of.full.isa).lanes
+    panels, pitch = record.positive(f.PANELS), record.number(f.PARAMETER_BYTES)
+    record.require(record.number(f.GROUPS) == 1, "repairs sums of more than one group")
+    parameters = record.constant(f.PARAMETERS, panels * pitch).reshape(panels, pitch)
+    for panel in range(panels):
+        padded = padded_channels(of.full if panel < panels - 1 else of.last_panel)
+        ranges = parameters[panel, 8 * padded : 8 * padded + 8 * (padded // lanes)].copy().view(np.int32)
+        inside = all(0 <= first <= first + more <= count for first, more in ranges.reshape(-1, 2).tolist())
+        record.require(inside, f"names repairs beyond its {count}")
+    if count == 0:
+        return
+    starts = record.table(f.SEGMENT_OFFSETS, of.segments)
+    offsets = record.constant(f.REPAIR_OFFSETS, 4 * count).view(np.int32).astype(np.int64)
+    beyond = offsets[:, None] - starts[None, :]
+    record.require(
+        bool(((beyond >= 0) & (beyond <= (of.dots - 1) * group)).any(axis=1).all()),
+        "repairs products of activations beyond its window",
+    )
+    yield Reads(Box(record.address(f.REPAIR_OFFSETS), (), 4 * count))
+    yield Reads(Box(record.address(f.REPAIR_WEIGHTS), (), count * lanes * group))
 
 
 def _window(

@@ -7,6 +7,7 @@ the window is one pixel, the whole image counts as one row, so that no tile is c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -206,15 +207,12 @@ class TiledConvolution:
         weights = context.pack_later(
             group_bytes * layer.op.groups,
             lambda: pack_weights(
-                layer.weights[self._order()], layer.op.groups, layer.segments, panels, isa, self.unroll
+                self.weights_in_order(), layer.op.groups, layer.segments, panels, isa, self.unroll
             ),
         )
-        parameter_bytes = 8 * panels.padded(0)
+        parameter_bytes = self.parameter_bytes
         parameters = context.pack_later(
-            parameter_bytes * panels.panels * layer.op.groups,
-            lambda: pack_parameters(
-                self._bias()[self._order()], layer.scale()[self._order()], layer.op.groups, panels
-            ),
+            parameter_bytes * panels.panels * layer.op.groups, self.packed_parameters
         )
         return {
             f.WEIGHTS: weights,
@@ -238,7 +236,22 @@ class TiledConvolution:
         """Of one group, with padding."""
         return sum(map(self.panels.padded, range(self.panels.panels))) * self._channel_weights
 
-    def _order(self) -> NDArray[np.int64]:
+    @property
+    def parameter_bytes(self) -> int:
+        """Of a panel: bias and scale."""
+        return 8 * self.panels.padded(0)
+
+    def weights_in_order(self) -> NDArray[np.int8]:
+        """int8 [K, ...], output channels in the order in which the kernels want them."""
+        return self.layer.weights[self.order]
+
+    def packed_parameters(self) -> NDArray[np.int32]:
+        """Of all panels, each ``parameter_bytes``."""
+        bias, scale = self._bias()[self.order], self.layer.scale()[self.order]
+        return pack_parameters(bias, scale, self.layer.op.groups, self.panels)
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
         """Output channels in the order in which the kernels want them."""
         order = np.arange(self.layer.k).reshape(self.layer.op.groups, -1)
         width = self.panels.full

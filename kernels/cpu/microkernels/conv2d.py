@@ -48,6 +48,8 @@ class _Conv2d:
         rows = [self.e.builder.mul(self.field(f.PIXEL_STEP), self.e.const(m)) for m in range(self.name.rows)]
         accumulators = self._start()
         self._accumulate(accumulators, rows)
+        if self.name.op == "split2d":
+            self._repair(accumulators, rows)
         self._finish(accumulators)
         return self.e.finish()
 
@@ -87,6 +89,22 @@ class _Conv2d:
                             accumulator.set(isa.dot(self.e, accumulator.get(), activation, weight))
                 position.set(self.e.plus(at, self.dot_bytes * unroll))
                 weights.set(self.e.plus(panel, step_bytes * unroll))
+
+    def _repair(self, accumulators: list[list[Variable]], rows: list[ir.Value]) -> None:
+        """What was taken off split weights: behind the parameters stands each vector's first repair and their number."""
+        e, build = self.e, self.e.builder
+        weight_bytes = self.isa.lanes * self.isa.group
+        offsets, weights = self.field(f.REPAIR_OFFSETS), self.field(f.REPAIR_WEIGHTS)
+        for v in range(self.vectors):
+            place = e.plus(self.parameters, 8 * self.padded + 8 * v)
+            first, count = (build.zext(e.load(e.plus(place, 4 * at), I32), I64) for at in range(2))
+            with build.if_then(build.icmp_signed(">", count, e.const(0))), e.loop(count) as turn:
+                index = e.plus(first, turn)
+                offset = build.sext(e.load(e.plus(offsets, e.times(index, 4)), I32), I64)
+                weight = e.load(e.plus(weights, e.times(index, weight_bytes)), vector(I8, weight_bytes))
+                for row, step in zip(accumulators, rows, strict=True):
+                    activation = self.isa.load_activation(e, e.plus(self.input, offset, step))
+                    row[v].set(self.isa.dot(e, row[v].get(), activation, weight))
 
     def _prefetch(self, weights: ir.Value, size_bytes: int) -> None:
         """Ask for a later turn's weights."""

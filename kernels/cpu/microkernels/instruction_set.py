@@ -57,6 +57,7 @@ class InstructionSet:
         multiply: what ``dot`` multiplies by, for measuring how many the processor can issue; None where ``dot`` is a
             single instruction.
         widened: the same on activations that were widened to 16 bits before, where that pays for dense convolutions.
+        split: the same on bytes, exact where the weights of each two channels have a sum of -128 to 128.
         matrix: whether the processor has AMX tiles besides.
         permitted: asks the system for what it only gives on demand; whether it was given.
     """
@@ -77,6 +78,7 @@ class InstructionSet:
     activation_bits: int = 8
     activation_offset: int = 0
     widened: InstructionSet | None = None
+    split: InstructionSet | None = None
     matrix: bool = False
     permitted: Callable[[], bool] = lambda: True
 

@@ -9,6 +9,7 @@ from accelserve.kernels.cpu.convolution.depthwise import DepthwiseConvolution
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.matrix import MatrixConvolution
 from accelserve.kernels.cpu.convolution.rearranged import rearranged
+from accelserve.kernels.cpu.convolution.split_weights import SplitConvolution
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.convolution.widened import WidenedConvolution, WidenedLayer
 from accelserve.kernels.cpu.lowering import Context, Step, lowers
@@ -35,6 +36,10 @@ def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
     if context.isa.matrix and MatrixConvolution.suits(layer):
         layer, copies = rearranged(layer, WORKER_BYTES)
         return (*copies, MatrixConvolution(layer).step())
+    if context.isa.split is not None and SplitConvolution.suits(layer):
+        by_bytes = SplitConvolution(layer)
+        if by_bytes.pays:
+            return (by_bytes.step(),)
     if context.isa.widened is not None and WidenedConvolution.suits(layer):
         return WidenedConvolution(WidenedLayer(node, context)).steps()
     return (TiledConvolution(layer, context.isa).step(),)

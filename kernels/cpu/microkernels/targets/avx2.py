@@ -2,6 +2,9 @@
 
 Dense convolutions widen their activations once and broadcast pairs of them from memory, which leaves registers for a
 tile of 6 pixels by 16 channels and issue slots for the additions.
+
+``vpmaddubsw`` multiplies bytes as they are, but its sums of two products saturate where 255 * (w0 + w1) leaves int16. Of
+weights that are *split* none do: what a pair has beyond 128 in sum is taken off and multiplied in a repair step.
 """
 
 from __future__ import annotations
@@ -29,6 +32,16 @@ def dot(emitter: Emitter, accumulator: ir.Value, activation: ir.Value, weights: 
     return emitter.builder.add(accumulator, multiply(emitter, activation, weights))
 
 
+def dot_of_bytes(
+    emitter: Emitter, accumulator: ir.Value, activation: ir.Value, weights: ir.Value
+) -> ir.Value:
+    """Exact for split weights: sums of two products of bytes, added up in pairs by a product with ones."""
+    words = vector(I16, 2 * LANES)
+    operands = [emitter.builder.bitcast(activation, vector(I8, 4 * LANES)), weights]
+    pairs = emitter.call("llvm.x86.avx2.pmadd.ub.sw", words, operands)
+    return emitter.builder.add(accumulator, multiply(emitter, pairs, emitter.splat_const(I16, 1, 2 * LANES)))
+
+
 def multiply(emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
     """Sums of two products of int16 each."""
     operands = [emitter.builder.bitcast(each, vector(I16, 2 * LANES)) for each in (value, factor)]
@@ -51,6 +64,7 @@ WIDENED = InstructionSet(
     dot=dot,
     multiply=multiply,
 )
+SPLIT = replace(WIDENED, group=4, weight_bits=8, activation_bits=8, dot=dot_of_bytes)
 INSTRUCTION_SET = replace(
-    WIDENED, activation_bits=8, rows=4, load_activation=load_activation, widened=WIDENED
+    WIDENED, activation_bits=8, rows=4, load_activation=load_activation, widened=WIDENED, split=SPLIT
 )
