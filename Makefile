@@ -23,7 +23,7 @@ ISA ?=
 TESTS ?= --ignore tests/interop
 
 test: setup
-	ACCELSERVE_ISA=$(ISA) $(BIN)/python -m pytest $(TESTS)
+	ACCELSERVE_ISA=$(ISA) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

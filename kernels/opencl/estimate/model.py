@@ -12,6 +12,7 @@ One layer, as ``cl/channels.cl`` runs it::
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -158,9 +159,13 @@ def best_configuration(workloads: Sequence[Workload], part: Part) -> EngineConfi
         PlanError: none fits.
     """
     found: list[tuple[int, int, int, EngineConfiguration]] = []
+    # Networks repeat their layers: each kind is estimated once, whatever it is called.
+    alike = Counter(replace(layer, name="") for workload in workloads for layer in workload.layers)
+    kinds = Workload(tuple(alike), host=0)
     for configuration in _candidates(part):
         try:
-            cycles = sum(estimate(workload, configuration, part).cycles for workload in workloads)
+            layers = estimate(kinds, configuration, part).layers
+            cycles = sum(count * layer.cycles for count, layer in zip(alike.values(), layers, strict=True))
         except PlanError:
             continue  # a strip too small for some layer
         taken = resources(configuration, part)

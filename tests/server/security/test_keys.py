@@ -99,7 +99,11 @@ def test_no_key(server: SimpleNamespace, value: str) -> None:
     assert refusal(server) == (CODE.UNAUTHENTICATED, words)
 
 
-@pytest.mark.parametrize("key", ["wrong", KEYS["colour"][:-1], KEYS["colour"] + "a", hash_of(KEYS["colour"])])
+@pytest.mark.parametrize(
+    "key",
+    ["wrong", KEYS["colour"][:-1], KEYS["colour"] + "a", hash_of(KEYS["colour"])],
+    ids=["another word", "a character short", "a character long", "its hash"],
+)
 def test_a_wrong_key(server: SimpleNamespace, key: str) -> None:
     words = "the key in 'authorization' is not valid"
     assert refusal(server, ("authorization", f"Bearer {key}")) == (CODE.UNAUTHENTICATED, words)
