@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from accelserve.kernels.compiler.rewriting import GraphIndex
 from accelserve.kernels.ir import (
     AveragePool,
     ChannelAffine,
@@ -37,7 +38,7 @@ def with_features(graph: Graph) -> Graph:
     wanted = (1, 1, 1, channels)
     nodes = graph.nodes
     if graph.type_of(value).shape != wanted:
-        name = FEATURES if FEATURES not in {node.name for node in nodes} else f"{FEATURES}/reshaped"
+        name = GraphIndex(graph).unused(FEATURES)
         nodes = (*nodes, Node(name, Reshape(wanted), (value,), name))
         value = name
     return replace(graph, nodes=nodes, outputs={**graph.outputs, FEATURES: value}, _types={})

@@ -51,16 +51,17 @@ class GraphIndex:
         return self.graph.constants.get(value)
 
     def unused(self, name: str) -> str:
-        """``name``, or with the least number behind it that makes it a name no value of the graph has.
+        """``name``, or with the least number behind it that makes it a name no value and no node of the graph has.
 
-        Files and quantisers call their constants as they like; a new one must not take the place of another.
+        Files and quantisers call theirs as they like; a new one must not take the place of another.
         """
         numbered = (f"{name}_{number}" for number in count(2))
-        return next(each for each in chain((name,), numbered) if each not in self._values)
+        return next(each for each in chain((name,), numbered) if each not in self._names)
 
     @cached_property
-    def _values(self) -> frozenset[str]:
-        return frozenset((*self.graph.inputs, *self.graph.constants, *(node.output for node in self.graph)))
+    def _names(self) -> frozenset[str]:
+        made = chain.from_iterable((node.name, node.output) for node in self.graph)
+        return frozenset((*self.graph.inputs, *self.graph.constants, *made))
 
     def used_once(self, value: str) -> bool:
         """Whether exactly one node reads the value and it is no output of the graph."""

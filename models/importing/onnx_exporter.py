@@ -91,6 +91,7 @@ def _output(to: OnnxWriter, public: str, value: str) -> onnx.ValueInfoProto:
     kind = to.type_of(value)
     name = to.read(value, to.plain(value))
     if name != public:
+        to.release(public)
         to.write("Identity", [name], f"{public}/output", public)
     return _value_info(to, public, kind, kind.shape)
 

@@ -33,7 +33,9 @@ class OnnxWriter:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self._held: dict[str, dict[Axes, str]] = {}
-        self._names: set[str] = set()
+        # Names of outputs are kept for them: constants and steps may have taken them otherwise.
+        self._kept = set(graph.outputs) - set(graph.inputs)
+        self._names: set[str] = set(self._kept)
         self._node_names: set[str] = set()
         self._producers = graph.producers()
         # A public name belongs to the output alone, unless output and value are the same.
@@ -99,7 +101,14 @@ class OnnxWriter:
         """Write ``node`` itself; its result is held in ``axes``."""
         taken = node.output in self._public or (node.output in self._renamed and axes == NCHW)
         result = f"{node.output}/value" if taken else node.output
+        self.release(result)
         self.hold(node.output, axes, self.write(operator, operands, node.name, result, **attributes))
+
+    def release(self, name: str) -> None:
+        """Let the name of an output be taken, by what it is kept for."""
+        if name in self._kept:
+            self._kept.remove(name)
+            self._names.remove(name)
 
     def unused(self, name: str) -> str:
         """A value name that nothing has yet, and takes it."""

@@ -66,6 +66,8 @@ class _Inserter:
         self._nodes: list[Node] = []
         self._constants: dict[str, Array] = dict(graph.constants)
         self._taken = {*graph.inputs, *graph.constants, *(node.output for node in graph)}
+        self._taken_by_nodes = {node.name for node in graph}
+        self._followers: dict[str, str] = {}
         self._joined = _joined_values(graph, placement)
         self._not_to_replace = _read_as_they_are(graph, placement)
 
@@ -83,7 +85,7 @@ class _Inserter:
         return whole.with_nodes(whole.nodes)
 
     def _read(self, value: str) -> str:
-        return dequantized_name(value) if self._is_followed(value) else value
+        return self._followers.get(value, value)
 
     def _is_followed(self, value: str) -> bool:
         return value in self._params and value not in self._joined
@@ -94,7 +96,8 @@ class _Inserter:
         params = self._params[value]
         scale = self._constant(f"{value}/scale", np.array(params.scale, np.float32))
         zero_point = self._constant(f"{value}/zero_point", np.array(params.zero_point, np.uint8))
-        codes, back = f"{value}/quantized", dequantized_name(value)
+        codes, back = self._unused(f"{value}/quantized"), self._unused(f"{value}/dequantized")
+        self._followers[value] = back
         self._nodes.append(Node(codes, Quantize(), (value, scale, zero_point), codes))
         self._nodes.append(Node(back, Dequantize(), (codes, scale, zero_point), back))
 
@@ -132,7 +135,7 @@ class _Inserter:
             self._constant(f"{name}/scale", scale),
             self._constant(f"{name}/zero_point", zeros),
         )
-        result = f"{name}/dequantized"
+        result = self._unused(f"{name}/dequantized")
         self._nodes.append(Node(result, Dequantize(0), operands, result))
         return result
 
@@ -144,6 +147,13 @@ class _Inserter:
         self._not_to_replace.add(own)
         self._constants[own] = codes
         return own
+
+    def _unused(self, name: str) -> str:
+        """A name for a node and its result, ``name`` unless the network has one of that name."""
+        while name in self._taken or name in self._taken_by_nodes:
+            name = f"{name}.quantization"
+        self._taken.add(name)
+        return name
 
     def _constant(self, name: str, array: Array) -> str:
         """Add a constant and return its name, which differs from ``name`` where the network has one of that name."""
@@ -175,8 +185,3 @@ def _joined_values(graph: Graph, placement: Placement) -> frozenset[str]:
         if one_scale and behind and all(isinstance(reader.op, ChannelAffine | Concat) for reader in behind):
             joined.add(node.output)
     return frozenset(joined - set(graph.outputs.values()))
-
-
-def dequantized_name(value: str) -> str:
-    """Name of the value that readers of a quantised ``value`` read."""
-    return f"{value}/dequantized"

@@ -146,7 +146,9 @@ def _integer_layer(
     residual: tuple[str, QuantParams] | None = None,
 ) -> Replacement:
     # Several Quantize nodes may read one layer; the value they make tells the integer nodes apart.
-    name = layer.node.name if index.used_once(layer.node.output) else f"{layer.node.name}/{output}"
+    name = layer.node.name
+    if not index.used_once(layer.node.output):
+        name = index.unused(f"{name}/{output}")
     first_scale = layer.intermediate or (tail.params if tail else None)
     window, groups, weights = _as_convolution(layer)
     constants: dict[str, Array] = {
@@ -195,15 +197,15 @@ def _on_pixels(
 ) -> tuple[Node, ...]:
     """A dense layer: [N, C] as an image of one row of N pixels, and back."""
     rows, channels = index.graph.type_of(operands[0]).shape
-    pixels = f"{name}/pixels"
+    pixels = index.unused(f"{name}/pixels")
     nodes = [Node(pixels, Reshape((1, 1, rows, channels)), (operands[0],), pixels)]
     operands = [pixels, *operands[1:]]
     outputs = index.graph.type_of(output).shape[1]
     if len(operands) == 5:
-        residual = f"{name}/residual_pixels"
+        residual = index.unused(f"{name}/residual_pixels")
         nodes.append(Node(residual, Reshape((1, 1, rows, outputs)), (operands[4],), residual))
         operands[4] = residual
-    image = f"{name}/image"
+    image = index.unused(f"{name}/image")
     nodes.append(Node(name, op, tuple(operands), image))
-    nodes.append(Node(f"{name}/vector", Reshape((rows, outputs)), (image,), output))
+    nodes.append(Node(index.unused(f"{name}/vector"), Reshape((rows, outputs)), (image,), output))
     return tuple(nodes)

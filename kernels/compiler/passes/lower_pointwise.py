@@ -73,7 +73,7 @@ def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacem
     if norm is not None and mul.size > MOST_SQUARES:
         return None
     value, params = x
-    name = f"{source.name}/{node.output}"
+    name = index.unused(f"{source.name}/{node.output}")
     # What is normalised has no scale any more.
     scale, input_scale = tail.params.scale, params.scale if norm is None else 1.0
     constants = {

@@ -55,11 +55,11 @@ def _through_pad(index: GraphIndex, node: Node) -> Replacement | None:
 def _on_stored(index: GraphIndex, node: Node, op: Op, stored: tuple[str, ...]) -> Replacement:
     """``op`` on stored integers, then the Dequantize that stood before the node's first operand."""
     dequantize = index.producers[node.inputs[0]]
-    result = f"{node.output}/stored"
+    result, moved = index.unused(f"{node.output}/stored"), index.unused(f"{node.name}/dequantize")
     return Replacement(
         (
             Node(node.name, op, stored, result),
-            Node(f"{node.name}/dequantize", dequantize.op, (result, *dequantize.inputs[1:]), node.output),
+            Node(moved, dequantize.op, (result, *dequantize.inputs[1:]), node.output),
         )
     )
 
@@ -79,7 +79,12 @@ def _into_concat(index: GraphIndex, node: Node) -> Replacement | None:
     if any(index.dequantized(value) is None for value in concat.inputs):
         return None
     parts = [
-        Node(f"{node.name}/part{i}", node.op, (value, *node.inputs[1:]), f"{node.output}/part{i}")
+        Node(
+            index.unused(f"{node.name}/part{i}"),
+            node.op,
+            (value, *node.inputs[1:]),
+            index.unused(f"{node.output}/part{i}"),
+        )
         for i, value in enumerate(concat.inputs)
     ]
     joined = Node(node.name, concat.op, tuple(part.output for part in parts), node.output)

@@ -189,14 +189,18 @@ class _Rewriting:
         self.nodes.append(Node(self.node.name, op, tuple(inputs), value))
         apart = Reshape(shape)
         if rows is None or rows == shape[1]:
-            self.nodes.append(Node(f"{self.node.name}/apart", apart, (value,), self.node.output))
+            self.nodes.append(
+                Node(self.index.unused(f"{self.node.name}/apart"), apart, (value,), self.node.output)
+            )
             return
         value = self._emit("apart", apart, value)
         kept = Slice((0, 0, 0, 0), (shape[0], rows, *shape[2:]), (1, 1, 1, 1))
-        self.nodes.append(Node(f"{self.node.name}/kept_rows", kept, (value,), self.node.output))
+        self.nodes.append(
+            Node(self.index.unused(f"{self.node.name}/kept_rows"), kept, (value,), self.node.output)
+        )
 
     def _emit(self, what: str, op: Op, *inputs: str) -> str:
-        name = f"{self.node.name}/{what}"
+        name = self.index.unused(f"{self.node.name}/{what}")
         value = self.index.unused(f"{self.node.output}/{what}")
         self.nodes.append(Node(name, op, inputs, value))
         return value
