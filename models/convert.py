@@ -1,4 +1,4 @@
-"""From a trained network's file to a published servable: import, calibrate, quantise, describe, publish."""
+"""From a trained network's file to a published servable: import, calibrate, quantise, describe, prove, publish."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from accelserve.models.importing import ImportedModel, ImportOptions, export_onn
 from accelserve.models.importing.onnx_exporter import OPSET
 from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.numerics import WINOGRAD_FILE, WinogradFile, WinogradLayer, encode, numerics_of
+from accelserve.models.proof import prove
 from accelserve.models.quantize.fast import FastChoice, choose_fast
 from accelserve.models.quantize.pictures import SYNTHETIC_COUNT, Pictures, synthetic
 from accelserve.models.quantize.quantizer import Quantized, QuantizeOptions, quantize
@@ -70,6 +71,8 @@ class ConvertOptions:
         input_shapes: shapes that the file leaves open.
         fast_budget: None publishes exact numerics, the QDQ file's own arithmetic; a number lets 3x3 layers compute in
             the Winograd domain, as many as keep the cosine of the features this near to 1 (``choose_fast``).
+        cache: where servers of this machine keep plans, packed weights and compiled code, so that they find there what
+            the proof before publication compiled; None keeps nothing.
     """
 
     name: str
@@ -84,6 +87,7 @@ class ConvertOptions:
     detection: Mapping[str, Any] | None = None
     input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     fast_budget: float | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,9 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
 def convert_imported(
     imported: ImportedModel, source_name: str, options: ConvertOptions, progress: Progress | None = None
 ) -> Converted:
-    """Quantise a network and publish it; nothing is left in the repository if anything fails.
+    """Quantise a network, prove that it loads and answers as the reference does (``prove``), and publish it.
+
+    Nothing is left in the repository if anything fails.
 
     Args:
         imported: the network.
@@ -131,7 +137,9 @@ def convert_imported(
         progress: told about calibration.
 
     Raises:
-        ConversionError: preprocessing, labels, detection and network do not fit together.
+        ConversionError: preprocessing, labels, detection and network do not fit together, an output has no batch in
+            front, or the CPU does not answer as the reference does.
+        UnsupportedNodesError: the CPU lacks an operator, or a form of it.
         DetectionSpecError: the description of detection breaks a rule.
         CalibrationError: no usable picture, or activations that are not finite.
         RepositoryError: the name is not allowed, or the file system refuses.
@@ -152,14 +160,14 @@ def convert_imported(
         network = quantize(with_features(simplify(imported.graph)), batches, options.quantize, report)
         graph = network.graph
     content = export_onnx(graph)
-    # Only what can be loaded is published.
     published_graph = import_onnx(content).graph
     fast = None
-    if options.fast_budget is None:
-        lower(published_graph)
-    else:
+    if options.fast_budget is not None:
         fast = choose_fast(published_graph, _batches(pictures, spec, options)[0], options.fast_budget)
     winograd = winograd_file(fast)
+    files = (
+        {MODEL_FILE: content} if winograd is None else {MODEL_FILE: content, WINOGRAD_FILE: encode(winograd)}
+    )
     raw = signatures(graph, kind, takes_pictures=spec is not None)
     manifest = Manifest(
         name=options.name,
@@ -173,10 +181,12 @@ def convert_imported(
         tags=dict(options.tags),
         numerics=numerics_of(winograd),
     )
+    lowered = lower(published_graph, fast.taken if fast else None)
+    prove(manifest, files, lowered, _one_picture(pictures, spec), options.cache)
     directory = publish(
         options.repository,
         lambda version: msgspec.structs.replace(manifest, version=version),
-        {MODEL_FILE: content} if winograd is None else {MODEL_FILE: content, WINOGRAD_FILE: encode(winograd)},
+        files,
         name=options.name,
         version=options.version,
     )
@@ -268,6 +278,14 @@ def _batches(
     if pictures is None:
         return synthetic(spec), SYNTHETIC_COUNT
     return pictures.preprocessed(spec), len(pictures.paths)
+
+
+def _one_picture(pictures: Pictures | None, spec: PreprocessSpec | None) -> NDArray[np.float32] | None:
+    """A usable picture of those to calibrate on, else a generated one; None where nothing says how to preprocess it."""
+    if spec is None:
+        return None
+    found = None if pictures is None else next(pictures.preprocessed(spec), None)
+    return next(synthetic(spec, 1)) if found is None else found
 
 
 def _detection(

@@ -25,6 +25,7 @@ from accelserve.models.heads.confusion_picture import confusion_picture
 from accelserve.models.heads.linear_head import Fit, confusion, fit, split
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.numerics import WINOGRAD_FILE, read_winograd
+from accelserve.models.proof import prove
 from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, check_destination, publish
 from accelserve.models.servable import Servable
 
@@ -130,8 +131,9 @@ def train_head(
     graph = import_onnx(base / MODEL_FILE).graph
     numerics = {WINOGRAD_FILE: (base / WINOGRAD_FILE).read_bytes()} if manifest.numerics else {}
     winograd = read_winograd(base, manifest)
+    cache = None if load is None else load.cache
     return _Outcome(
-        manifest, graph, folders.classes, found, trained, test, options, winograd, numerics
+        manifest, graph, folders.classes, found, trained, test, options, winograd, numerics, cache
     ).publish()
 
 
@@ -167,6 +169,7 @@ class _Outcome:
         options: as given.
         winograd: layers of the network that compute in the Winograd domain.
         numerics: the network's files that say so.
+        cache: where plans and compiled code are kept, or None.
     """
 
     base: Manifest
@@ -178,6 +181,7 @@ class _Outcome:
     options: HeadOptions
     winograd: Mapping[str, WinogradTaps]
     numerics: Mapping[str, bytes]
+    cache: Path | None
 
     def publish(self) -> TrainedHead:
         params = feature_params(self.graph, self.found.features)
@@ -187,12 +191,12 @@ class _Outcome:
         accuracy = {layer: float(found.trace() / tested) for layer, found in matrices.items() if tested}
         attached = attach(self.graph, self.fit.head, self.options.layer, params)
         files = {MODEL_FILE: export_onnx(attached), **self.numerics}
-        # Only what can be loaded is published.
-        lower(import_onnx(files[MODEL_FILE]).graph, self.winograd)
+        lowered = lower(import_onnx(files[MODEL_FILE]).graph, self.winograd)
         if tested:
             title = f"{self.options.name}: {accuracy[self.options.layer]:.1%} of {tested} held-out pictures"
             files[CONFUSION_FILE] = confusion_picture(matrix, self.classes, title)
         manifest = self._manifest(attached, accuracy)
+        prove(manifest, files, lowered, None, self.cache)
         directory = publish(
             self.options.repository,
             lambda version: msgspec.structs.replace(manifest, version=version),

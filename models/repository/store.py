@@ -152,10 +152,7 @@ def publish(
             final = folder / str(picked)
             if final.exists():
                 raise RepositoryError(f"{final} exists already; publish another version or delete this one")
-            records = {
-                file: FileRecord(bytes=len(data), sha256=sha256_of(data)) for file, data in files.items()
-            }
-            described = msgspec.structs.replace(manifest(picked), files=records)
+            described = msgspec.structs.replace(manifest(picked), files=records_of(files))
             _write_and_rename(folder, final, {**files, MANIFEST_FILE: encode_manifest(described)})
     except OSError as error:
         raise RepositoryError(f"cannot publish to {folder}: {error.strerror or error}") from error
@@ -225,6 +222,11 @@ def retag(repository: Path, name: str, version: int, tags: Mapping[str, str]) ->
         _write(written, encode_manifest(changed))
         written.replace(directory / MANIFEST_FILE)
     return changed
+
+
+def records_of(files: Mapping[str, bytes]) -> dict[str, FileRecord]:
+    """What a manifest records of files, by their names."""
+    return {file: FileRecord(bytes=len(data), sha256=sha256_of(data)) for file, data in files.items()}
 
 
 def sha256_of(data: bytes) -> str:

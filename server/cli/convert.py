@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.cache_folder import cache_folder
 from accelserve.server.cli.input_shapes import input_shape_option
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.FloatRange(min=0),
     help="Most that the cosine between exact and fast features may lack to 1; 0.001 if not given.",
 )
+@click.option(
+    "--cache_dir",
+    type=Path,
+    help="As of 'serve', which finds there what was compiled to prove the network; 'none' keeps nothing.",
+)
 def convert(
     source: Path,
     name: str,
@@ -90,6 +96,7 @@ def convert(
     input_shapes: Mapping[str, tuple[int, ...]],
     numerics: str,
     fast_budget: float | None,
+    cache_dir: Path | None,
 ) -> None:
     """Make a quantised servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
     from accelserve.kernels.preprocess import preprocess_spec
@@ -115,6 +122,7 @@ def convert(
         detection=None if detection is None else detection_document(detection),
         input_shapes=input_shapes,
         fast_budget=_budget(numerics, fast_budget),
+        cache=cache_folder(cache_dir),
     )
     _report(_converted(source, options, architecture, outputs), calibrate)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.server.cli.cache_folder import cache_folder
 from accelserve.server.cli.first_process import as_first_process
 from accelserve.server.cli.logging_setup import log_to_stderr
 from accelserve.server.cli.own_flags import own_flags
@@ -69,7 +69,7 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
 def server_config(flags: dict[str, Any]) -> ServerConfig:
     """The flags as a validated configuration; ConfigurationError if they make no sense."""
     config_file = Path(flags["model_config_file"]) if flags["model_config_file"] else None
-    cache = _cache(flags["cache_dir"])
+    cache = cache_folder(flags["cache_dir"])
     return ServerConfig(
         models=_models(flags, config_file),
         model_config_file=config_file,
@@ -163,16 +163,3 @@ def _batching(flags: dict[str, Any]) -> BatchingConfig:
         max_queue_delay_ms=flags["max_queue_delay_ms"],
         per_model=flags["enable_per_model_batching_parameters"],
     )
-
-
-def _cache(given: Path | None) -> Path | None:
-    """The folder given, or the user's own cache folder, or none where that cannot be written."""
-    if given is not None:
-        return None if str(given) == "none" else given
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    folder = Path(home) / "accelserve"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None

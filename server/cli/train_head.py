@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.cache_folder import cache_folder
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -70,6 +72,7 @@ def _trained(base: Path, pictures: Path, options: HeadOptions, device: str) -> T
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
+    from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
     from accelserve.models.heads.training import train_head as train
 
@@ -83,7 +86,8 @@ def _trained(base: Path, pictures: Path, options: HeadOptions, device: str) -> T
                 tasks[what] = bar.add_task(what)
             bar.update(tasks[what], completed=done, total=total)
 
-        return train(base, pictures, options, device=open_device(device), progress=show)
+        load = LoadOptions(cache=cache_folder(None))
+        return train(base, pictures, options, device=open_device(device), load=load, progress=show)
 
 
 def _report(trained: TrainedHead, options: HeadOptions) -> None:
