@@ -57,6 +57,7 @@ bench-kernels: setup .venv-bench/ready
 bench-serving: setup
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.starts
 	$(BIN)/python -m benchmarks.batches
 
 .venv-interop/ready: pyproject.toml requirements/interop.txt

@@ -51,6 +51,11 @@ class Contender:
         self.description = str(ready["ready"])
         self.primitives: dict[str, int] = ready["primitives"]
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
