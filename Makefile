@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels bench-serving accuracy protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels bench-serving bench-csharp accuracy protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -59,6 +59,10 @@ bench-serving: setup
 	$(BIN)/python -m benchmarks.start_up
 	$(BIN)/python -m benchmarks.starts
 	$(BIN)/python -m benchmarks.batches
+
+bench-csharp: setup
+	command -v dotnet >/dev/null || { echo "bench-csharp needs the .NET SDK 10 (dotnet)"; exit 1; }
+	$(BIN)/python -m benchmarks.csharp
 
 .venv-interop/ready: pyproject.toml requirements/interop.txt
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
