@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow lint format types bench bench-kernels bench-serving bench-csharp accuracy protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet lint format types bench bench-kernels bench-serving bench-csharp accuracy protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -105,6 +105,27 @@ test-fpga: .venv-fpga/ready
 test-s3: .venv-s3/ready .venv-moto/ready
 	ACCELSERVE_MOTO_PYTHON=$(abspath .venv-moto/bin/python) .venv-s3/bin/python -m pytest tests/s3
 
+# The C# client. dotnet comes from https://dot.net or a distribution; no target fetches it.
+CSHARP := clients/csharp
+
+dotnet:
+	@command -v dotnet >/dev/null || { echo "make: the C# client needs dotnet, .NET SDK 10, on the PATH" >&2; exit 1; }
+
+pack-csharp: dotnet
+	cd $(CSHARP) && for project in src/*; do dotnet pack $$project --configuration Release || exit 1; done
+
+# Once against each of the library's builds; the packages are installed from their folder, the server is a real one.
+test-csharp: dotnet pack-csharp setup
+	test -d $(INTEROP_MODEL) || $(BIN)/python -m examples.open_nsfw .cache/interop
+	cd $(CSHARP) && dotnet build --configuration Release
+	cd $(CSHARP) && ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) ACCELSERVE_INTEROP_MODEL_BASE_PATH=$(abspath $(INTEROP_MODEL)) dotnet test --solution Accelserve.slnx --configuration Release --no-build
+
+# The compiler is a package of Microsoft's; a lock file names none, since each machine takes its own.
+csharp-aot: dotnet
+	@cd $(CSHARP) && mkdir -p artifacts && if dotnet publish samples/Score --configuration Release --use-current-runtime -p:Aot=true -p:RestorePackagesWithLockFile=false --output artifacts/aot >artifacts/aot.log 2>&1; \
+	then echo "$(CSHARP)/artifacts/aot/$$(ls artifacts/aot | grep -v '\.' | head -1)"; \
+	else echo "make: no ahead-of-time build: $$(grep --max-count 1 -o 'error .*' artifacts/aot.log | sed 's/ *\[.*//')" >&2; exit 1; fi
+
 # TensorFlow is half a gigabyte that only one importer needs, so it lives apart.
 .venv-tensorflow/ready: pyproject.toml requirements/constraints.txt
 	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
@@ -125,4 +146,4 @@ protos: setup
 	$(BIN)/python -m accelserve.protos.compile
 
 clean:
-	rm -rf .venv .venv-* demo-output .cache
+	rm -rf .venv .venv-* demo-output .cache $(CSHARP)/artifacts

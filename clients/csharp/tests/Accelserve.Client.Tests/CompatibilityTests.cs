@@ -118,6 +118,25 @@ public sealed class CompatibilityTests
     }
 
     [Fact]
+    public async Task A_user_of_2018_changes_one_using()
+    {
+        await using var peer = await Peer.StartAsync();
+        peer.Service.Predict = static (request, _) => Task.FromResult(
+            request.Inputs.TryGetValue("images", out var images) && images.StringVal.Count == 2
+                ? new PredictResponse { Outputs = { ["output_alias"] = TensorData.Create(new float[6], 2, 3).ToProto() } }
+                : Stub.Answer());
+        var path = Path.GetTempFileName();
+        Assert.Equal(new[] { 0.5f }, await UserOf2018.Program.ScoreAnImage("127.0.0.1", peer.Port, path));
+        File.Delete(path);
+        using var channel = GrpcChannel.ForAddress(peer.Address);
+        using var one = new MemoryStream([1]);
+        using var two = new MemoryStream([2]);
+        Assert.Equal(6, (await UserOf2018.Program.ScoreBatch(channel, one, two)).Length);
+        Assert.Equal(["output_alias"], (await UserOf2018.Program.ScoreFloats(peer.Address)).Keys);
+        Assert.Equal(0.5f, UserOf2018.Program.Best(Stub.Answer()));
+    }
+
+    [Fact]
     public void A_key_without_tls_is_refused_and_not_dropped()
     {
         var exception = Assert.Throws<ArgumentException>(() => new ScoringClient("host", 80, useSsl: false, authKey: "secret"));

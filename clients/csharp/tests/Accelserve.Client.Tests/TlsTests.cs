@@ -251,36 +251,4 @@ public sealed class TlsTests : IDisposable
         File.WriteAllBytes(tls.ClientCertificateFile, own.Export(X509ContentType.Pkcs12, "password"));
         return tls;
     }
-
-    /// <summary>Signs certificates for 127.0.0.1 and a name, for the length of a test.</summary>
-    private sealed class Authority : IDisposable
-    {
-        private readonly X509Certificate2 _certificate;
-
-        public Authority(string name)
-        {
-            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
-            _certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(2));
-        }
-
-        public string Pem => _certificate.ExportCertificatePem();
-
-        public X509Certificate2 Issue(string name)
-        {
-            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-            var names = new SubjectAlternativeNameBuilder();
-            names.AddDnsName(name);
-            names.AddIpAddress(IPAddress.Loopback);
-            request.CertificateExtensions.Add(names.Build());
-            var serial = RandomNumberGenerator.GetBytes(8);
-            using var certificate = request.Create(
-                _certificate, DateTimeOffset.UtcNow.AddMinutes(-30), DateTimeOffset.UtcNow.AddHours(1), serial);
-            return certificate.CopyWithPrivateKey(key);
-        }
-
-        public void Dispose() => _certificate.Dispose();
-    }
 }
