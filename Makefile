@@ -120,9 +120,9 @@ test-csharp: dotnet pack-csharp setup
 	cd $(CSHARP) && dotnet build --configuration Release
 	cd $(CSHARP) && ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) ACCELSERVE_INTEROP_MODEL_BASE_PATH=$(abspath $(INTEROP_MODEL)) dotnet test --solution Accelserve.slnx --configuration Release --no-build
 
-# The compiler is a package of Microsoft's; a lock file names none, since each machine takes its own.
+# The compiler is a package of Microsoft's that only this target restores.
 csharp-aot: dotnet
-	@cd $(CSHARP) && mkdir -p artifacts && if dotnet publish samples/Score --configuration Release --use-current-runtime -p:Aot=true -p:RestorePackagesWithLockFile=false --output artifacts/aot >artifacts/aot.log 2>&1; \
+	@cd $(CSHARP) && mkdir -p artifacts && if dotnet publish samples/Score --configuration Release --use-current-runtime -p:Aot=true --output artifacts/aot >artifacts/aot.log 2>&1; \
 	then echo "$(CSHARP)/artifacts/aot/$$(ls artifacts/aot | grep -v '\.' | head -1)"; \
 	else echo "make: no ahead-of-time build: $$(grep --max-count 1 -o 'error .*' artifacts/aot.log | sed 's/ *\[.*//')" >&2; exit 1; fi
 
