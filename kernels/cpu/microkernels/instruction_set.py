@@ -10,6 +10,7 @@ from llvmlite import ir
 
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import Emitter
+from accelserve.kernels.cpu.microkernels.word_products import WordProducts
 
 
 class LoadActivation(Protocol):
@@ -58,6 +59,7 @@ class InstructionSet:
             single instruction.
         widened: the same on activations that were widened to 16 bits before, where that pays for dense convolutions.
         split: the same on bytes, exact where the weights of each two channels have a sum of -128 to 128.
+        words: how it multiplies int16.
         matrix: whether the processor has AMX tiles besides.
         permitted: asks the system for what it only gives on demand; whether it was given.
     """
@@ -74,6 +76,7 @@ class InstructionSet:
     vectors: int
     load_activation: LoadActivation
     dot: DotProduct
+    words: WordProducts
     multiply: Multiply | None = None
     activation_bits: int = 8
     activation_offset: int = 0

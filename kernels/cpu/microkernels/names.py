@@ -3,7 +3,7 @@
 ::
 
     name     = op "_qu8_qc8w_" result "_" tile "__" instruction-set
-    op       = "conv2d" | "widened2d" | "split2d" | "dwconv2d" | "winograd2d"
+    op       = "conv2d" | "widened2d" | "split2d" | "dwconv2d" | "winograd2d" | "winogradf4" | "winogradf2"
     result   = "f32" | "qu8" ["wide"] ["sat"] ["mid"] ["res" | "reszero"]
     tile     = rows "x" channels "c" group ["u" unroll] ["t" tiles] ["p"]
 
@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass, replace
 
 _GRAMMAR = re.compile(
-    r"(?P<op>conv2d|widened2d|split2d|dwconv2d|winograd2d)_qu8_qc8w_(?P<result>f32|qu8(?:wide)?(?:sat)?(?:mid)?(?:res(?:zero)?)?)"
+    r"(?P<op>conv2d|widened2d|split2d|dwconv2d|winograd2d|winogradf[42])_qu8_qc8w_(?P<result>f32|qu8(?:wide)?(?:sat)?(?:mid)?(?:res(?:zero)?)?)"
     r"_(?P<rows>\d+)x(?P<channels>\d+)c(?P<group>\d+)(?:u(?P<unroll>\d+))?(?:t(?P<tiles>\d+))?(?P<prefetch>p)?"
     r"__(?P<isa>[a-z0-9]+)"
 )

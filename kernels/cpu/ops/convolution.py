@@ -12,6 +12,8 @@ from accelserve.kernels.cpu.convolution.rearranged import rearranged
 from accelserve.kernels.cpu.convolution.split_weights import SplitConvolution
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.convolution.widened import WidenedConvolution, WidenedLayer
+from accelserve.kernels.cpu.convolution.winograd_choice import form_of
+from accelserve.kernels.cpu.convolution.winograd_layer import WinogradLayer
 from accelserve.kernels.cpu.lowering import Context, Step, lowers
 from accelserve.kernels.ir import Node, Padding, QConv2d
 
@@ -29,13 +31,16 @@ def _takes_over(node: Node) -> Sequence[int]:
 
 @lowers(QConv2d, halo=_halo, takes_over=_takes_over)
 def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
-    """One step, by matrix tiles where the processor has them and the layer is worth it."""
+    """By matrix tiles where the processor has them and the layer is worth it, else by what takes the fewest cycles."""
     layer = Layer(node, context)
     if DepthwiseConvolution.suits(layer):
         return (DepthwiseConvolution(layer).step(),)
     if context.isa.matrix and MatrixConvolution.suits(layer):
         layer, copies = rearranged(layer, WORKER_BYTES)
         return (*copies, MatrixConvolution(layer).step())
+    form = form_of(layer)
+    if form is not None:
+        return WinogradLayer(layer, form).steps()
     if context.isa.split is not None and SplitConvolution.suits(layer):
         by_bytes = SplitConvolution(layer)
         if by_bytes.pays:

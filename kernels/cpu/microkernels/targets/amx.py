@@ -8,7 +8,8 @@ from functools import cache
 
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.microkernels.targets import vpdpbusd
+from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
+from accelserve.kernels.cpu.microkernels.word_products import Cycles
 
 _ARCH_PRCTL = 158
 _ARCH_REQ_XCOMP_PERM = 0x1023
@@ -27,7 +28,7 @@ def permitted() -> bool:
 INSTRUCTION_SET = InstructionSet(
     name="amx",
     summary="tdpbusd on 16 x 64 byte tiles, and vpdpbusd on 512-bit vectors",
-    target=CodeTarget("sapphirerapids", "", "x86_64-unknown-linux-gnu"),
+    target=CodeTarget("sapphirerapids", "+fast-dpwssd", "x86_64-unknown-linux-gnu"),
     features=("amx-tile", "amx-int8", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"),
     preference=50,
     lanes=16,
@@ -37,6 +38,9 @@ INSTRUCTION_SET = InstructionSet(
     vectors=4,
     load_activation=vpdpbusd.loader(16),
     dot=vpdpbusd.dot(16),
+    words=words.vpdpwssd(
+        16, rows=6, vectors=4, cycles=Cycles(macs=31, direct_macs=62, input=6, output=14, weight=4.5)
+    ),
     matrix=True,
     permitted=permitted,
 )

@@ -16,7 +16,8 @@ from llvmlite import ir
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.microkernels.targets import vpdpbusd
+from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
+from accelserve.kernels.cpu.microkernels.word_products import Cycles
 
 LANES = 8
 
@@ -63,6 +64,9 @@ WIDENED = InstructionSet(
     load_activation=vpdpbusd.loader(LANES),
     dot=dot,
     multiply=multiply,
+    words=words.vpmaddwd(
+        LANES, rows=6, vectors=2, cycles=Cycles(macs=25.6, direct_macs=28, input=18, output=25, weight=7)
+    ),
 )
 SPLIT = replace(WIDENED, group=4, weight_bits=8, activation_bits=8, dot=dot_of_bytes)
 INSTRUCTION_SET = replace(

@@ -2,12 +2,13 @@
 
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.microkernels.targets import vpdpbusd
+from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
+from accelserve.kernels.cpu.microkernels.word_products import Cycles
 
 INSTRUCTION_SET = InstructionSet(
     name="avx512vnni",
     summary="vpdpbusd on 512-bit vectors",
-    target=CodeTarget("cascadelake", "", "x86_64-unknown-linux-gnu"),
+    target=CodeTarget("cascadelake", "+fast-dpwssd", "x86_64-unknown-linux-gnu"),
     features=("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"),
     preference=40,
     lanes=16,
@@ -17,4 +18,7 @@ INSTRUCTION_SET = InstructionSet(
     vectors=4,
     load_activation=vpdpbusd.loader(16),
     dot=vpdpbusd.dot(16),
+    words=words.vpdpwssd(
+        16, rows=6, vectors=4, cycles=Cycles(macs=31, direct_macs=62, input=6, output=14, weight=4.5)
+    ),
 )

@@ -2,12 +2,13 @@
 
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.microkernels.targets import vpdpbusd
+from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
+from accelserve.kernels.cpu.microkernels.word_products import Cycles
 
 INSTRUCTION_SET = InstructionSet(
     name="avxvnni",
     summary="vpdpbusd on 256-bit vectors",
-    target=CodeTarget("alderlake", "", "x86_64-unknown-linux-gnu"),
+    target=CodeTarget("alderlake", "+fast-dpwssd", "x86_64-unknown-linux-gnu"),
     features=("avx2", "fma", "avxvnni"),
     preference=30,
     lanes=8,
@@ -17,4 +18,7 @@ INSTRUCTION_SET = InstructionSet(
     vectors=2,
     load_activation=vpdpbusd.loader(8),
     dot=vpdpbusd.dot(8),
+    words=words.vpdpwssd(
+        8, rows=6, vectors=2, cycles=Cycles(macs=31, direct_macs=62, input=18, output=25, weight=7)
+    ),
 )

@@ -7,6 +7,7 @@ from llvmlite import ir
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.word_products import Cycles, plain_words
 
 LANES = 4
 TARGET = CodeTarget("", "")
@@ -45,4 +46,7 @@ INSTRUCTION_SET = InstructionSet(
     load_activation=load_activation,
     dot=dot,
     multiply=multiply,
+    words=plain_words(
+        LANES, rows=2, vectors=4, cycles=Cycles(macs=3, direct_macs=1.4, input=40, output=60, weight=16)
+    ),
 )

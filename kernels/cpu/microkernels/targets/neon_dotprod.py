@@ -3,6 +3,7 @@
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import neon
+from accelserve.kernels.cpu.microkernels.word_products import plain_words
 
 INSTRUCTION_SET = InstructionSet(
     name="neondot",
@@ -17,5 +18,6 @@ INSTRUCTION_SET = InstructionSet(
     vectors=4,
     load_activation=neon.load_activation,
     dot=neon.dot_by("sdot", 0x80),
+    words=plain_words(neon.LANES, rows=6, vectors=4, cycles=neon.CYCLES),
     activation_offset=-128,
 )

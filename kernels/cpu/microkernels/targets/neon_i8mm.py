@@ -3,6 +3,7 @@
 from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import neon
+from accelserve.kernels.cpu.microkernels.word_products import plain_words
 
 INSTRUCTION_SET = InstructionSet(
     name="neoni8mm",
@@ -17,4 +18,5 @@ INSTRUCTION_SET = InstructionSet(
     vectors=4,
     load_activation=neon.load_activation,
     dot=neon.dot_by("usdot", 0),
+    words=plain_words(neon.LANES, rows=6, vectors=4, cycles=neon.CYCLES),
 )

@@ -1,0 +1,292 @@
+"""Exact Winograd convolution on every instruction set that this machine runs, to the reference's bytes.
+
+Layers here are too small to be worth it, so tests choose the form themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelserve.kernels.compiler.plan import plan
+from accelserve.kernels.cpu import isa
+from accelserve.kernels.cpu.blocks import Blocks
+from accelserve.kernels.cpu.convolution import winograd_layer
+from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.convolution.winograd_choice import form_of
+from accelserve.kernels.cpu.convolution.winograd_layer import cut_of, is_exact, suits
+from accelserve.kernels.cpu.lowering import Context, CpuLayoutRules
+from accelserve.kernels.cpu.machine_code import assembly
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.names import ResultKind
+from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
+from accelserve.kernels.cpu.microkernels.winograd_forms import F2, F4, FORMS, Form
+from accelserve.kernels.cpu.microkernels.winograd_products import emit_word_products
+from accelserve.kernels.cpu.microkernels.winograd_results import emit_results
+from accelserve.kernels.cpu.microkernels.winograd_transforms import (
+    emit_input_transform,
+    emit_weight_transform,
+)
+from accelserve.kernels.cpu.ops import convolution
+from accelserve.kernels.cpu.pack import Packer
+from accelserve.kernels.devices.base import LoadOptions, Lowered
+from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.devices.reference import evaluate
+from tests.kernels.devices.comparison import assert_same
+from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
+
+RUNNABLE = [each.name for each in isa.available()]
+EPILOGUES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "float": {"float_result": True},
+    "residual": {"residual": True},
+    "intermediate": {"residual": True, "intermediate": True},
+    "saturating": {"gain": 50.0, "zero_point": 0},
+    "wide": {"gain": 1e30, "low": 3, "high": 250},
+}
+MARKS = {
+    "amx": r"vpdpwssd.*%zmm",
+    "avx512vnni": r"vpdpwssd.*%zmm",
+    "avxvnni": r"vpdpwssd.*%ymm",
+    "avx2": r"vpmaddwd.*%ymm",
+    "neoni8mm": r"smlal2?\b",
+    "neondot": r"smlal2?\b",
+}
+
+
+@pytest.fixture(params=FORMS, ids=str)
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Form:
+    """Every layer takes this form if it can."""
+    chosen: Form = request.param
+    monkeypatch.setattr(
+        convolution, "form_of", lambda layer: chosen if suits(layer) and is_exact(layer, chosen) else None
+    )
+    return chosen
+
+
+def assert_bit_exact(
+    g: IntegerGraphBuilder, outputs: dict[str, str], name: str, cache: Path | None, threads: int = 2
+) -> list[str]:
+    """Run and compare; the operators that ran."""
+    graph = g.graph(**outputs)
+    program = CpuDevice(name).load(Lowered(graph, {}), LoadOptions(threads=threads, cache=cache))
+    try:
+        results = program.run(g.feeds)
+        ran = [step.operator for step in program.profile(g.feeds, 1)]
+    finally:
+        program.close()
+    for output, wanted in evaluate(graph, g.feeds).items():
+        assert_same(results[output], wanted, f"{output} on {name}")
+    return ran
+
+
+def convolve(g: IntegerGraphBuilder, x: str, outputs: int, epilogue: str = "plain", **more: Any) -> str:
+    asked = EPILOGUES[epilogue] | {"padding": 1} | more
+    if asked.get("residual"):
+        plain = g.conv(x, outputs, 3, padding=asked["padding"])
+        asked["residual"] = g.input(*g.shape(plain)[1:])
+    return g.conv(x, outputs, 3, **asked)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("epilogue", EPILOGUES)
+def test_every_epilogue_is_bit_exact(form: Form, name: str, epilogue: str, code_cache: Path) -> None:
+    g = IntegerGraphBuilder(1)
+    y = convolve(g, g.input(13, 14, 48), 80, epilogue)
+    ran = assert_bit_exact(g, {"y": y}, name, code_cache / str(form))
+    assert any(operator.startswith(f"winograd{form}_qu8_qc8w_") for operator in ran)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 5), (7, 9, 70), (16, 14, 33), (31, 5, 64)])
+@pytest.mark.parametrize("outputs", [1, 67, 130])
+def test_odd_sizes_are_bit_exact(
+    form: Form, name: str, shape: tuple[int, int, int], outputs: int, code_cache: Path
+) -> None:
+    g = IntegerGraphBuilder(2)
+    y = convolve(g, g.input(*shape), outputs, "residual", input_zero_point=255)
+    assert_bit_exact(g, {"y": y}, name, code_cache / str(form))
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("ready_bytes", [0, 1 << 30])
+def test_many_small_chunks_are_bit_exact(
+    form: Form, name: str, ready_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With weights that all chunks share, and that each transforms anew; chains write halos and reuse memory."""
+    monkeypatch.setattr(winograd_layer, "MOST_CHUNK_TILES", 5)
+    monkeypatch.setattr(winograd_layer, "MOST_READY_BYTES", ready_bytes)
+    g = IntegerGraphBuilder(3)
+    x = g.input(22, 19, 20)
+    first = convolve(g, x, 72)
+    second = g.conv(first, 72, 3, padding=1, residual=first, input_zero_point=200)
+    third = g.conv(second, 24, 3, padding=(0, 1, 2, 1), input_zero_point=9)
+    ran = assert_bit_exact(g, {"y": g.conv(third, 70)}, name, None, threads=3)
+    assert (f"winograd_{form}_weights" in ran) == (ready_bytes > 0)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("zero_point", [0, 3, 128, 255])
+@pytest.mark.parametrize("pixels", ["extreme", "all 255"])
+@pytest.mark.parametrize("weight", ["extreme", 127, -128])
+def test_extreme_sums_are_exact(
+    form: Form, name: str, zero_point: int, pixels: str, weight: str | int, code_cache: Path
+) -> None:
+    """The largest sums that 100 channels make, every bit of them seen through a float32 result."""
+    rng, shape = np.random.default_rng(0), (9, 10, 100)
+    values = np.full(shape, 255) if pixels == "all 255" else rng.choice([0, 255], shape)
+    g = IntegerGraphBuilder(4)
+    y = convolve(g, g.input(*shape, values=values), 33, "float", input_zero_point=zero_point)
+    weights, bias = g.nodes[-1].inputs[1:3]
+    old = g.constants[weights]
+    new = rng.choice([-128, 127], old.shape) if weight == "extreme" else np.full(old.shape, weight)
+    g.constants[weights] = new.astype(np.int8)
+    g.constants[bias] = np.zeros_like(g.constants[bias])
+    ran = assert_bit_exact(g, {"y": y}, name, code_cache / str(form))
+    assert any(operator.startswith("winogradf") for operator in ran)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_any_layer_is_bit_exact(name: str, code_cache: Path, data: st.DataObject) -> None:
+    chosen = data.draw(st.sampled_from(FORMS))
+    g = IntegerGraphBuilder(data.draw(st.integers(0, 2**16)))
+    padding = tuple(data.draw(st.integers(0, 3)) for _ in range(4))
+    height = data.draw(st.integers(max(1, 3 - padding[0] - padding[2]), 20))
+    width = data.draw(st.integers(max(1, 3 - padding[1] - padding[3]), 20))
+    x = g.input(height, width, data.draw(st.integers(1, 90)))
+    y = convolve(
+        g,
+        x,
+        data.draw(st.integers(1, 150)),
+        data.draw(st.sampled_from(sorted(EPILOGUES))),
+        padding=padding,
+        input_zero_point=data.draw(st.integers(0, 255)),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "form_of", lambda layer: chosen if suits(layer) else None)
+        assert_bit_exact(g, {"y": y}, name, code_cache / str(chosen), threads=data.draw(st.integers(1, 3)))
+
+
+KERNELS: dict[str, Callable[[InstructionSet], str]] = {
+    "products": lambda each: emit_word_products("k", each, each.words.rows, each.words.vectors),
+    **{f"input {form}": partial(emit_input_transform, "k", form=form) for form in FORMS},
+    **{f"weights {form}": partial(emit_weight_transform, "k", form=form) for form in FORMS},
+    **{
+        f"results {form}": partial(
+            emit_results, "k", form=form, kind=ResultKind(True, True, True), channels=33
+        )
+        for form in FORMS
+    },
+}
+
+
+@pytest.mark.parametrize("each", INSTRUCTION_SETS.values(), ids=INSTRUCTION_SETS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernels_compile_for_every_instruction_set(each: InstructionSet, kernel: str) -> None:
+    text = assembly(KERNELS[kernel](each), each.target)
+    assert "fma" not in text, "it rounds once where the definition rounds twice"
+    if kernel == "products" and each.target.triple:
+        made = re.findall(MARKS[each.name], text)
+        assert len(made) >= each.words.rows * each.words.vectors
+
+
+# --- where it is chosen -------------------------------------------------------------------------------------------
+
+
+def layer_of(g: IntegerGraphBuilder, name: str, threads: int = 1) -> Layer:
+    graph = g.graph(y=g.nodes[-1].output)
+    rules = CpuLayoutRules()
+    laid_out = plan(graph, rules)
+    context = Context(
+        plan=laid_out,
+        blocks=Blocks(laid_out, rules),
+        packer=Packer(),
+        isa=INSTRUCTION_SETS[name],
+        threads=threads,
+        cache=None,
+    )
+    return Layer(graph.nodes[-1], context)
+
+
+@pytest.mark.parametrize("weight", [127, -128])
+@pytest.mark.parametrize(
+    ("channels", "exact"), [(112, (True, True)), (130, (False, True)), (1900, (False, False))]
+)
+def test_a_form_is_exact_as_far_as_its_bound_reaches(
+    weight: int, channels: int, exact: tuple[bool, bool]
+) -> None:
+    """9 * 112 * 255 * 127 < 2**25 < 9 * 130 * 255 * 127, and 2**29 lies between the next two."""
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(4, 4, channels), 16, 3, padding=1, bias=np.zeros(16, np.int32))
+    weights = g.nodes[-1].inputs[1]
+    g.constants[weights] = np.zeros_like(g.constants[weights])
+    g.constants[weights][5] = weight  # one channel that fails is enough
+    layer = layer_of(g, "avx2")
+    assert (is_exact(layer, F4), is_exact(layer, F2)) == exact
+
+
+def test_a_bias_near_the_bound_counts() -> None:
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(4, 4, 8), 16, 3, padding=1, bias=np.full(16, 2**25 - 1, np.int32))
+    assert not is_exact(layer_of(g, "avx2"), F4)
+
+
+def test_a_scale_that_cannot_be_divided_exactly_counts() -> None:
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(4, 4, 8), 16, 3, padding=1)
+    scale = g.nodes[-1].inputs[3]
+    g.constants[scale] = np.full(16, 1.1e-38, np.float32)
+    assert not is_exact(layer_of(g, "avx2"), F4)
+
+
+@pytest.mark.parametrize("name", ["avx2", "avx512vnni", "avxvnni", "generic"])
+def test_large_layers_take_the_larger_form(name: str) -> None:
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(56, 56, 128), 128, 3, padding=1)
+    assert form_of(layer_of(g, name)) is F4
+
+
+@pytest.mark.parametrize("name", ["amx", "neondot", "neoni8mm"])
+def test_fast_direct_products_are_kept(name: str) -> None:
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(56, 56, 128), 128, 3, padding=1)
+    assert form_of(layer_of(g, name)) is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel": 5}, {"kernel": (3, 1)}],
+    ids=str,
+)
+def test_other_windows_are_convolved_directly(asked: dict[str, Any]) -> None:
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(56, 56, 64), 64, **({"kernel": 3, "padding": 1} | asked))
+    assert form_of(layer_of(g, "avx2")) is None
+
+
+def test_few_channels_are_convolved_directly() -> None:
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(56, 56, 3), 64, 3, padding=1)
+    assert form_of(layer_of(g, "avx512vnni")) is None
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize(("tiles", "channels"), [(1, 512), (4, 512), (16, 256), (49, 512), (3136, 64)])
+@pytest.mark.parametrize("passes", [1, 8])
+def test_a_cut_covers_the_layer_and_balances_it(threads: int, tiles: int, channels: int, passes: int) -> None:
+    cut = cut_of(tiles, channels, passes, rows=6, taps=36, threads=threads)
+    assert 1 <= cut.chunks <= tiles
+    assert 1 <= cut.panel_items <= passes
+    assert cut.group <= 6
+    assert cut.groups * cut.group >= cut.chunk
+    assert cut.chunks * cut.panel_items >= min(threads, passes)
