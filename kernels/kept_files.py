@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
+import secrets
 import tempfile
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -21,6 +22,7 @@ DIGEST_BYTES = 32
 
 _PARTIAL = ".partial-"
 _ABANDONED_SECONDS = 3600.0
+_PROBE_BYTES = 1 << 12
 _log = logging.getLogger(__name__)
 _complained = Lock()
 """Taken by the first complaint and never given back."""
@@ -36,9 +38,9 @@ def keep(path: Path, content: bytes | memoryview) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
-        partial = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
+        # With the permissions that the umask gives, not tempfile's 0600: a group or an image shares a cache.
+        with partial.open("xb") as file:
             file.write(content)
             file.write(hashlib.sha256(content).digest())
         partial.replace(path)
@@ -46,9 +48,27 @@ def keep(path: Path, content: bytes | memoryview) -> bool:
         if partial is not None:
             with contextlib.suppress(OSError):
                 partial.unlink()
-        _complain(error)
+        _reaction(error)
         return False
     return True
+
+
+def can_keep(folder: Path) -> bool:
+    """Whether files can be kept in a folder now; if not, the log says why, once in a process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))
+    except OSError as error:
+        _reaction(error)
+        return False
+    return True
+
+
+def react_to_failures(reaction: Callable[[OSError], None]) -> None:
+    """From now on, call ``reaction`` where nothing can be kept, in place of saying so in the log."""
+    global _reaction  # noqa: PLW0603 - of the whole process, as the log is
+    _reaction = reaction
 
 
 def kept(path: Path) -> bytes | None:
@@ -87,10 +107,13 @@ def report_damage(path: Path) -> None:
     _log.warning("%s is damaged; it is made again", path)
 
 
-def _complain(error: Exception) -> None:
+def _complain(error: OSError) -> None:
     """Say that nothing can be kept; only the first time in a process, since every file would say the same."""
     level = logging.WARNING if _complained.acquire(blocking=False) else logging.DEBUG
     _log.log(level, "the cache cannot be used, so the next start takes as long as this one: %s", error)
+
+
+_reaction: Callable[[OSError], None] = _complain
 
 
 def _sweep(folder: Path) -> None:

@@ -18,24 +18,29 @@ from pathlib import Path
 
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
+from accelserve.kernels.kept_files import can_keep, react_to_failures
 
 _LOG = logging.getLogger(__name__)
 _COMPILED = "compiled "
+_RUNNING: set[subprocess.Popen[str]] = set()
 
 
 def compile_apart(
     directory: Path, device: str, options: LoadOptions, progress: Callable[[int], None]
-) -> None:
-    """Fill the cache with everything that a version needs; a failure is logged, and left to who compiles it then.
+) -> bool:
+    """Fill the cache with everything that a version needs; what fails is left to who compiles it then.
 
     Args:
         directory: ``REPOSITORY/NAME/VERSION``.
         device: its name, for ``open_device``.
         options: threads and the cache, which must not be None.
         progress: told the number of functions compiled so far, after each.
+
+    Returns:
+        Whether the cache is filled.
     """
-    if not sys.executable or options.cache is None:
-        return
+    if not sys.executable or options.cache is None or not can_keep(options.cache):
+        return False
     command = [
         sys.executable,
         "-m",
@@ -51,12 +56,21 @@ def compile_apart(
         )
     except OSError as error:
         _LOG.warning("%s is compiled by the serving process itself: %s", directory, error)
-        return
+        return False
     with process:
+        _RUNNING.add(process)
         said = _followed(process, progress)
         code = process.wait()
+        _RUNNING.discard(process)
     if code != 0:
         _LOG.debug("compiling %s ended with code %d: %s", directory, code, said[-1] if said else "")
+    return code == 0
+
+
+def stop_compiling() -> None:
+    """Kill the processes that compile for this one."""
+    for process in tuple(_RUNNING):
+        process.kill()
 
 
 def _followed(process: subprocess.Popen[str], progress: Callable[[int], None]) -> list[str]:
@@ -77,6 +91,8 @@ def main(directory: str, device: str, threads: str, cache: str) -> None:
     from accelserve.models.servable import Servable
 
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    # What cannot be kept is of no use to anybody: who asked for it compiles it then, and says why it is not kept.
+    react_to_failures(lambda _error: os._exit(1))
     code_log = logging.getLogger("accelserve.kernels.cpu.machine_code")
     code_log.setLevel(logging.INFO)
     code_log.addHandler(logging.StreamHandler(sys.stdout))

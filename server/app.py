@@ -107,10 +107,12 @@ class Server:
         Raises:
             LoadError: a model has no version that loads.
             LabelUnavailableError: a label points to a version that does not serve, and the flag does not allow it.
-            ConfigurationError: a port cannot be opened.
+            ConfigurationError: a port cannot be opened; found before anything is loaded, unless it is taken meanwhile.
+            BaseException: of a signal's handler; whatever loads goes on, and the process should end.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
         try:
+            self._doors.reserve()
             if self.config.start_before_ready:
                 self._open(opened)
             self.registry.start(
@@ -121,7 +123,7 @@ class Server:
             self.readiness.enter(Phase.RUNNING)
             if self._config_watcher is not None:
                 self._config_watcher.start()
-        except BaseException:
+        except Exception:
             self._streams.close()
             self._doors.close(time.monotonic())
             self.registry.close(timeout=0)

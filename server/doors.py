@@ -11,6 +11,7 @@ from accelserve.protos.services import BoundMethod
 from accelserve.server.config import ServerConfig
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.metrics.server_metrics import ServerMetrics
+from accelserve.server.ports import PortReservation
 from accelserve.server.readiness import Readiness
 from accelserve.server.rpc.envelope import Envelope
 from accelserve.server.rpc.listener import GrpcListener, thread_count
@@ -58,6 +59,7 @@ class Doors:
         control_threads: int,
     ) -> None:
         self._config = config
+        self._reservation = PortReservation()
         self._security = security
         self._answers = answers
         threads = thread_count(config.grpc, config.batching.max_queued_images)
@@ -106,8 +108,15 @@ class Doors:
         """Of the metrics alone; None if that door stays shut."""
         return None if self._monitoring is None else self._monitoring.port
 
+    def reserve(self) -> None:
+        """Hold the ports until ``open``; ConfigurationError if one cannot be opened then."""
+        grpc, rest = self._config.grpc, self._config.rest
+        addresses = [(grpc.address, grpc.port), (rest.address, rest.port or 0)]
+        self._reservation.take([*addresses, (rest.address, self._config.metrics_port or 0)])
+
     def open(self) -> None:
         """Listen; ConfigurationError if a port cannot be opened."""
+        self._reservation.release()
         self._security.start()
         self._envelope.start()
         self._grpc.start()
@@ -127,6 +136,7 @@ class Doors:
 
     def close(self, deadline: float) -> None:
         """Shut the doors and finish what is in flight, until ``deadline`` (monotonic seconds); then cut it off."""
+        self._reservation.release()
         self._grpc.stop(_left(deadline))
         for listener in (self._rest, self._monitoring):
             if listener is not None:

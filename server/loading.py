@@ -66,8 +66,8 @@ class ServableLoader:
                 said = now
                 _LOG.info("%s: compiling, %d functions in %.0f s", options.model, functions, now - began)
 
-        compile_apart(path, self._name, options, progress)
-        _LOG.info("%s: compiled in %.1f s", options.model, time.perf_counter() - began)
+        if compile_apart(path, self._name, options, progress):
+            _LOG.info("%s: compiled in %.1f s", options.model, time.perf_counter() - began)
 
 
 def _decoders() -> Executor | None:

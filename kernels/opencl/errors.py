@@ -60,7 +60,8 @@ class DeviceHeldError(OpenClError):
         self.device = device
         self.holder = holder
         super().__init__(
-            f"{device} runs one model at a time and is held by {holder}; unload it, or choose the policy queue, swap or cpu"
+            f"{device} runs one model at a time and is held by {holder}; unload it, or choose the policy "
+            "queue, cpu, or (among the models of one server) swap"
         )
 
 

@@ -22,7 +22,7 @@ class LeasePolicy(enum.Enum):
     """What a second model does about a device that is taken.
 
     REFUSE fails to load and names the holder; QUEUE waits for it; SWAP sends the holder, if it is a model of this
-    process, to the CPU and takes its place; CPU runs the newcomer on the CPU.
+    process, to the CPU and takes its place, and refuses one of another process; CPU runs the newcomer on the CPU.
     """
 
     REFUSE = "refuse"

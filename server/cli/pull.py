@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
+from accelserve.server.cli.cache_folder import user_cache
+from accelserve.server.errors import ConfigurationError
+
 
 def _default_cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root, "accelserve", "weights")
+    try:
+        return user_cache() / "weights"
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}; name a folder with --cache") from error
 
 
 @click.command

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -54,16 +57,26 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
     as_first_process()
     log_to_stderr(log_level, as_json=log_format == "json")
     stop = StopSignals()
-    if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
-        flags["model_name"] = None
-    warnings = inert_flags_given(flags)
-    config = server_config(flags)
     try:
+        if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
+            flags["model_name"] = None
+        warnings = inert_flags_given(flags)
+        config = server_config(flags)
         from accelserve.server.cli.serving import serve_until_stopped
 
         return serve_until_stopped(config, stop, warnings)
     except StoppedWhileStarting:
-        return 0
+        _end_at_once()
+
+
+def _end_at_once() -> NoReturn:
+    """End with 0 while other threads compile, which cannot be interrupted and has nothing to finish."""
+    if "accelserve.models.compile_apart" in sys.modules:
+        from accelserve.models.compile_apart import stop_compiling
+
+        stop_compiling()
+    logging.shutdown()
+    os._exit(0)
 
 
 def server_config(flags: dict[str, Any]) -> ServerConfig:

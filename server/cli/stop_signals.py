@@ -8,6 +8,7 @@ import socket
 from types import FrameType
 
 _LOG = logging.getLogger(__name__)
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class StoppedWhileStarting(BaseException):
@@ -16,6 +17,8 @@ class StoppedWhileStarting(BaseException):
 
 class StopSignals:
     """SIGTERM and SIGINT: an exception while the server starts, a mark once it runs. SIGHUP: reload.
+
+    While it starts, a second one ends the process as if nobody handled it: nothing is in flight that would be lost.
 
     Made before anything slow is imported: as process 1, which has no default actions, an early SIGTERM would be lost.
     Belongs to the main thread, where Python runs handlers.
@@ -32,7 +35,7 @@ class StopSignals:
         self._awake, self._bell = socket.socketpair()
         self._bell.setblocking(False)
         signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPPING:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
 
@@ -47,9 +50,13 @@ class StopSignals:
         if self._stopped:
             return
         self._stopped = True
-        _LOG.info("%s: no new requests; finishing those in flight", signal.Signals(number).name)
+        name = signal.Signals(number).name
         if self.starting:
+            for each in _STOPPING:
+                signal.signal(each, signal.SIG_DFL)
+            _LOG.info("%s: stopped while starting", name)
             raise StoppedWhileStarting
+        _LOG.info("%s: no new requests; finishing those in flight", name)
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload = True

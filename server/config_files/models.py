@@ -17,7 +17,13 @@ _Policy = serving.FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
 def models_of_file(path: Path) -> tuple[ModelConfig, ...]:
     """The models that a file lists; ConfigurationError if it makes no sense."""
-    return models_of(read_text_format(path, serving.ModelServerConfig))
+    config = read_text_format(path, serving.ModelServerConfig)
+    if config.WhichOneof("config") != "model_config_list":
+        found = "it is empty" if config.WhichOneof("config") is None else "it holds a custom_model_config"
+        raise ConfigurationError(
+            f"{path} lists no models: {found}; expected model_config_list {{ config {{ name: ... base_path: ... }} }}"
+        )
+    return models_of(config)
 
 
 def models_of(config: serving.ModelServerConfig) -> tuple[ModelConfig, ...]:

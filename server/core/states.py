@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from accelserve.server.core.servable import ServableId
 
+_NAP_SECONDS = 0.5
+
 
 class VersionState(enum.IntEnum):
     """TensorFlow Serving's states, with its numbers."""
@@ -89,7 +91,8 @@ class StateBoard:
                 remaining = None if deadline is None else deadline - time.monotonic()
                 if remaining is not None and remaining <= 0:
                     return False
-                self._changed.wait(remaining)
+                # Never for long at a time: a main thread that sleeps on a lock may miss the signals that it handles.
+                self._changed.wait(_NAP_SECONDS if remaining is None else min(remaining, _NAP_SECONDS))
             return True
 
     def _forget_oldest(self, name: str) -> None:

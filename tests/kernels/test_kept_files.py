@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import threading
 from pathlib import Path
 
 import pytest
 
 from accelserve.kernels import kept_files
-from accelserve.kernels.kept_files import DIGEST_BYTES, keep, kept
+from accelserve.kernels.kept_files import DIGEST_BYTES, can_keep, keep, kept
 
 CONTENT = bytes(range(256)) * 16
 
@@ -62,6 +63,34 @@ def test_a_folder_that_cannot_be_written_is_one_line_in_the_log(
     assert kept(folder / "a") is None
     (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert line.startswith("the cache cannot be used")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_the_umask_says_who_may_read_a_file(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        keep(tmp_path / "file", CONTENT)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_whether_anything_can_be_kept_is_found_out_beforehand(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert can_keep(tmp_path / "new" / "cache")
+    assert list((tmp_path / "new" / "cache").iterdir()) == []
+    (tmp_path / "file").touch()
+    assert not can_keep(tmp_path / "file" / "cache")
+    assert not keep(tmp_path / "file" / "cache" / "a", CONTENT)
+    assert (
+        sum(
+            "cannot be used" in record.getMessage()
+            for record in caplog.records
+            if record.levelno >= logging.WARNING
+        )
+        == 1
+    )
 
 
 def test_what_a_killed_process_left_behind_is_swept_and_what_another_writes_now_is_not(

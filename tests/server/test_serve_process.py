@@ -3,105 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import skimage
 from numpy.typing import NDArray
+from tests.server.serve_process import CLASSES, PHOTOS, SPEC, Process, publish, run, train
 
 from accelserve.client import ModelSelection, PredictionClient
 from accelserve.client.errors import CallError
 from accelserve.client.prediction import Scores
-from accelserve.kernels.ir import (
-    AveragePool,
-    Clip,
-    Conv2d,
-    Dense,
-    DType,
-    Graph,
-    Node,
-    Reshape,
-    Softmax,
-    TensorType,
-    Window,
-)
-from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.importing import export_onnx
 from accelserve.models.repository import MODEL_FILE
-
-PHOTOS = sorted((Path(skimage.__file__).parent / "data").glob("*.jpg"))
-SPEC = PreprocessSpec(
-    resize="exact", resize_height=32, resize_width=32, interpolation="bilinear",
-    crop_height=32, crop_width=32, color_order="RGB", mean=(128.0, 128.0, 128.0),
-)  # fmt: skip
-CLASSES = ("galaxy", "rocket", "retina", "coffee")
-
-
-def network() -> Graph:
-    """Convolution, ReLU, pooled features, four classes; random weights."""
-    rng = np.random.default_rng(7)
-
-    def normal(*shape: int, scale: float) -> NDArray[np.float32]:
-        return (rng.standard_normal(shape) * scale).astype(np.float32)
-
-    nodes = (
-        Node("conv", Conv2d(Window(kernel=(3, 3), strides=(2, 2))), ("images", "w", "b"), "c"),
-        Node("relu", Clip(), ("c",), "r"),
-        Node("pool", AveragePool(Window(kernel=(15, 15))), ("r",), "features"),
-        Node("flat", Reshape((1, 16)), ("features",), "f"),
-        Node("fc", Dense(), ("f", "v", "a"), "logits"),
-        Node("softmax", Softmax(1), ("logits",), "probabilities"),
-    )
-    constants = {
-        "w": normal(16, 3, 3, 3, scale=0.02),
-        "b": normal(16, scale=0.1),
-        "v": normal(4, 16, scale=0.5),
-        "a": normal(4, scale=0.1),
-    }
-    return Graph(
-        inputs={"images": TensorType((1, 32, 32, 3), DType.F32)},
-        nodes=nodes,
-        constants=constants,
-        outputs={"probabilities": "probabilities", "features": "features"},
-    )
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "accelserve.server.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The float network as an ONNX file, its labels and photographs beside it."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "tiny.onnx").write_bytes(export_onnx(network()))
-    (folder / "labels.txt").write_text("\n".join(CLASSES))
-    (folder / "photos").mkdir()
-    for photo in PHOTOS:
-        (folder / "photos" / photo.name).write_bytes(photo.read_bytes())
-    return folder
+    return train(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture(scope="module")
 def repository(trained: Path) -> Path:
-    """A repository with version 1 of 'tiny', made by the command."""
-    done = run(
-        "convert", trained / "tiny.onnx", "--name=tiny", f"--repository={trained}/models",
-        f"--calibrate={trained}/photos", f"--labels={trained}/labels.txt", "--tag=owner=tests",
-        "--preprocess", json.dumps(SPEC.to_json()),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"published {trained}/models/tiny/1: signatures serving_default, features\n"
-    return trained / "models"
+    return publish(trained)
 
 
 def test_convert_refuses_labels_that_do_not_fit(trained: Path) -> None:
@@ -115,51 +40,6 @@ def test_convert_refuses_labels_that_do_not_fit(trained: Path) -> None:
     assert not (trained / "models" / "other").exists()
 
 
-class Process:
-    """A server process and what it logged so far."""
-
-    def __init__(self, *flags: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "accelserve.server.cli", "serve", "--grpc_address=127.0.0.1", *flags],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self._grown = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._grown:
-                self.lines.append(line)
-                self._grown.notify_all()
-        with self._grown:
-            self._grown.notify_all()
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first line that matches; fails if the process ends without one."""
-        with self._grown:
-            assert self._grown.wait_for(lambda: self._find(pattern) or not self._reader.is_alive(), 120), (
-                self.lines
-            )
-            found = self._find(pattern)
-        assert found is not None, "".join(self.lines)
-        return found
-
-    def _find(self, pattern: str) -> re.Match[str] | None:
-        return next((match for line in self.lines if (match := re.search(pattern, line))), None)
-
-    @property
-    def port(self) -> int:
-        return int(self.wait_for(r"Running gRPC ModelServer at 127\.0\.0\.1:(\d+) \.\.\.$")[1])
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-
 @pytest.fixture
 def start(trained: Path) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
@@ -170,12 +50,7 @@ def start(trained: Path) -> Iterator[Callable[..., Process]]:
 
     yield launch
     for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.wait()
-        one._reader.join()
-        assert one.process.stderr is not None
-        one.process.stderr.close()
+        one.end()
 
 
 def test_sigterm_before_the_ports_are_open_ends_it_well_too(
@@ -233,6 +108,8 @@ def test_a_corrupt_version_is_not_served_and_says_why(
     assert server.process.wait(60) == 1
     failure = server.wait_for(r"Failed to start server\. Error: (.*)$")
     assert "model.onnx has SHA-256" in failure[1]
+    assert sum("has SHA-256" in line for line in server.lines) == 1
+    assert not any("retry" in line for line in server.lines)
     assert not any("Traceback" in line for line in server.lines)
 
 

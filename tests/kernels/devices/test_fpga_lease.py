@@ -112,6 +112,24 @@ def test_the_lease_ends_with_a_crash_of_its_holder(opencl: OpenClDevice, tmp_pat
     acquire(opencl, "we", tmp_path).release()
 
 
+def test_swap_refuses_the_model_of_another_server(
+    number: str, options: FpgaOptions, opencl: OpenClDevice
+) -> None:
+    """As docs/fpga.md says: one server's model is not for another to send away."""
+    command = [sys.executable, "-m", "tests.kernels.devices.lease_holder", str(opencl.index)]
+    holder = subprocess.Popen([*command, str(options.lease_folder)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        device = FpgaDevice(number, replace(options, policy=LeasePolicy.SWAP))
+        with pytest.raises(DeviceHeldError, match=rf"held by another server/1 \(process {holder.pid}\)"):
+            device.load(small_network(), LoadOptions(threads=1, model="other/1"))
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
 def test_options_are_written_after_the_device() -> None:
     index, options = parse_detail("1,bitstream=/some/folder,policy=queue,path=channels,queue_timeout_s=2.5")
     assert index == "1"

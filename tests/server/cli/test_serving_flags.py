@@ -27,6 +27,32 @@ def config(*arguments: str) -> ServerConfig:
     return server_config(flags(*arguments))
 
 
+def test_a_user_without_a_home_is_told_of_the_flag_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")  # as pathlib says it
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert config("--model_base_path=/models/m").device.cache is None
+    assert [record.getMessage() for record in caplog.records] == [
+        (
+            "every start compiles the models again, since this user has no home folder, and HOME and XDG_CACHE_HOME are not "
+            "set; name a folder with --cache_dir"
+        )
+    ]
+
+
+def test_so_is_one_whose_cache_is_no_folder(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "accelserve").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert config("--model_base_path=/models/m").device.cache is None
+    assert "--cache_dir" in caplog.text
+
+
 def test_defaults_are_tensorflow_servings() -> None:
     made = config("--model_base_path=/models/m")
     assert made.models[0].name == "default"

@@ -60,13 +60,16 @@ def test_a_whole_file(tmp_path: Path) -> None:
             "Illegal to list model a multiple times in config list",
         ),
         ("model_config_lists {}", "not a tensorflow.serving.ModelServerConfig in text format: 1:1"),
-        ("", "Only ModelConfigList is currently supported"),
+        ("", "models.config lists no models: it is empty; expected model_config_list {"),
+        (" # nothing yet\n", "models.config lists no models: it is empty; expected model_config_list {"),
+        ("custom_model_config {}", "models.config lists no models: it holds a custom_model_config;"),
+        (WHOLE[: len(WHOLE) // 2], "models.config is not a tensorflow.serving.ModelServerConfig in text format: "),
         (
             "model_config_list { config { name: 'a' base_path: '/b' model_version_policy { specific {} } } }",
             "'specific' lists no versions",
         ),
     ],
-    ids=["relative-path", "no-name", "twice", "misspelt", "empty", "specific-nothing"],
+    ids=["relative-path", "no-name", "twice", "misspelt", "empty", "only-a-comment", "custom", "half-written", "specific-nothing"],
 )  # fmt: skip
 def test_faults(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -1,0 +1,150 @@
+"""A small trained network, its repository, and servers of it as processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skimage
+from numpy.typing import NDArray
+
+from accelserve.kernels.ir import (
+    AveragePool,
+    Clip,
+    Conv2d,
+    Dense,
+    DType,
+    Graph,
+    Node,
+    Reshape,
+    Softmax,
+    TensorType,
+    Window,
+)
+from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.models.importing import export_onnx
+
+PHOTOS = sorted((Path(skimage.__file__).parent / "data").glob("*.jpg"))
+SPEC = PreprocessSpec(
+    resize="exact", resize_height=32, resize_width=32, interpolation="bilinear",
+    crop_height=32, crop_width=32, color_order="RGB", mean=(128.0, 128.0, 128.0),
+)  # fmt: skip
+CLASSES = ("galaxy", "rocket", "retina", "coffee")
+
+
+def network() -> Graph:
+    """Convolution, ReLU, pooled features, four classes; random weights."""
+    rng = np.random.default_rng(7)
+
+    def normal(*shape: int, scale: float) -> NDArray[np.float32]:
+        return (rng.standard_normal(shape) * scale).astype(np.float32)
+
+    nodes = (
+        Node("conv", Conv2d(Window(kernel=(3, 3), strides=(2, 2))), ("images", "w", "b"), "c"),
+        Node("relu", Clip(), ("c",), "r"),
+        Node("pool", AveragePool(Window(kernel=(15, 15))), ("r",), "features"),
+        Node("flat", Reshape((1, 16)), ("features",), "f"),
+        Node("fc", Dense(), ("f", "v", "a"), "logits"),
+        Node("softmax", Softmax(1), ("logits",), "probabilities"),
+    )
+    constants = {
+        "w": normal(16, 3, 3, 3, scale=0.02),
+        "b": normal(16, scale=0.1),
+        "v": normal(4, 16, scale=0.5),
+        "a": normal(4, scale=0.1),
+    }
+    return Graph(
+        inputs={"images": TensorType((1, 32, 32, 3), DType.F32)},
+        nodes=nodes,
+        constants=constants,
+        outputs={"probabilities": "probabilities", "features": "features"},
+    )
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "accelserve.server.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def train(folder: Path) -> Path:
+    """The float network as an ONNX file, its labels and photographs beside it."""
+    (folder / "tiny.onnx").write_bytes(export_onnx(network()))
+    (folder / "labels.txt").write_text("\n".join(CLASSES))
+    (folder / "photos").mkdir()
+    for photo in PHOTOS:
+        (folder / "photos" / photo.name).write_bytes(photo.read_bytes())
+    return folder
+
+
+def publish(trained: Path) -> Path:
+    """A repository with version 1 of 'tiny', made by the command."""
+    done = run(
+        "convert", trained / "tiny.onnx", "--name=tiny", f"--repository={trained}/models",
+        f"--calibrate={trained}/photos", f"--labels={trained}/labels.txt", "--tag=owner=tests",
+        "--preprocess", json.dumps(SPEC.to_json()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"published {trained}/models/tiny/1: signatures serving_default, features\n"
+    return trained / "models"
+
+
+class Process:
+    """A server process and what it logged so far."""
+
+    def __init__(self, *flags: str, **settings: Any) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "accelserve.server.cli", "serve", "--grpc_address=127.0.0.1", *flags],
+            stderr=subprocess.PIPE,
+            text=True,
+            **settings,
+        )
+        self.lines: list[str] = []
+        self._grown = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._grown:
+                self.lines.append(line)
+                self._grown.notify_all()
+        with self._grown:
+            self._grown.notify_all()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first line that matches; fails if the process ends without one."""
+        with self._grown:
+            assert self._grown.wait_for(lambda: self._find(pattern) or not self._reader.is_alive(), 120), (
+                self.lines
+            )
+            found = self._find(pattern)
+        assert found is not None, "".join(self.lines)
+        return found
+
+    def _find(self, pattern: str) -> re.Match[str] | None:
+        return next((match for line in self.lines if (match := re.search(pattern, line))), None)
+
+    @property
+    def port(self) -> int:
+        return int(self.wait_for(r"Running gRPC ModelServer at 127\.0\.0\.1:(\d+) \.\.\.$")[1])
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def end(self) -> None:
+        """Kill it if it runs, and let go of what belongs to it."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()

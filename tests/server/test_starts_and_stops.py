@@ -1,0 +1,167 @@
+"""How a server process starts and stops when something is in its way: signals, caches, ports."""
+
+from __future__ import annotations
+
+import re
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.server.serve_process import PHOTOS, Process, publish, train
+
+from accelserve.client import PredictionClient
+
+Start = Callable[..., Process]
+CANNOT_KEEP = "the cache cannot be used"
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def repository() -> Iterator[Path]:
+    """Where another user may read it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield publish(train(Path(folder)))
+
+
+@pytest.fixture
+def start(repository: Path) -> Iterator[Start]:
+    started: list[Process] = []
+
+    def launch(cache: Path, *flags: str, **settings: Any) -> Process:
+        model = (f"--model_base_path={repository}/tiny", "--model_name=tiny")
+        started.append(Process("--port=0", f"--cache_dir={cache}", *model, *flags, **settings))
+        return started[-1]
+
+    yield launch
+    for one in started:
+        one.end()
+
+
+def compiled(server: Process) -> list[str]:
+    """The functions that the serving process compiled itself."""
+    return [match[1] for line in server.lines if (match := re.search(r" compiled (\S+) in [\d.]+ s", line))]
+
+
+def said(server: Process, words: str) -> int:
+    return sum(words in line for line in server.lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_first_compile(start: Start, tmp_path: Path, number: int) -> None:
+    server = start(tmp_path / "cache")
+    server.wait_for("compiling for cpu, once")
+    assert server.stop(number) == 0
+    server.wait_for("stopped while starting")
+    assert not said(server, "loaded tiny/1")
+    assert not list(tmp_path.glob("cache/plans/*"))  # nor did it compile to the end
+
+
+def test_a_signal_ends_a_compile_in_the_serving_process_too(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    server = start(tmp_path / "file" / "cache")
+    server.wait_for(CANNOT_KEEP)
+    assert server.stop() == 0
+    assert not said(server, "loaded tiny/1")
+
+
+TWO_SIGNALS = """
+import os, signal, sys
+from accelserve.server.cli.stop_signals import StoppedWhileStarting, StopSignals
+StopSignals()
+try:
+    signal.raise_signal(signal.Signals[sys.argv[1]])
+except StoppedWhileStarting:
+    signal.raise_signal(signal.Signals[sys.argv[2]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("SIGTERM", "SIGTERM"), ("SIGINT", "SIGINT"), ("SIGTERM", "SIGINT")]
+)
+def test_a_second_signal_while_starting_ends_it_at_once(first: str, second: str) -> None:
+    done = subprocess.run([sys.executable, "-c", TWO_SIGNALS, first, second], timeout=60, check=False)
+    assert done.returncode == -signal.Signals[second]
+
+
+def limited(size: int) -> Callable[[], None]:
+    """No file grows beyond so many bytes, as on a disk that is full."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_cache_that_is_full_costs_one_compile_and_one_warning(start: Start, tmp_path: Path) -> None:
+    room = 4097  # the probe of the cache fits, with its 4 KiB, and machine code does not
+    server = start(tmp_path / "cache", preexec_fn=limited(room))
+    with PredictionClient("127.0.0.1", server.port) as client:
+        client.score_file(PHOTOS[0])
+    assert server.stop() == 0
+    assert said(server, CANNOT_KEEP) == 1
+    functions = compiled(server)
+    assert functions
+    assert len(functions) == len(set(functions))
+    assert not said(server, ": compiled in")  # elsewhere, for nothing
+
+
+def may_run_here(user: int) -> bool:
+    command = [sys.executable, "-c", "import accelserve.server.cli.serving"]
+    try:
+        done = subprocess.run(command, user=user, extra_groups=[], stderr=subprocess.DEVNULL, check=False)
+    except (
+        PermissionError
+    ):  # only root becomes somebody else, and this Python may lie where nobody else reads
+        return False
+    return done.returncode == 0
+
+
+def test_a_cache_that_root_filled_serves_another_user(start: Start, repository: Path) -> None:
+    """As in an image: the build compiles as root, the server runs as nobody."""
+    if not may_run_here(NOBODY):
+        pytest.skip("needs root, and Python where nobody may read it")
+    cache = repository.parent / "baked"
+    assert start(cache).port
+    server = start(cache, user=NOBODY, group=NOBODY, extra_groups=[])
+    assert server.port
+    assert server.stop() == 0
+    assert compiled(server) == []
+    assert not said(server, "compiling")
+    assert not said(server, CANNOT_KEEP)
+
+
+@pytest.mark.parametrize("flag", ["port", "rest_api_port", "metrics_port"])
+def test_a_port_in_use_is_found_before_anything_is_compiled(start: Start, tmp_path: Path, flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = start(tmp_path / "cache", f"--{flag}={port}")
+        assert server.process.wait(60) == 1
+        failure = server.wait_for(r"Failed to start server\. Error: (.*)$")
+    assert failure[1] == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert not said(server, "compiling")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_while_models_load_a_port_is_held_and_closed_and_what_is_kept_can_be_shared(
+    start: Start, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = start(tmp_path / "cache", f"--port={port}", umask=0o027)
+    server.wait_for("compiling for cpu, once")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=20)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    assert server.port == port
+    with PredictionClient("127.0.0.1", port) as client:
+        client.score_file(PHOTOS[0])
+    assert server.stop() == 0
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o640}
+    assert not list((tmp_path / "cache").rglob(".partial-*"))
