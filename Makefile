@@ -126,14 +126,14 @@ csharp-aot: dotnet
 	then echo "$(CSHARP)/artifacts/aot/$$(ls artifacts/aot | grep -v '\.' | head -1)"; \
 	else echo "make: no ahead-of-time build: $$(grep --max-count 1 -o 'error .*' artifacts/aot.log | sed 's/ *\[.*//')" >&2; exit 1; fi
 
-# TensorFlow is half a gigabyte that only one importer needs, so it lives apart.
+# TensorFlow is half a gigabyte that only one importer and the judges of pictures need, so it lives apart.
 .venv-tensorflow/ready: pyproject.toml requirements/constraints.txt
 	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
 	.venv-tensorflow/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,tensorflow]' onnxruntime pytest pytest-timeout hypothesis scikit-image scikit-learn
 	touch $@
 
 test-tensorflow: .venv-tensorflow/ready
-	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py tests/kernels/preprocess/test_gray.py
+	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py tests/kernels/preprocess/test_gray.py tests/kernels/preprocess/test_odd_pictures.py
 
 # What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
 test-soak: setup

@@ -20,11 +20,13 @@ class OddPicture:
     Attributes:
         image_format: as ``InvalidImageError`` names it.
         oddities: what is unusual about it, for whoever reads a failure.
+        is_damaged: a byte was changed, taken out or put in, or the end cut off, wherever that was.
         data: the file.
     """
 
     image_format: str
     oddities: tuple[str, ...]
+    is_damaged: bool
     data: bytes
 
 
@@ -34,9 +36,10 @@ def odd_picture(number: int) -> OddPicture:
     image_format = list(_WRITERS)[number % len(_WRITERS)]
     oddities: list[str] = []
     data = _WRITERS[image_format].write(chance, oddities)
-    if chance.random() < 0.15:
+    is_damaged = chance.random() < 0.15
+    if is_damaged:
         data = _damaged(chance, data, oddities)
-    return OddPicture(image_format, tuple(oddities), data)
+    return OddPicture(image_format, tuple(oddities), is_damaged, data)
 
 
 def _damaged(chance: random.Random, data: bytes, oddities: list[str]) -> bytes:

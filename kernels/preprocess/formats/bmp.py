@@ -12,8 +12,10 @@ import struct
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from accelserve.kernels.preprocess.errors import InvalidImageError
+from accelserve.kernels.preprocess.formats.pillow import looked_up
 from accelserve.kernels.preprocess.limits import ImageLimits
 
 Pixels = npt.NDArray[np.uint8]
@@ -21,6 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 _LEAST_BYTES = 32
 _FILE_HEADER_BYTES = 14
 _PALETTE_BITS = 8
+_LAYOUTS = {1: ("L", "L"), 3: ("RGB", "BGR"), 4: ("RGB", "BGRX")}
 _ENTRY_BYTES = 4  # blue, green, red, unused
 
 
@@ -51,17 +54,25 @@ def decode_bmp(data: bytes, limits: ImageLimits) -> Pixels:
             "BMP",
             f"got {len(data)} bytes, expected {expected}: {offset} before the rows and {row_bytes} for each.",
         )
-    rows = np.frombuffer(data, np.uint8, offset=offset).reshape(abs(height), row_bytes)
-    samples = rows[:, : channels * width].reshape(abs(height), width, channels)
-    if height > 0:
-        samples = samples[::-1]
+    mode, layout = _LAYOUTS[channels]
+    # Pillow's unpacker; it is several times as fast as numpy where bytes change their order
+    picture = Image.frombytes(
+        mode,
+        (width, abs(height)),
+        memoryview(data)[offset:],
+        "raw",
+        layout,
+        row_bytes,
+        -1 if height > 0 else 1,
+    )
+    samples: Pixels = np.array(picture)
     if channels > 1:
-        return np.ascontiguousarray(samples[..., 2::-1])
+        return samples
     if bits != _PALETTE_BITS:
-        return np.repeat(samples, 3, axis=2)
+        return np.repeat(samples[..., None], 3, axis=2)
     if data[30:34].strip(b"\0"):
         raise InvalidImageError("BMP", "its rows are compressed; save it uncompressed.")
-    return _palette(data, _FILE_HEADER_BYTES + info_bytes, offset)[samples[..., 0]]
+    return looked_up(samples, _palette(data, _FILE_HEADER_BYTES + info_bytes, offset))
 
 
 def _palette(data: bytes, start: int, end: int) -> Pixels:

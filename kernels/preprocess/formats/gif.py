@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import GifImagePlugin
 
 from accelserve.kernels.preprocess.errors import InvalidImageError
-from accelserve.kernels.preprocess.formats.pillow import opened
+from accelserve.kernels.preprocess.formats.pillow import looked_up, opened
 from accelserve.kernels.preprocess.limits import ImageLimits
 
 Pixels = npt.NDArray[np.uint8]
@@ -76,14 +76,26 @@ def decode_gif(data: bytes, limits: ImageLimits) -> Pixels:
     colors = first.colors if first.colors is not None else table
     if colors is None:
         raise InvalidImageError("GIF", "its first frame has no colour table.")
-    canvas = np.zeros((height, width, 3), np.uint8)
     indices = _indices(first)[: max(height - first.top, 0), : max(width - first.left, 0)]
-    seen = np.ones(indices.shape, np.bool_) if first.transparent is None else indices != first.transparent
-    if np.any(indices[seen] >= len(colors)):
-        raise InvalidImageError("GIF", f"a pixel's index is beyond its table of {len(colors)} colours.")
+    canvas = np.zeros((height, width, 3), np.uint8)
     rows, columns = indices.shape
-    canvas[first.top : first.top + rows, first.left : first.left + columns][seen] = colors[indices[seen]]
+    canvas[first.top : first.top + rows, first.left : first.left + columns] = _looked_up(
+        indices, colors, first
+    )
     return canvas
+
+
+def _looked_up(indices: Pixels, colors: Pixels, frame: _Frame) -> Pixels:
+    """Colours [rows, columns, 3] of indices; what is transparent is black."""
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(colors)] = colors
+    if frame.transparent is not None:
+        table[frame.transparent] = 0
+    if indices.size and indices.max() >= len(colors):
+        beyond = indices >= len(colors)
+        if np.any(beyond if frame.transparent is None else beyond & (indices != frame.transparent)):
+            raise InvalidImageError("GIF", f"a pixel's index is beyond its table of {len(colors)} colours.")
+    return looked_up(indices, table)
 
 
 def _color_table(data: bytes, flags: int, position: int) -> tuple[Pixels | None, int]:

@@ -17,6 +17,8 @@ from accelserve.kernels.preprocess.color import rgb_of_cmyk
 from accelserve.kernels.preprocess.errors import InvalidImageError
 from accelserve.kernels.preprocess.formats.jpeg_planes import samples_of_rare_sampling
 from accelserve.kernels.preprocess.formats.jpeg_segments import (
+    LOSSLESS,
+    SOS,
     JpegHeader,
     read_header,
     scans_until_the_end,
@@ -52,25 +54,47 @@ def decode_jpeg(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
     Raises:
         ImageError: it cannot be decoded, is cut short, or claims too much.
     """
-    header = read_header(data)
-    limits.check("JPEG", header.width, header.height)
-    # FF DA is the start of a scan wherever it stands outside of application segments: this counts at least all scans
-    if data.count(b"\xff\xda") > limits.max_jpeg_scans:
-        _require_the_end(data, header, limits)
-    if len(header.factors) == 4:
-        if order == "GRAY":
-            raise InvalidImageError("JPEG", "a picture of four inks has no luma to be read as grey.")
-        samples = _samples(data, header, "CMYK", limits)
-        rgb = rgb_of_cmyk(samples, inverted=header.adobe_transform is not None)
-        return rgb if order == "RGB" else np.ascontiguousarray(rgb[..., ::-1])
-    return _samples(data, header, order, limits)
+    four_inks = _checked(data, limits)
+    if not four_inks:
+        return _samples(data, order, limits)
+    if order == "GRAY":
+        raise InvalidImageError("JPEG", "a picture of four inks has no luma to be read as grey.")
+    samples = _samples(data, "CMYK", limits)
+    rgb = rgb_of_cmyk(samples, inverted=read_header(data).adobe_transform is not None)
+    return rgb if order == "RGB" else np.ascontiguousarray(rgb[..., ::-1])
 
 
-def _samples(data: bytes, header: JpegHeader, colorspace: str, limits: ImageLimits) -> Pixels:
+def _checked(data: bytes, limits: ImageLimits) -> bool:
+    """Whether the picture has four components; ImageError for one that is not to be decoded."""
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        four_inks = space in ("CMYK", "YCCK")
+    except (ValueError, KeyError):  # whatever the reason, here it is looked at more closely
+        header = read_header(data)
+        height, width, four_inks = header.height, header.width, len(header.factors) == 4
+    limits.check("JPEG", int(width), int(height))
+    # Wherever these stand outside of application segments they are markers, so there are at most so many.
+    scans, lossless = _occurrences(data, SOS, LOSSLESS)
+    if scans > limits.max_jpeg_scans:
+        _require_the_end(data, read_header(data), limits)
+    if lossless:  # TurboJPEG decodes it and TensorFlow does not
+        read_header(data)
+    return four_inks
+
+
+def _occurrences(data: bytes, *codes: int) -> tuple[int, ...]:
+    """How often each code stands behind an FF; ``bytes.count`` takes a quarter as long as decoding does."""
+    every = np.frombuffer(data, np.uint8)
+    behind = every[np.flatnonzero(every[:-1] == 0xFF) + 1]
+    return tuple(int(np.count_nonzero(behind == code)) for code in codes)
+
+
+def _samples(data: bytes, colorspace: str, limits: ImageLimits) -> Pixels:
     try:
         return _decompressed(data, colorspace, strict=True)
     except ValueError as error:
         problem = str(error)
+    header = read_header(data)
     if _RARE_SAMPLING not in problem:
         if not _is_among(problem, _WARNINGS_ABOUT_THE_HEADER + _HARMLESS_WARNINGS):
             raise _undecodable(data, problem)

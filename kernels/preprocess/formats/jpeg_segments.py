@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from accelserve.kernels.preprocess.errors import InvalidImageError
 
-SOI, EOI, SOS, APP0, APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
+SOI, EOI, SOS, LOSSLESS, APP0, APP14 = 0xD8, 0xD9, 0xDA, 0xC3, 0xE0, 0xEE
 
 # A marker is FF and a code; FF may be repeated before it, and FF 00 is data. Searched for rather than expected, since
 # libjpeg passes over whatever stands between two segments.

@@ -1,4 +1,4 @@
-"""Pillow's readers, by class, and what they raise as one error."""
+"""What several formats ask of Pillow: a reader by its class, with one error for all that it raises, and a palette."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from accelserve.kernels.preprocess.errors import ImageError, InvalidImageError
 
+Pixels = npt.NDArray[np.uint8]
 Picture = TypeVar("Picture", bound=Image.Image)
 
 
@@ -38,3 +41,20 @@ def opened(reader: Callable[[io.BytesIO], Picture], image_format: str, data: byt
         raise InvalidImageError(image_format, f"the file does not decode: {error}.") from error
     except (struct.error, zlib.error, MemoryError, Warning, Image.DecompressionBombError) as error:
         raise InvalidImageError(image_format, f"the file does not decode: {error}.") from error
+
+
+def looked_up(indices: Pixels, table: Pixels) -> Pixels:
+    """The colours of indices, several times as fast as numpy looks them up.
+
+    Args:
+        indices: uint8 [rows, columns].
+        table: uint8 [256, 3].
+
+    Returns:
+        uint8 [rows, columns, 3], C-contiguous.
+    """
+    if not indices.size:
+        return np.zeros((*indices.shape, 3), np.uint8)
+    picture = Image.fromarray(np.ascontiguousarray(indices))
+    picture.putpalette(table.tobytes())
+    return np.array(picture.convert("RGB"))
