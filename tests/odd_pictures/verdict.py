@@ -34,7 +34,7 @@ _REFUSED_ON_PURPOSE = {
         "without the end marker",
     ),
     "PNG": ("incorrect data check", "without a complete IHDR chunk"),
-    "GIF": ("does not decode", "code size is 0"),
+    "GIF": ("does not decode", "code size is below 2"),
     "BMP": ("its rows are compressed",),
     "WebP": ("does not decode",),
 }

@@ -23,7 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 
 _IMAGE, _EXTENSION = 0x2C, 0x21
 _GRAPHIC_CONTROL = 0xF9
-_LARGEST_CODE_SIZE = 8
+_LEAST_CODE_SIZE, _LARGEST_CODE_SIZE = 2, 8
 _GREY_RAMP = bytes(level for level in range(256) for _ in range(3))
 
 
@@ -171,8 +171,8 @@ def _end_of_blocks(data: bytes, position: int) -> int:
 
 def _indices(frame: _Frame) -> Pixels:
     """The frame's samples, uint8 [height, width]: decoded as a file of its own whose colours are shades of grey."""
-    if not frame.compressed[0]:
-        raise InvalidImageError("GIF", "the first frame's code size is 0.")
+    if frame.compressed[0] < _LEAST_CODE_SIZE:
+        raise InvalidImageError("GIF", "the first frame's code size is below 2.")
     screen = struct.pack("<HHBBB", frame.width, frame.height, 0xF7, 0, 0)
     descriptor = struct.pack("<HHHHB", 0, 0, frame.width, frame.height, 0x40 if frame.interlaced else 0)
     alone = b"GIF89a" + screen + _GREY_RAMP + b"\x2c" + descriptor + frame.compressed + b";"
