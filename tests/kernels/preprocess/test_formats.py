@@ -61,7 +61,7 @@ def test_a_jpeg_with_an_odd_header_that_is_cut_short_is_refused(name: str, kept:
 def test_stray_bytes_before_the_cut_hide_nothing() -> None:
     """libjpeg reports its first warning alone, and that would be about the stray bytes."""
     data, _ = FILES["restart-markers.jpg"]
-    marker, later = (data.index(code, data.index(b"\xff\xda")) for code in (b"\xff\xd0", b"\xff\xd2"))
+    marker, later = (data.index(code, data.index(b"\xff\xda")) for code in (b"\xff\xd1", b"\xff\xd3"))
     with pytest.raises(InvalidImageError, match=r"without the end marker"):
         decode_image(data[:marker] + b"zz" + data[marker:later])
 
