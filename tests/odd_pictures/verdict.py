@@ -71,7 +71,7 @@ def ours(data: bytes, order: ColorOrder = "RGB") -> Answer:
 
 def tensorflows(data: bytes, channels: int = 3) -> Answer:
     """What TensorFlow's ``decode_image`` says."""
-    import tensorflow as tf  # type: ignore[import-untyped]
+    import tensorflow as tf
 
     try:
         return Answer(np.asarray(tf.io.decode_image(data, channels=channels, expand_animations=False)))

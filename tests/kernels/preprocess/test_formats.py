@@ -16,6 +16,7 @@ import pytest
 from accelserve.kernels.preprocess import ImageError, ImageLimits, InvalidImageError, decode_image
 from tests.kernels.preprocess.test_decode import FILES
 from tests.odd_pictures import bmp, gif, jpeg, webp
+from tests.odd_pictures.bits import BitWriter
 
 JPEG, EXPECTED = FILES["420.jpg"]
 BEHIND_APP0 = 4 + int.from_bytes(JPEG[4:6], "big")
@@ -168,7 +169,7 @@ def gif_file(screen: tuple[int, int], *frames: bytes, table: bytes = bytes(range
 def frame(left: int, top: int, width: int, height: int, index: int, transparent: int | None = None) -> bytes:
     control = b"" if transparent is None else b"\x21\xf9\x04\x01\0\0" + bytes([transparent]) + b"\0"
     codes: list[int] = []
-    gif_codes = gif.BitWriter()
+    gif_codes = BitWriter()
     for _ in range(width * height):
         codes += [16, index]
     for code in [*codes, 17]:
