@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from accelserve.kernels.preprocess import decode_image
 from accelserve.protos import inference
 from accelserve.protos.services import InferenceService, UnaryMethod
 from accelserve.server.core.policy import Everything
-from accelserve.server.rpc.inference.pictures import bitmap, gray_png
+from accelserve.server.rpc.inference.pictures import bitmap, encoded_pictures, gray_png
 
 Serve = Callable[..., SimpleNamespace]
 Request = inference.ModelInferRequest
@@ -144,6 +145,20 @@ def test_grey_pixels_travel_as_they_are(height: int, width: int, seed: int) -> N
     with Image.open(io.BytesIO(gray_png(pixels))) as picture:
         assert picture.mode == "L"
         np.testing.assert_array_equal(np.asarray(picture), pixels[..., 0])
+
+
+def test_zeros_behind_a_file_are_padding_and_zeros_of_the_file_are_not() -> None:
+    """Rows of a batch are as long as the longest; a BMP or WebP may itself end with a zero."""
+    black = bitmap(np.zeros((3, 2, 3), np.uint8))
+    webp = io.BytesIO()
+    Image.new("RGB", (3, 2), (200, 60, 20)).save(webp, "WEBP", lossless=True)
+    files = [black, webp.getvalue(), DIM]
+    longest = max(map(len, files)) + 7
+    rows = np.array([list(file.ljust(longest, b"\0")) for file in files], np.uint8)
+    sent = encoded_pictures("images", rows)
+    assert sent[0] == black
+    for file, arrived in zip(files, sent, strict=True):
+        np.testing.assert_array_equal(decode_image(arrived), decode_image(file))
 
 
 def test_a_photograph_as_pixels_is_the_photograph(serve: Serve, photo: bytes) -> None:
