@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.ir import Graph, Quantize, TensorType
 from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.models.answers import check_outputs
 from accelserve.models.architecture_facts import detection_preset, published_labels
 from accelserve.models.detection import DetectionStage, detection_document, detection_stage
 from accelserve.models.errors import ConversionError
@@ -147,7 +148,7 @@ def convert_imported(
     check_destination(options.repository, options.name)
     spec = options.preprocess or _own_preprocessing(imported)
     (kind,) = _checked_input(imported.graph, spec)
-    _check_outputs(imported.graph)
+    check_outputs(imported)
     stage = _detection(imported, spec, options)
     labels = _labels(imported, stage, options)
     pictures = _pictures(options)
@@ -249,17 +250,6 @@ def _channels_advice(channels: int, spec: PreprocessSpec) -> str:
             'for a network that reads grey, set "color_order" to "GRAY", and one number as "mean" and "scale"'
         )
     return '"color_order": "GRAY" is for networks of one channel; this one needs "RGB" or "BGR"'
-
-
-def _check_outputs(graph: Graph) -> None:
-    for name, value in graph.outputs.items():
-        kind = graph.type_of(value)
-        if kind.shape[:1] != (1,):
-            raise ConversionError(
-                f"output '{name}' is {kind} for one image; its first axis must be the batch, or the answers to several "
-                "images could not be told apart. Export the network with the batch kept (in PyTorch flatten(1) or "
-                "reshape(x.shape[0], ...) instead of squeeze() or view(-1, ...))"
-            )
 
 
 def _pictures(options: ConvertOptions) -> Pictures | None:

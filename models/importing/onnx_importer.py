@@ -51,6 +51,7 @@ class ImportedModel:
             NHWC, whatever they are in the file; outputs have the file's names and shapes.
         input_layouts: input name -> ``NCHW`` or ``NHWC``, as in the file; other inputs are absent.
         integer_inputs: names of inputs that are integers in the file and that it makes floats of: float32 here.
+        of_batches: whether the file is for several images at once: its batch is open, or fixed at more than one.
         sha256: of the file, hexadecimal.
         opset: of the file.
         producer: the exporter that wrote it.
@@ -64,6 +65,7 @@ class ImportedModel:
     producer: str
     metadata: Mapping[str, str]
     integer_inputs: frozenset[str] = frozenset()
+    of_batches: bool = False
 
 
 def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> ImportedModel:
@@ -84,7 +86,14 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
         graph = importer.graph()
     integers = frozenset(importer.integer_inputs)
     return ImportedModel(
-        graph, importer.layouts, file.sha256, file.opset, file.producer, file.metadata, integers
+        graph,
+        importer.layouts,
+        file.sha256,
+        file.opset,
+        file.producer,
+        file.metadata,
+        integers,
+        importer.of_batches,
     )
 
 
@@ -100,6 +109,7 @@ class _Importer:
                 readers.setdefault(value, []).append(node)
         self._check_names(options)
         self._batch = 1
+        self.of_batches = False
         types = {}
         for given in file.inputs:
             if given.name not in readers and given.name not in file.outputs:
@@ -112,7 +122,7 @@ class _Importer:
             types[given.name] = TensorType(tuple(shape[axis] for axis in order), dtype)
             self._values[given.name] = Tensor(given.name, shape, order)
         reserved = {value for node in file.nodes for value in node.outputs}
-        self._scope = Scope(types, frozenset(reserved), self._batch)
+        self._scope = Scope(types, frozenset(reserved), self._batch, of_batches=self.of_batches)
         self._unsupported: dict[str, tuple[str, str]] = {}
 
     def graph(self) -> Graph:
@@ -254,6 +264,7 @@ class _Importer:
                 self._file.source,
                 f"input '{given.name}' has no shape; give one (--input-shape NAME=1,224,224,3)",
             )
+        self.of_batches |= shape[0] != 1
         if shape[0] is not None:
             self._batch = max(self._batch, shape[0])
         sizes = (1, *(0 if size is None else size for size in shape[1:]))

@@ -166,6 +166,13 @@ class Call:
             raise UnsupportedFormError(f"on a tensor of rank {len(tensor.shape)}; only images (rank 4) are")
         return self.scope.arranged(tensor, IMAGE)
 
+    def refuse_across_images(self, x: Tensor, axis: int) -> None:
+        """Refused if the file is for several images at once and ONNX's ``axis`` counts them, of which one is here."""
+        if self.scope.of_batches and axis == 0 and len(x.shape) > 1 and x.shape[0] == 1:
+            raise UnsupportedFormError(
+                "across the images of a batch, whose answers would depend on each other"
+            )
+
     def axis(self, axis: int, rank: int) -> int:
         """An axis counted from the front."""
         if not -rank <= axis < rank:

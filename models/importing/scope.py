@@ -15,13 +15,20 @@ class Scope:
     """Collects nodes and constants; every name it gives is unique."""
 
     def __init__(
-        self, inputs: Mapping[str, TensorType], reserved: frozenset[str] = frozenset(), batch: int = 1
+        self,
+        inputs: Mapping[str, TensorType],
+        reserved: frozenset[str] = frozenset(),
+        batch: int = 1,
+        *,
+        of_batches: bool = False,
     ) -> None:
         """Numbered names that are made up here keep clear of ``reserved``, the names of the file's values.
 
-        ``batch`` is the number of images that the file fixes its input to; here it is one image.
+        ``batch`` is the number of images that the file fixes its input to; here it is one image. ``of_batches`` says that
+        the file is for several: its batch is open, or fixed at more than one.
         """
         self.batch = batch
+        self.of_batches = of_batches
         self._inputs = dict(inputs)
         self._nodes: list[Node] = []
         self._constants: dict[str, Array] = {}
@@ -81,7 +88,8 @@ class Scope:
         permutation = tuple(tensor.order.index(axis) for axis in order)
         shape = tuple(tensor.base[axis] for axis in order)
         moved = [p for p in permutation if self._types[tensor.value].shape[p] > 1]
-        op: Op = Reshape(shape) if moved == sorted(moved) else Transpose(permutation)
+        # A Reshape does not tell axes of size 1 apart; the first one counts images, which must not get lost.
+        op: Op = Reshape(shape) if moved == sorted(moved) and permutation[0] == 0 else Transpose(permutation)
         return self._step(op, tensor.value, "arranged")
 
     def _reshaped(self, tensor: Tensor, target: tuple[int, ...], order: Order) -> str:

@@ -70,6 +70,8 @@ def reduce_image(call: Call) -> Tensor:
     given = set(reduced_axes(call, rank))
     if not given:
         return tensor  # noop_with_empty_axes
+    if 0 in given:
+        call.refuse_across_images(tensor, 0)
     axes = {axis for axis in given if tensor.shape[axis] > 1}
     spatial = set(tensor.order[1:3]) if rank == 4 else set()
     if rank != 4 or not axes <= spatial:

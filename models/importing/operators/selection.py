@@ -10,6 +10,8 @@ from accelserve.models.importing.values import IMAGE, Known, Tensor
 
 # An index vector this long is a table lookup, not a choice of channels.
 _MOST_PICKED = 64
+# How exporters write the end of an axis of any size.
+_WHATEVER_SIZE = 2**31 - 1
 
 
 @operator("Concat", operands=None, reads="axis")
@@ -53,6 +55,8 @@ def slice_axes(call: Call) -> Tensor:
         at = x.order.index(call.axis(axis, len(ours)))
         if stride < 1:
             raise UnsupportedFormError(f"with step {stride}")
+        if (begin, stride) != (0, 1) or (end < _WHATEVER_SIZE and end != call.scope.batch):
+            call.refuse_across_images(x, call.axis(axis, len(ours)))
         first, last, _ = slice(begin, end).indices(ours[at])
         start[at], stop[at], step[at] = first, max(first, last), stride
     if all(a < b for a, b in zip(start, stop, strict=True)):
@@ -89,6 +93,7 @@ def gather(call: Call) -> Tensor:
     """A few constant indices of one axis: a channel, or channels in another order."""
     x = call.settled(0)
     axis = call.axis(call.int_attribute("axis", 0), len(x.shape))
+    call.refuse_across_images(x, axis)
     indices = call.known(1, "indices")
     size = x.shape[axis]
     picked = [int(i) % size for i in np.atleast_1d(indices).ravel() if -size <= int(i) < size]
