@@ -145,9 +145,10 @@ def _integer_layer(
     output: str,
     residual: tuple[str, QuantParams] | None = None,
 ) -> Replacement:
-    # Several Quantize nodes may read one layer; the value they make tells the integer nodes apart.
+    # Several Quantize nodes may read one layer, or its Clip; the value they make tells the integer nodes apart.
     name = layer.node.name
-    if not index.used_once(layer.node.output):
+    read = (layer.node.output, *([] if tail is None else index.producers[output].inputs[:1]))
+    if not all(index.used_once(value) for value in read):
         name = index.unused(f"{name}/{output}")
     first_scale = layer.intermediate or (tail.params if tail else None)
     window, groups, weights = _as_convolution(layer)

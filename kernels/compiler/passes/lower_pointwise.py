@@ -60,7 +60,7 @@ def _sum(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement
         Residual(zero_point=p.zero_point, multiplier=ratio(p.scale, tail.params.scale)) for _, p in (a, b)
     ]
     op = QAdd(terms[0], terms[1], tail.params.zero_point, tail.low, tail.high)
-    return Replacement((Node(source.name, op, (a[0], b[0]), node.output),))
+    return Replacement((Node(_name(index, source, node), op, (a[0], b[0]), node.output),))
 
 
 def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacement | None:
@@ -98,7 +98,14 @@ def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacemen
     window = source.op.window
     cells = window.kernel[0] * window.kernel[1]
     divisors = np.full(cells + 1, cells) if source.op.count_padding else np.maximum(np.arange(cells + 1), 1)
-    name = index.unused(f"{source.name}/multiplier")
+    name = _name(index, source, node)
+    constant = index.unused(f"{name}/multiplier")
     multiplier = (x[1].scale / (tail.params.scale * divisors)).astype(np.float32)
     op = QAveragePool(window, x[1].zero_point, tail.params.zero_point)
-    return Replacement((Node(source.name, op, (x[0], name), node.output),), {name: multiplier})
+    return Replacement((Node(name, op, (x[0], constant), node.output),), {constant: multiplier})
+
+
+def _name(index: GraphIndex, source: Node, node: Node) -> str:
+    """The source's name, but for a source that is quantised more than once and becomes as many nodes."""
+    once = all(len(index.consumers[value]) == 1 for value in (source.output, node.inputs[0]))
+    return source.name if once else f"{source.name}/{node.output}"

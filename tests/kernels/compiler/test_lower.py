@@ -8,7 +8,7 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.devices.reference_ops import EVALUATORS
-from accelserve.kernels.ir import Graph
+from accelserve.kernels.ir import Array, Graph
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 
@@ -179,3 +179,28 @@ def test_a_float_graph_comes_back_as_it_is() -> None:
     y = net.add(ir.Conv2d(ir.Window(kernel=(1, 1))), "images", weights)
     graph = net.graph(y=y)
     assert lower(graph).graph is graph
+
+
+def test_a_sum_and_a_mean_that_are_quantised_twice_become_two_nodes_each() -> None:
+    """The names of nodes and of packed multipliers must not meet."""
+    scales = {
+        name: np.array(value, np.float32) for name, value in (("s", 0.1), ("fine", 0.05), ("coarse", 0.2))
+    }
+    constants: dict[str, Array] = {**scales, "z": np.array(7, np.uint8)}
+    nodes = [ir.Node("x", ir.Dequantize(), ("in", "s", "z"), "x")]
+    nodes += [
+        ir.Node("sum", ir.Add(), ("x", "x"), "sum"),
+        ir.Node("mean", ir.AveragePool(ir.Window(kernel=(2, 2))), ("x",), "mean"),
+    ]
+    outputs = {}
+    for source in ("sum", "mean"):
+        for scale in ("fine", "coarse"):
+            name = outputs[f"{source} {scale}"] = f"{source}/{scale}"
+            nodes.append(ir.Node(name, ir.Quantize(), (source, scale, "z"), name))
+    graph = Graph({"in": ir.TensorType((1, 4, 4, 3), ir.DType.U8)}, tuple(nodes), constants, outputs)
+    lowered = lower(graph).graph
+    assert sorted(node.op.label for node in lowered) == ["QAdd", "QAdd", "QAveragePool", "QAveragePool"]
+    feeds = {"in": np.random.default_rng(0).integers(0, 256, (1, 4, 4, 3)).astype(np.uint8)}
+    literal, found = evaluate(graph, feeds), evaluate(lowered, feeds)
+    for name, array in literal.items():
+        assert np.abs(array.astype(int) - found[name]).max() <= 1, name
