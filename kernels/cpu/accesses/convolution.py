@@ -153,11 +153,11 @@ def convolve(record: Record) -> Iterator[Access]:
     pixels = (of.rows, f.ROW_STEP), (of.width, f.PIXEL_STEP)
     yield from _window(record, pixels, of.segments, of.dots * of.full.group, of.full.unroll * of.full.group)
     if of.full.op == "split2d":
-        yield from _repairs(record, of)
+        yield from repairs(record, of)
     yield from constants_and_results(record, of)
 
 
-def _repairs(record: Record, of: Tiles) -> Iterator[Access]:
+def repairs(record: Record, of: Tiles) -> Iterator[Access]:
     """Steps beyond the main loop, on activations of the window that it has read."""
     count, group, lanes = record.number(f.REPAIRS), of.full.group, instruction_set(of.full.isa).lanes
     panels, pitch = record.positive(f.PANELS), record.number(f.PARAMETER_BYTES)

@@ -5,11 +5,14 @@ one sign and a sum beyond 128. Of such a pair one weight gives the excess away, 
 step on the same four activations, for a vector of output channels, kept in a list behind the panel's weights. Trained
 networks have few such pairs (weights have long tails), networks of bell-shaped weights many; so the repairs are counted
 when a layer is planned, and it is computed so where that is the faster way.
+
+Which channels are a pair is free: a 1x1 layer may copy its input with channels in another order, within blocks of 64,
+which takes no longer than widening it and leaves a third of the repairs where outputs are few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,17 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.convolution.layer import Layer
+from accelserve.kernels.cpu.convolution.pairing import MOST_SUM, matched
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
-from accelserve.kernels.cpu.lowering import Field, Step
+from accelserve.kernels.cpu.convolution.widened import CopiedConvolution, CopiedLayer, convolve_widened
+from accelserve.kernels.cpu.lowering import Code, Context, Field, Step
 from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels.permute import BLOCK, emit_permute, shuffle_table
+from accelserve.kernels.ir import Node
 
-MOST_SUM = 128
-"""Of the weights of a pair: 255 * 128 < 2**15."""
 MOST_BYTES = 96 << 10
 """Of an item's input."""
 _MACS_A_CYCLE, _WIDENED_MACS_A_CYCLE = 30.0, 25.0
 """What the two ways reach on operands in near caches (measured on Zen 3 and 4)."""
-_WIDENED_BYTES_A_CYCLE = 8.0
+_COPIED_BYTES_A_CYCLE = 7.0
+_FEW_REPAIRS = 0.06
+"""Of the steps; so few are not worth a copy."""
 _STREAMED_BYTES_A_CYCLE = 6.0
 """Of weights, which are read once for all pixels of a layer, from far caches or memory."""
 
@@ -41,9 +48,11 @@ def excess_of(weights: NDArray[np.int8]) -> NDArray[np.int8]:
 class SplitConvolution(TiledConvolution):
     """Lowers one layer of one group, whose output channels fill vectors."""
 
+    most_unrolled = 1
+    """LLVM keeps all sums in registers only where a turn has one dot product of each."""
+
     def __init__(self, layer: Layer) -> None:
-        # LLVM keeps all sums in registers only where a turn has one dot product of each.
-        super().__init__(layer, layer.context.isa.split or layer.context.isa, op="split2d", most_unrolled=1)
+        super().__init__(layer, layer.context.isa.split or layer.context.isa, "split2d")
 
     @staticmethod
     def suits(layer: Layer) -> bool:
@@ -51,14 +60,10 @@ class SplitConvolution(TiledConvolution):
         return bool(layer.op.groups == 1 and layer.k % layer.context.isa.lanes == 0)
 
     @property
-    def pays(self) -> bool:
-        """Whether the layer is faster so than on widened activations, by its count of repairs."""
-        pixels, share = self.tiling.rows * self.tiling.width, self.share
-        streamed = 1 / (_STREAMED_BYTES_A_CYCLE * pixels)
-        products = self.layer.k * self.layer.r * self.layer.s
-        here = (1 + share) / _MACS_A_CYCLE + (1 + share) * streamed
-        widened = 1 / _WIDENED_MACS_A_CYCLE + 1 / (_WIDENED_BYTES_A_CYCLE * products) + 2 * streamed
-        return bool(here < widened)
+    def cycles_a_mac(self) -> float:
+        """What a multiply-accumulate takes about, by the count of repairs."""
+        pixels = self.tiling.rows * self.tiling.width
+        return (1 + self.share) * (1 / _MACS_A_CYCLE + 1 / (_STREAMED_BYTES_A_CYCLE * pixels))
 
     def _pairs(self, first: int, last: int) -> NDArray[np.int8]:
         """Weights of output channels ``first`` to ``last`` in the kernels' order: [channels, segments, dots, 2, 2]."""
@@ -152,3 +157,67 @@ class SplitConvolution(TiledConvolution):
         }
         repaired = self.tiling.rows * self.tiling.width * repairs * vector_bytes
         return replace(made, fields=fields, executed_macs=(made.executed_macs or 0) + repaired)
+
+
+class PermutedLayer(CopiedLayer):
+    """A 1x1 layer whose input channels change places while they are copied, in blocks of 64."""
+
+    element, width = 1, BLOCK
+
+    def __init__(self, node: Node, context: Context) -> None:
+        super().__init__(node, context)
+        self._order = matched(self.weights.reshape(self.k, -1), context.isa.lanes, BLOCK)
+        self.weights = self.weights[..., self._order]
+
+    @staticmethod
+    def suits(layer: Layer) -> bool:
+        """Whether the channels are whole blocks, and few enough outputs share their order."""
+        blocks = layer.op.window.kernel == (1, 1) and layer.per_group % BLOCK == 0
+        return SplitConvolution.suits(layer) and blocks and layer.k <= layer.per_group
+
+    def copy_kernel(self) -> Code:
+        """See ``CopiedLayer``."""
+        return self.context.kernel(f"permute__{self.context.isa.name}", emit_permute)
+
+    def source_fields(self) -> dict[int, Field]:
+        """See ``CopiedLayer``."""
+        return {**super().source_fields(), f.SHUFFLES: self.context.pack(shuffle_table(self._order))}
+
+
+class PermutedConvolution(SplitConvolution, CopiedConvolution):
+    """Lowers one layer, with channels paired so that few pairs have to be repaired."""
+
+    function = convolve_widened
+    copy_name = "permuted"
+
+    def __init__(self, layer: PermutedLayer) -> None:
+        super().__init__(layer)
+
+    @property
+    def cycles_a_mac(self) -> float:
+        """See ``SplitConvolution``."""
+        return float(super().cycles_a_mac + 1 / (_COPIED_BYTES_A_CYCLE * self.layer.k))
+
+    def most_tiles(self) -> int:
+        """See ``CopiedConvolution``."""
+        return CopiedConvolution.most_tiles(self)
+
+
+def widened_cycles_a_mac(layer: Layer) -> float:
+    """The same of a layer on widened activations."""
+    rows, columns = layer.output_size
+    copied = 1 / (_COPIED_BYTES_A_CYCLE * layer.k * layer.r * layer.s)
+    return float(1 / _WIDENED_MACS_A_CYCLE + copied + 2 / (_STREAMED_BYTES_A_CYCLE * rows * columns))
+
+
+def by_bytes(layer: Layer) -> Sequence[Step] | None:
+    """The steps of a layer by products of bytes; None where widened activations are faster."""
+    if not SplitConvolution.suits(layer):
+        return None
+    as_it_lies = SplitConvolution(layer)
+    cost = as_it_lies.cycles_a_mac
+    if as_it_lies.share > _FEW_REPAIRS and PermutedLayer.suits(layer):
+        permuted = PermutedConvolution(PermutedLayer(layer.node, layer.context))
+        if permuted.cycles_a_mac < min(cost, widened_cycles_a_mac(layer)):
+            return permuted.steps()
+    return (as_it_lies.step(),) if cost < widened_cycles_a_mac(layer) else None

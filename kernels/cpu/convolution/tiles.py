@@ -152,19 +152,21 @@ class TiledConvolution:
         layer: what is lowered.
         isa: how to multiply; the context's instruction set or a form of it.
         op: the first part of its kernels' names.
-        most_unrolled: dot products a turn of the innermost loop.
+
+    Attributes:
+        function: the step.
+        most_unrolled: dot products a turn of the innermost loop, at most.
     """
 
     function: ClassVar[Compiled] = convolve
+    most_unrolled: ClassVar[int] = MOST_UNROLLED
 
-    def __init__(
-        self, layer: Layer, isa: InstructionSet, op: str = "conv2d", most_unrolled: int = MOST_UNROLLED
-    ) -> None:
+    def __init__(self, layer: Layer, isa: InstructionSet, op: str = "conv2d") -> None:
         self.layer, self.context, self.isa, self.op = layer, layer.context, isa, op
         channels = layer.group_channels
         self.panels = PanelLayout(channels, min(self.isa.channels, channels), self.isa.lanes)
         dots = -(-layer.segment_bytes // self.isa.group)
-        self.unroll = max(u for u in range(1, most_unrolled + 1) if dots % u == 0)
+        self.unroll = max(u for u in range(1, self.most_unrolled + 1) if dots % u == 0)
         self.dots = dots // self.unroll
         rows, width = layer.output_size
         whole = layer.counts_as_one_row()

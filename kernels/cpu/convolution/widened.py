@@ -1,4 +1,4 @@
-"""Convolution on activations that are widened to int16 first, for instruction sets that multiply int16.
+"""Convolution on a copy of the activations, as a rule one that is widened, for instruction sets that multiply int16.
 
 Widening byte by byte within the microkernel would take more instructions than the products. So each worker widens what
 an item needs into scratch of its own, which stays in its second-level cache for all panels. Where a layer is cut by panels
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution, first_pixel, run_item
 from accelserve.kernels.cpu.frames import rows_of_item
 from accelserve.kernels.cpu.jit import inlined, step
-from accelserve.kernels.cpu.lowering import Address, Context, Field, Step
+from accelserve.kernels.cpu.lowering import Address, Code, Context, Field, Step
 from accelserve.kernels.cpu.memory import call6, field
 from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.widen import WIDTH, emit_widen
@@ -36,6 +37,7 @@ def widen_rows(record: int, row: int, last_row: int, pixel: int, last_pixel: int
         field(record, f.SOURCE) + row * field(record, f.SOURCE_ROW) + pixel * field(record, f.SOURCE_PIXEL)
     )
     turns = field(record, f.RUN_BLOCKS)
+    shuffles = field(record, f.SHUFFLES)
     if turns > 0:
         for each in range(last_row - row):
             call6(
@@ -43,7 +45,7 @@ def widen_rows(record: int, row: int, last_row: int, pixel: int, last_pixel: int
                 source + each * field(record, f.SOURCE_ROW),
                 field(record, f.SOURCE_PIXEL),
                 target + each * field(record, f.ROW_STEP),
-                field(record, f.PIXEL_STEP),
+                shuffles if shuffles != 0 else field(record, f.PIXEL_STEP),
                 last_pixel - pixel,
                 turns,
             )
@@ -90,8 +92,16 @@ def convolve_widened(record: int, item: int, thread: int) -> None:
     run_item(record, origin, item)
 
 
-class WidenedLayer(Layer):
-    """A layer as its widened input lies: steps and offsets in bytes of int16."""
+class CopiedLayer(Layer):
+    """A layer as the copy of its input lies.
+
+    Attributes:
+        element: bytes of a copied activation.
+        width: bytes of the input that a turn of the copy takes.
+    """
+
+    element: ClassVar[int]
+    width: ClassVar[int]
 
     def __init__(self, node: Node, context: Context) -> None:
         super().__init__(node, context)
@@ -102,20 +112,21 @@ class WidenedLayer(Layer):
     def pixel_step(self) -> int:
         """See ``Layer``."""
         # Whole turns of the copy, so that no pixel is written by whoever copies the one before it.
-        return 2 * (self._turns * WIDTH if self.single else super().pixel_step)
+        return self.element * (self.turns * self.width if self.single else super().pixel_step)
 
     @property
     def row_step(self) -> int:
         """See ``Layer``."""
-        return self.output_size[1] * self.pixel_step if self.single else 2 * super().row_step
+        return self.output_size[1] * self.pixel_step if self.single else self.element * super().row_step
 
     @property
-    def _turns(self) -> int:
-        return int(-(-self.per_group * self.op.groups // WIDTH))
+    def turns(self) -> int:
+        """Of the copy of a pixel."""
+        return int(-(-self.per_group * self.op.groups // self.width))
 
     def segment_offsets(self) -> list[int]:
         """See ``Layer``."""
-        return [2 * offset for offset in super().segment_offsets()]
+        return [self.element * offset for offset in super().segment_offsets()]
 
     @property
     def window_bytes(self) -> int:
@@ -128,44 +139,59 @@ class WidenedLayer(Layer):
         if self.single:
             size = rows * pixels * self.pixel_step
         else:
-            size = (rows - 1) * self.row_step + (pixels - 1) * self.pixel_step + 2 * self.window_bytes
-        return -(-(size + 2 * WIDTH) // _PAGE_BYTES) * _PAGE_BYTES
+            size = (rows - 1) * self.row_step + (pixels - 1) * self.pixel_step
+            size += self.element * self.window_bytes
+        return -(-(size + 2 * self.width) // _PAGE_BYTES) * _PAGE_BYTES
 
     def input_fields(self) -> dict[int, Field]:
         """See ``Layer``."""
-        return {**super().input_fields(), f.GROUP_INPUT_BYTES: 2 * self.per_group}
+        return {**super().input_fields(), f.GROUP_INPUT_BYTES: self.element * self.per_group}
+
+    def copy_kernel(self) -> Code:
+        """The kernel that copies."""
+        raise NotImplementedError
 
     def source_fields(self) -> dict[int, Field]:
         """What the copy reads."""
         return {
-            f.WIDEN: self.context.kernel(f"widen__{self.context.isa.name}", emit_widen),
+            f.WIDEN: self.copy_kernel(),
             f.SOURCE: self.outside,
             f.SOURCE_PIXEL: super().pixel_step,
             f.SOURCE_ROW: super().row_step,
-            f.RUN_BLOCKS: self._turns if self.single else 0,
+            f.RUN_BLOCKS: self.turns if self.single else 0,
             f.WINDOW_BYTES: self.window_bytes,
         }
 
 
-class WidenedConvolution(TiledConvolution):
-    """Lowers one layer to one step or two."""
+class WidenedLayer(CopiedLayer):
+    """A layer on int16."""
+
+    element, width = 2, WIDTH
+
+    def copy_kernel(self) -> Code:
+        """See ``CopiedLayer``."""
+        return self.context.kernel(f"widen__{self.context.isa.name}", emit_widen)
+
+
+class CopiedConvolution(TiledConvolution):
+    """Lowers one layer, whose input is copied first, to one step or two."""
 
     function = convolve_widened
+    most_unrolled = 1
+    """LLVM keeps all sums in registers only where a turn has one dot product of each."""
+    copy_name: ClassVar[str]
+    """What is done to the input, for profiles."""
 
-    def __init__(self, layer: WidenedLayer) -> None:
-        form = layer.context.isa.widened or layer.context.isa
-        # LLVM keeps all sums in registers only where a turn has one dot product of each.
-        super().__init__(layer, form, op="widened2d", most_unrolled=1)
-        self.widened_layer = layer
-
-    @staticmethod
-    def suits(layer: Layer) -> bool:
-        """Whether enough products share a widened activation."""
-        return bool(layer.group_channels * layer.r * layer.s >= LEAST_PRODUCTS)
+    @property
+    def copied(self) -> CopiedLayer:
+        """The layer as its copy lies."""
+        if not isinstance(self.layer, CopiedLayer):
+            raise TypeError(self.layer)
+        return self.layer
 
     def steps(self) -> Sequence[Step]:
         """The layer's steps."""
-        layer, tiling, context = self.widened_layer, self.tiling, self.context
+        layer, tiling, context = self.copied, self.tiling, self.context
         main, split = self.step(), self.split()
         fields = {**main.fields, f.COLUMNS: tiling.width}
         if split.panel_items == 1:
@@ -178,7 +204,7 @@ class WidenedConvolution(TiledConvolution):
         items = context.shares(tiling.width if tiling.rows == 1 else tiling.rows, each=1)
         shared = (f.ROWS, f.COLUMNS, f.INPUT, f.ROW_STEP, f.PIXEL_STEP)
         widen = Step(
-            name=f"{layer.node.name} widened",
+            name=f"{layer.node.name} {self.copy_name}",
             operator="copy",
             function=widen_input,
             fields={**layer.source_fields(), **{at: fields[at] for at in shared}, f.PANEL_ITEMS: items},
@@ -197,7 +223,21 @@ class WidenedConvolution(TiledConvolution):
     def _chunk_bytes(self, chunk: int) -> int:
         tiling = self.tiling
         if tiling.rows == 1:
-            return self.widened_layer.widened_bytes(1, chunk * tiling.tile)
+            return self.copied.widened_bytes(1, chunk * tiling.tile)
         # A chunk of tiles may begin and end within rows.
         rows = min(tiling.rows, (chunk - 2) // tiling.tiles + 2)
-        return self.widened_layer.widened_bytes(rows, tiling.width)
+        return self.copied.widened_bytes(rows, tiling.width)
+
+
+class WidenedConvolution(CopiedConvolution):
+    """Lowers one layer on int16."""
+
+    copy_name = "widened"
+
+    def __init__(self, layer: WidenedLayer) -> None:
+        super().__init__(layer, layer.context.isa.widened or layer.context.isa, "widened2d")
+
+    @staticmethod
+    def suits(layer: Layer) -> bool:
+        """Whether enough products share a widened activation."""
+        return bool(layer.group_channels * layer.r * layer.s >= LEAST_PRODUCTS)

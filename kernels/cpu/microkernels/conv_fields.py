@@ -63,6 +63,9 @@ WIDENED_BYTES = 63  # of each worker's copy; 0 where a step before has made one 
 REPAIR_OFFSETS = 65  # address of int32, bytes from the window's origin to the four activations of each repair
 REPAIR_WEIGHTS = 66  # address of int8 [repairs][lanes][4]
 REPAIRS = 67  # of all panels
+SHUFFLES = (
+    68  # address of the table by which channels change places when the input is copied; 0 where it is widened
+)
 # Of matrix and depthwise kernels only, some in the place of what they do not use:
 BLOCKS = 15  # address of the table of blocks
 BLOCK_COUNT = 16

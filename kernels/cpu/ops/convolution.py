@@ -9,7 +9,7 @@ from accelserve.kernels.cpu.convolution.depthwise import DepthwiseConvolution
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.matrix import MatrixConvolution
 from accelserve.kernels.cpu.convolution.rearranged import rearranged
-from accelserve.kernels.cpu.convolution.split_weights import SplitConvolution
+from accelserve.kernels.cpu.convolution.split_weights import by_bytes
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.convolution.widened import WidenedConvolution, WidenedLayer
 from accelserve.kernels.cpu.convolution.winograd_choice import form_of
@@ -41,10 +41,8 @@ def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
     form = form_of(layer)
     if form is not None:
         return WinogradLayer(layer, form).steps()
-    if context.isa.split is not None and SplitConvolution.suits(layer):
-        by_bytes = SplitConvolution(layer)
-        if by_bytes.pays:
-            return (by_bytes.step(),)
+    if context.isa.split is not None and (steps := by_bytes(layer)) is not None:
+        return steps
     if context.isa.widened is not None and WidenedConvolution.suits(layer):
         return WidenedConvolution(WidenedLayer(node, context)).steps()
     return (TiledConvolution(layer, context.isa).step(),)
