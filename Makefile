@@ -50,6 +50,7 @@ accuracy: setup
 	$(BIN)/python -m benchmarks.accuracy
 
 bench-kernels: setup .venv-bench/ready
+	$(BIN)/python -m benchmarks.winograd
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.kernels --threads 2 --busy
 	$(BIN)/python -m benchmarks.kernel_tables

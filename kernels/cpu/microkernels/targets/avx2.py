@@ -65,7 +65,7 @@ WIDENED = InstructionSet(
     dot=dot,
     multiply=multiply,
     words=words.vpmaddwd(
-        LANES, rows=6, vectors=2, cycles=Cycles(macs=25.6, direct_macs=28, input=18, output=25, weight=7)
+        LANES, rows=6, vectors=2, cycles=Cycles(macs=25.6, direct_macs=28, input=18, output=25, weight=6)
     ),
 )
 SPLIT = replace(WIDENED, group=4, weight_bits=8, activation_bits=8, dot=dot_of_bytes)
