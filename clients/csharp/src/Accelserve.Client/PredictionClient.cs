@@ -161,7 +161,7 @@ public partial class PredictionClient : IAsyncDisposable, IDisposable
                 await _calls.RunAsync(Methods.GetModelMetadata, request, settings?.Timeout, cancellationToken)
                     .ConfigureAwait(false));
         }
-        catch (InvalidRequestException)
+        catch (CallException exception) when (exception.StatusCode is StatusCode.InvalidArgument or StatusCode.Unimplemented)
         {
             // TensorFlow Serving refuses the question.
             return [];

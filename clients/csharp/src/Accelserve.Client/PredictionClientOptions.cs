@@ -55,6 +55,8 @@ public sealed class PredictionClientOptions
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Time for one connection to be made. A name with several IP addresses has it for all of them.</summary>
+    /// <remarks>Needs .NET 8 or newer, as <see cref="ConnectionLifetime"/> and <see cref="IdleTimeout"/> do; elsewhere the
+    /// handler has its own times.</remarks>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>How long a connection is used before a new one is made, which resolves the name again. A connection that

@@ -26,7 +26,7 @@ public sealed class TlsOptions
     public X509Certificate2? ClientCertificate { get; set; }
 
     /// <summary>The name in the server's certificate, where it is not the address.</summary>
-    /// <remarks>Needs .NET 8 or newer.</remarks>
+    /// <remarks>Needs .NET 8 or newer. No proxy is used then, since it would be asked for that name.</remarks>
     public string? ServerName { get; set; }
 
     /// <summary>Whether revocation lists are asked; off by default, as everywhere in .NET.</summary>

@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Accelserve.Client;
@@ -63,6 +64,9 @@ internal static class HandlerFactory
 #else
     public static HttpMessageHandler Create(ServerAddress address, PredictionClientOptions options)
     {
+        Require(
+            !RuntimeInformation.FrameworkDescription.StartsWith(".NET Framework", StringComparison.Ordinal),
+            "HTTP/2 without a WinHttpHandler needs");
         Require(address.UnixPath is null, "Unix sockets need");
         Require(options.Tls?.ServerName is null, "Tls.ServerName needs");
         var handler = new HttpClientHandler
