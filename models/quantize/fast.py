@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.compiler.passes.use_winograd import has_winograd_form, use_winograd
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.winograd_forms import F2, F4
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate, macs
@@ -93,12 +95,23 @@ def is_candidate(graph: Graph, node: Node) -> bool:
 
 def why_slower_here() -> str | None:
     """Why fast numerics would be slower than exact ones on this machine's processor; None if they are faster."""
-    isa = CpuDevice().isa
-    if not isa.matrix:
+    return why_slower_on(CpuDevice().isa)
+
+
+def why_slower_on(isa: InstructionSet) -> str | None:
+    """The same of an instruction set, by the products that an output of a 3x3 layer takes and their rate."""
+    if isa.matrix:
+        return (
+            f"this processor has matrix tiles ({isa.name}), on which exact numerics are faster than fast ones: "
+            "publish fast numerics for processors without them"
+        )
+    cycles = isa.words.cycles
+    fast, exact = F2.taps / F2.outputs**2 / cycles.direct_macs, F4.taps / F4.outputs**2 / cycles.macs
+    if exact > fast:
         return None
     return (
-        f"this processor has matrix tiles ({isa.name}), on which exact numerics are faster than fast ones: "
-        "publish fast numerics for processors without them"
+        f"on this processor ({isa.name}) exact numerics are faster than fast ones: it multiplies int16 about as fast "
+        "as int8, and exact Winograd convolution takes fewer products"
     )
 
 

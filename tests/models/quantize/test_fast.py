@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.compiler.lower import lower
+from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.devices.reference_winograd import transformed_patches
@@ -20,7 +21,7 @@ from accelserve.models.errors import CalibrationError, CorruptVersionError
 from accelserve.models.features import with_features
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.numerics import WINOGRAD, WINOGRAD_FILE, decode, read_winograd
-from accelserve.models.quantize.fast import FastChoice, choose_fast, is_candidate
+from accelserve.models.quantize.fast import FastChoice, choose_fast, is_candidate, why_slower_on
 from accelserve.models.quantize.quantizer import quantize
 from accelserve.models.quantize.winograd_ranges import TapHistograms
 from accelserve.models.repository import MANIFEST_FILE, read_manifest
@@ -216,3 +217,9 @@ class TestPublished:
     def test_without_numerics_the_file_is_not_read(self, version: Path) -> None:
         manifest = msgspec.structs.replace(read_manifest(version), numerics={})
         assert read_winograd(version, manifest) == {}
+
+
+def test_where_exact_numerics_are_faster_it_says_so() -> None:
+    """As measured (docs/numerics.md), on every instruction set of the table."""
+    slower = {name for name, each in INSTRUCTION_SETS.items() if why_slower_on(each) is not None}
+    assert slower == {"amx", "avx2", "generic"}
