@@ -44,6 +44,26 @@ class Elements:
 
 def elements_of(value: object) -> Elements:
     """What nested lists hold; InvalidRequestError if the lists of a level differ in length, or some lie deeper."""
+    return _numbers_of(value) or _elements_of(value)
+
+
+def _numbers_of(value: object) -> Elements | None:
+    """What lists of numbers hold, without a look at what is between the elements; None if anything is not as it should be."""
+    shape: list[int] = []
+    flat: list[Any] = [value]
+    try:
+        while flat and type(flat[0]) is list:
+            shape.append(len(flat[0]))
+            if set(map(len, flat)) != {shape[-1]}:
+                return None
+            flat = list(chain.from_iterable(flat))
+    except TypeError:  # a number beside lists
+        return None
+    kinds = set(map(type, flat))
+    return Elements(tuple(shape), flat, kinds) if kinds <= NUMBERS else None
+
+
+def _elements_of(value: object) -> Elements:
     shape: list[int] = []
     flat: list[Any] = [value]
     while (kinds := set(map(type, flat))) and type(flat[0]) is list:
@@ -68,7 +88,7 @@ def numeric_array(elements: Elements, dtype: np.dtype[Any]) -> Array:
     """Numbers as an array; InvalidRequestError for more dimensions than numpy has, or a number beyond float64."""
     try:
         with np.errstate(over="ignore"):  # beyond float32's range is infinity there, as in TensorFlow Serving
-            return np.array(elements.flat, dtype).reshape(elements.shape)
+            return np.fromiter(elements.flat, dtype, len(elements.flat)).reshape(elements.shape)
     except (OverflowError, ValueError) as error:
         raise InvalidRequestError(f"the numbers make no tensor: {error}") from error
 
