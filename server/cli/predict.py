@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -148,12 +148,18 @@ def _draw(answers: Sequence[_Answer], names: Sequence[str], min_score: float, fo
 
 
 def _ask(client: PredictionClient, picture: Path, input_name: str, output: str | None) -> _Answer:
+    from accelserve.client import DEFAULT_MAX_MESSAGE_BYTES
+    from accelserve.client.prediction import images_request, scores, without_batch
+
     image = picture.read_bytes()
     begin = time.perf_counter()
-    scores = client.score_image(image, input_name, output)
+    request = images_request([image], input_name=input_name, model=client.model, outputs=output)
+    response = client.predict(request)
+    # Named in any case: `score_image` gives the array alone where the model has one output.
+    wanted = [output] if output else sorted(response.outputs)
+    outputs = without_batch(scores(response, wanted, limit_bytes=DEFAULT_MAX_MESSAGE_BYTES))
     milliseconds = 1000 * (time.perf_counter() - begin)
-    outputs = scores if isinstance(scores, dict) else {output or "output": scores}
-    return _Answer(picture, outputs, milliseconds)
+    return _Answer(picture, cast("dict[str, NDArray[Any]]", outputs), milliseconds)
 
 
 _Row = tuple[str, str, str, str, str]

@@ -17,7 +17,8 @@ internal static class ScoreCommand
         {
             try
             {
-                return await RunAsync(arguments.Read(parsed), Console.Out, Console.Error, cancellationToken);
+                return await RunAsync(
+                    arguments.Read(parsed), Console.Out, Console.Error, ConsoleTable.Width(), cancellationToken);
             }
             catch (Exception exception) when (exception is PredictionException or ArgumentException or IOException)
             {
@@ -31,7 +32,7 @@ internal static class ScoreCommand
     /// <summary>Asks for every picture and prints what came. A picture that cannot be read, or that the server refuses, is
     /// named and passed over; the exit code says that there was one.</summary>
     public static async Task<int> RunAsync(
-        Request request, TextWriter output, TextWriter errors, CancellationToken cancellationToken)
+        Request request, TextWriter output, TextWriter errors, int width, CancellationToken cancellationToken)
     {
         await using var client = new PredictionClient(request.Options);
         if (request.Load is { } load)
@@ -67,7 +68,7 @@ internal static class ScoreCommand
 
         if (rows.Count > 0)
         {
-            await output.WriteAsync(ConsoleTable.Render(rows.SelectMany(static each => each), ConsoleTable.Width()));
+            await output.WriteAsync(ConsoleTable.Render(rows.SelectMany(static each => each), width));
         }
 
         return exitCode;
