@@ -8,6 +8,7 @@ A line a network on standard output, before it is touched ("SEED") and after ("S
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
@@ -30,13 +32,13 @@ from tests.models.generated_networks import GeneratedNetwork
 IMAGES = 3
 
 
-def outcome(seed: int, folder: Path, cache: Path) -> str:
+def outcome(seed: int, folder: Path, pictures: Path, cache: Path) -> str:
     """What became of a network: refused with a sentence, the same bytes on both devices, or FAILED and how."""
     network = GeneratedNetwork(seed)
     source = folder / "network.onnx"
     source.write_bytes(network.content)
     try:
-        made = convert(source, options_for(network, folder / "models", cache))
+        made = convert(source, options_for(network, folder / "models", pictures, cache))
     except (ModelError, KernelError) as error:
         return f"refused {str(error).splitlines()[0][:200]}"
     except Exception as error:  # noqa: BLE001 - an error without a sentence is what is looked for
@@ -53,7 +55,7 @@ def outcome(seed: int, folder: Path, cache: Path) -> str:
     return "same"
 
 
-def options_for(network: GeneratedNetwork, repository: Path, cache: Path) -> ConvertOptions:
+def options_for(network: GeneratedNetwork, repository: Path, pictures: Path, cache: Path) -> ConvertOptions:
     """What makes pictures of the input, which calibrates float32 networks."""
     _, channels, height, width = network.shape
     spec = PreprocessSpec(
@@ -68,7 +70,7 @@ def options_for(network: GeneratedNetwork, repository: Path, cache: Path) -> Con
         scale=(1 / 64,) * channels,
     )
     return ConvertOptions(
-        name="network", repository=repository, preprocess=spec, calibrate_limit=4, cache=cache
+        name="network", repository=repository, preprocess=spec, calibrate=pictures, cache=cache
     )
 
 
@@ -84,16 +86,27 @@ def answers(
         return servable.run(servable.quantize(batch))
 
 
+def save_pictures(folder: Path) -> None:
+    """A few small ones; generating better ones would take most of the time."""
+    random = np.random.default_rng(0)
+    for index in range(4):
+        pixels = random.integers(0, 256, (12, 12, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+
+
 def main() -> None:
     first, count, step = map(int, sys.argv[1:4])
     cache = Path(sys.argv[4])
-    for seed in range(first, first + count * step, step):
-        print(seed, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            print(seed, outcome(seed, Path(folder), cache / "code"), flush=True)
-        # Plans and packed weights are of one network each; machine code is shared.
-        for room in ("plans", "weights"):
-            shutil.rmtree(cache / "code" / room, ignore_errors=True)
+    gc.freeze()  # conversion collects garbage, of which there is little beside all that was imported
+    with tempfile.TemporaryDirectory() as pictures:
+        save_pictures(Path(pictures))
+        for seed in range(first, first + count * step, step):
+            print(seed, flush=True)
+            with tempfile.TemporaryDirectory() as folder:
+                print(seed, outcome(seed, Path(folder), Path(pictures), cache / "code"), flush=True)
+            # Plans and packed weights are of one network each; machine code is shared.
+            for room in ("plans", "weights"):
+                shutil.rmtree(cache / "code" / room, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Networks that nobody thought of: each is refused with a sentence, or answers on the CPU as on the reference device.
 
 They run in child processes, so that one that a process dies of is seen and named. Machine code is shared through a cache,
-and networks draw their sizes from few values: a third of a second each, most of it conversion.
+and networks draw their sizes from few values: a fifth of a second each, most of it conversion.
 """
 
 from __future__ import annotations
