@@ -60,7 +60,12 @@ internal sealed class PredictionClientSettings
 
     private void ApplyPlace(PredictionClientOptions options)
     {
-        options.Address = Address ?? options.Address;
+        if (Address is not null)
+        {
+            // Not to be taken for set where it is not: then it is empty beside Addresses.
+            options.Address = Address;
+        }
+
         options.Port = Port ?? options.Port;
         options.UseTls = UseTls ?? options.UseTls;
         options.AccessToken = AccessToken ?? options.AccessToken;

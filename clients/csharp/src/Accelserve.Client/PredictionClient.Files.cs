@@ -4,10 +4,10 @@ namespace Accelserve.Client;
 
 public partial class PredictionClient
 {
-    private static readonly string[] _pictureExtensions = [".jpg", ".jpeg", ".png", ".gif", ".bmp"];
+    private static readonly string[] _pictureExtensions = [".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"];
 
-    /// <summary>Scores the pictures in a folder (<c>.jpg</c>, <c>.jpeg</c>, <c>.png</c>, <c>.gif</c>, <c>.bmp</c>), sorted
-    /// by name. See <see cref="ScoreFilesAsync"/>.</summary>
+    /// <summary>Scores the pictures in a folder (<c>.jpg</c>, <c>.jpeg</c>, <c>.png</c>, <c>.gif</c>, <c>.bmp</c>,
+    /// <c>.webp</c>), sorted by name. See <see cref="ScoreFilesAsync"/>.</summary>
     /// <param name="folder">Not those below it.</param>
     /// <param name="batches">How many together.</param>
     /// <param name="settings">What these calls want otherwise than the client.</param>

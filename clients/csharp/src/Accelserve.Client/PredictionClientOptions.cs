@@ -10,12 +10,20 @@ public sealed class PredictionClientOptions
     /// maps.</summary>
     public const int DefaultMaxMessageBytes = 512 << 20;
 
+    private const string DefaultAddress = "localhost:8500";
+    private string? _address;
+
     /// <summary>Where the server is: <c>host</c>, <c>host:port</c>, an IP address (IPv6 in brackets before a port),
     /// <c>http://host:port</c>, <c>https://host:port</c> or <c>unix:/path</c>. Several, separated by commas, share the
-    /// calls between them. Without a port 443 is taken with TLS and 80 without.</summary>
-    public string Address { get; set; } = "localhost:8500";
+    /// calls between them. Without a port 443 is taken with TLS and 80 without.
+    /// The default is <c>localhost:8500</c>, or empty where <see cref="Addresses"/> is not.</summary>
+    public string Address
+    {
+        get => _address ?? (Addresses.Count == 0 ? DefaultAddress : "");
+        set => _address = value;
+    }
 
-    /// <summary>Further servers; calls are shared among all of them and those of <see cref="Address"/>.</summary>
+    /// <summary>Further servers; calls are shared among all of them and those of <see cref="Address"/>, if it is set.</summary>
     public IList<string> Addresses { get; } = [];
 
     /// <summary>The port of every address that has none.</summary>

@@ -1,45 +1,24 @@
-using System.Diagnostics;
 using System.IO.Compression;
-using System.Reflection;
 using System.Xml.Linq;
 using Accelserve.Client.Tests.Peers;
 
 namespace Accelserve.Client.Packages;
 
 /// <summary>The packages in their folder; <c>make pack-csharp</c> writes them.</summary>
-public sealed class PackageTests : IDisposable
+public sealed class PackageTests
 {
-    private static readonly string _folder = MetadataOf("PackageFolder");
-    private static readonly string _version = MetadataOf("PackageVersion");
-
-    private readonly string _project = Directory.CreateTempSubdirectory("accelserve-").FullName;
-
-    public void Dispose() => Directory.Delete(_project, recursive: true);
-
     [Fact]
     public async Task An_empty_console_project_installs_it_and_asks_a_server()
     {
         await using var peer = await Peer.StartAsync();
-        File.WriteAllText(Path.Combine(_project, "App.csproj"), $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <OutputType>Exe</OutputType>
-                <TargetFramework>net10.0</TargetFramework>
-                <RestoreAdditionalProjectSources>{_folder}</RestoreAdditionalProjectSources>
-                <RestorePackagesPath>packages</RestorePackagesPath>
-              </PropertyGroup>
-              <ItemGroup>
-                <PackageReference Include="Accelserve.Client" Version="{_version}" />
-              </ItemGroup>
-            </Project>
-            """);
-        File.WriteAllText(Path.Combine(_project, "Program.cs"), """
+        using var project = new UserProject("Microsoft.NET.Sdk", "", ("Accelserve.Client", Build.PackageVersion));
+        project.Write("Program.cs", """
             await using var client = new Accelserve.Client.PredictionClient(args[0]);
             var prediction = await client.ScoreImageAsync(new byte[] { 1, 2, 3 });
             System.Console.WriteLine($"{prediction.ModelName}: {prediction.Output.GetMemory<long>().Span[0]}");
             """);
-        var (code, output) = await RunAsync("run", "--", peer.Address);
-        Assert.True(code == 0, output);
+        var (code, output, errors) = await project.RunAsync("run", "--", peer.Address);
+        Assert.True(code == 0, output + errors);
         Assert.EndsWith("lengths: 3", output.TrimEnd(), StringComparison.Ordinal);
     }
 
@@ -48,13 +27,17 @@ public sealed class PackageTests : IDisposable
     [InlineData("Accelserve.Client.Extensions")]
     public void A_package_has_all_that_an_index_asks_for(string name)
     {
-        using var package = ZipFile.OpenRead(Path.Combine(_folder, $"{name}.{_version}.nupkg"));
+        using var package = ZipFile.OpenRead(Path.Combine(Build.PackageFolder, $"{name}.{Build.PackageVersion}.nupkg"));
         var entries = package.Entries.Select(static entry => entry.FullName).ToHashSet(StringComparer.Ordinal);
         foreach (var target in new[] { "netstandard2.0", "net8.0", "net10.0" })
         {
             Assert.Contains($"lib/{target}/{name}.dll", entries);
             Assert.Contains($"lib/{target}/{name}.xml", entries);
         }
+
+        Assert.All(
+            package.Entries.Where(static entry => entry.FullName.EndsWith(".dll", StringComparison.Ordinal)),
+            static entry => Assert.DoesNotContain(Build.Repository, TextOf(entry), StringComparison.Ordinal));
 
         Assert.Contains("README.md", entries);
         Assert.Contains("LICENSE", entries);
@@ -65,30 +48,14 @@ public sealed class PackageTests : IDisposable
             .Select(static element => (string?)element.Attribute("id"));
         Assert.DoesNotContain(dependencies, static id => id is "Grpc.Tools" or "PolySharp" || id!.Contains("Analyzer", StringComparison.Ordinal));
 
-        using var symbols = ZipFile.OpenRead(Path.Combine(_folder, $"{name}.{_version}.snupkg"));
+        using var symbols = ZipFile.OpenRead(Path.Combine(Build.PackageFolder, $"{name}.{Build.PackageVersion}.snupkg"));
         Assert.Contains(symbols.Entries, entry => string.Equals(entry.FullName, $"lib/net10.0/{name}.pdb", StringComparison.Ordinal));
     }
 
-    private async Task<(int Code, string Output)> RunAsync(params string[] arguments)
+    /// <summary>The bytes, one letter each.</summary>
+    private static string TextOf(ZipArchiveEntry entry)
     {
-        var start = new ProcessStartInfo("dotnet", arguments)
-        {
-            WorkingDirectory = _project,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        };
-        // Properties of the build that runs these tests are none of the user's project.
-        start.Environment.Remove("CI");
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return (process.ExitCode, output + await errors);
+        using var reader = new StreamReader(entry.Open(), System.Text.Encoding.Latin1);
+        return reader.ReadToEnd();
     }
-
-    private static string MetadataOf(string key) =>
-        typeof(PackageTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
-            .Single(attribute => string.Equals(attribute.Key, key, StringComparison.Ordinal)).Value!;
 }

@@ -128,6 +128,13 @@ public sealed class DependencyInjectionTests
     }
 
     [Fact]
+    public void Addresses_alone_are_all_servers()
+    {
+        var options = OptionsFrom(("Addresses:0", "one:1"), ("Addresses:1", "two:2"));
+        Assert.Equal(["one:1", "two:2"], ServerAddress.ReadAll(options).Select(static each => each.Target));
+    }
+
+    [Fact]
     public void A_misspelt_key_is_refused_by_name()
     {
         var refused = Assert.Throws<InvalidOperationException>(() => OptionsFrom(("Adress", "localhost:8500")));

@@ -212,12 +212,12 @@ public sealed class FailureTests
     {
         await using var peer = await Peer.StartAsync();
         await using var small = Clients.Of(peer.Address, static options => options.MaxRequestBytes = 1000);
-        var request = await Assert.ThrowsAsync<OverloadedException>(() => small.ScoreImageAsync(new byte[2000]));
+        var request = await Assert.ThrowsAsync<MessageTooLargeException>(() => small.ScoreImageAsync(new byte[2000]));
         Assert.Equal(1, request.Attempts);
         Assert.Empty(peer.Service.Requests);
 
         await using var deaf = Clients.Of(peer.Address, static options => options.MaxResponseBytes = 10);
-        var response = await Assert.ThrowsAsync<OverloadedException>(() => deaf.ScoreImageAsync(_image));
+        var response = await Assert.ThrowsAsync<MessageTooLargeException>(() => deaf.ScoreImageAsync(_image));
         Assert.Equal(1, response.Attempts);
     }
 
@@ -226,8 +226,22 @@ public sealed class FailureTests
     {
         await using var peer = await Peer.StartAsync(new PeerSettings { MaxReceiveBytes = 1000 });
         await using var client = Clients.Of(peer.Address);
-        var exception = await Assert.ThrowsAsync<OverloadedException>(() => client.ScoreImageAsync(new byte[2000]));
+        var exception = await Assert.ThrowsAsync<MessageTooLargeException>(() => client.ScoreImageAsync(new byte[2000]));
         Assert.Contains("size", exception.Details, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Theory]
+    [InlineData("Received message larger than max (41943040 vs. 4194304)")] // gRPC's C core: Python, C++
+    [InlineData("SERVER: Received message larger than max (2000 vs. 1000)")]
+    [InlineData("grpc: received message larger than max (2000 vs. 1000)")] // Go
+    [InlineData("gRPC message exceeds maximum size 4194304: 5000000")] // Java
+    public async Task Every_implementation_s_words_for_a_size_are_known(string words)
+    {
+        await using var peer = await Peer.StartAsync();
+        peer.Service.Predict = (_, _) => throw new RpcException(new Grpc.Core.Status(StatusCode.ResourceExhausted, words));
+        await using var client = Clients.Of(peer.Address);
+        var exception = await Assert.ThrowsAsync<MessageTooLargeException>(() => client.ScoreImageAsync(_image));
+        Assert.Equal((words, 1), (exception.Details, exception.Attempts));
     }
 
     [Fact]

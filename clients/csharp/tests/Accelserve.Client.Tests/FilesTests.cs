@@ -28,6 +28,22 @@ public sealed class FilesTests : IDisposable
     }
 
     [Fact]
+    public async Task Every_kind_of_picture_that_the_server_reads_is_taken()
+    {
+        foreach (var name in new[] { "a.jpg", "b.JPEG", "c.png", "d.gif", "e.bmp", "f.webp", "g.txt", "h" })
+        {
+            File.WriteAllBytes(Path.Combine(_folder, name), [1]);
+        }
+
+        await using var peer = await Peer.StartAsync();
+        await using var client = Clients.Of(peer.Address);
+        var answers = await ReadAsync(client.ScoreFolderAsync(_folder));
+        Assert.Equal(
+            ["a.jpg", "b.JPEG", "c.png", "d.gif", "e.bmp", "f.webp"],
+            answers.Select(static answer => Path.GetFileName(answer.Path)));
+    }
+
+    [Fact]
     public async Task No_more_requests_are_under_way_than_allowed()
     {
         Write(40);

@@ -80,6 +80,28 @@ public sealed class ObstacleTests
     }
 
     [Fact]
+    public async Task A_server_without_tls_where_tls_is_expected()
+    {
+        await using var peer = await Peer.StartAsync();
+        var exception = await FailureAsync($"https://{peer.Target}");
+        Assert.IsType<UnavailableException>(exception);
+        Assert.Equal(1, exception.Attempts);
+        Assert.Equal($"{peer.Target} answers without TLS where this client expects it: is it http:// and not https://?", exception.Details);
+    }
+
+    [Fact]
+    public async Task A_server_with_tls_where_none_is_expected()
+    {
+        using var authority = new Authority("server");
+        using var certificate = authority.Issue("server");
+        await using var peer = await Peer.StartAsync(new PeerSettings { Certificate = certificate });
+        var exception = await FailureAsync($"http://{peer.Target}");
+        Assert.IsType<UnavailableException>(exception);
+        Assert.Contains(peer.Target, exception.Details, StringComparison.Ordinal);
+        Assert.Contains("does it expect TLS, https://?", exception.Details, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_server_of_another_protocol()
     {
         await using var peer = new RawPeer(static async (stream, stop) =>

@@ -18,6 +18,24 @@ public sealed class PredictionTests
     }
 
     [Fact]
+    public void A_response_of_a_generated_stub_is_read_too()
+    {
+        var response = new PredictResponse
+        {
+            Outputs =
+            {
+                ["b"] = TensorData.Create(new[] { 0.1f, 0.9f }, 1, 2).ToProto(),
+                ["a"] = TensorData.Scalar(1L).ToProto(),
+            },
+        };
+        Assert.Equal("a: DT_INT64 [], b: DT_FLOAT [1, 2]", Prediction.FromResponse(response).ToString());
+        Assert.Equal(1, Prediction.FromResponse(response, ["b"]).TopK(1)[0].Index);
+        Assert.Equal("c", Assert.Throws<UnexpectedResponseException>(() => Prediction.FromResponse(response, ["c"])).Output);
+        Assert.Throws<UnexpectedResponseException>(() => Prediction.FromResponse(new PredictResponse()));
+        Assert.Throws<ArgumentNullException>(() => Prediction.FromResponse(null!));
+    }
+
+    [Fact]
     public void Only_vectors_have_best_classes()
     {
         var prediction = Of(("map", TensorData.Create(new float[6], 2, 3)), ("names", TensorData.Strings(["a"])));

@@ -35,7 +35,8 @@ public sealed class ServerAddressTests
     [InlineData("host:port", null, "got 'port'")]
     [InlineData("grpc://host:8500", null, "'grpc://host:8500'")]
     [InlineData("dns:///host:8500", null, "'dns:///host:8500'")]
-    [InlineData("http://host:8500/v1/models", null, "expected 1 to 65535")]
+    [InlineData("http://host:8500/v1/models", null, "no path behind the port, gRPC has its own, got 'http://host:8500/v1/models'")]
+    [InlineData("https://host/v1", null, "no path")]
     [InlineData("two words", null, "'two words'")]
     [InlineData("unix:", null, "'unix:'")]
     public void Impossible_addresses_are_refused(string text, int? port, string words)
@@ -54,6 +55,17 @@ public sealed class ServerAddressTests
 
         options.Address = "";
         Assert.Equal(["three:3", "one:1"], ServerAddress.ReadAll(options).Select(static each => each.Target));
+    }
+
+    [Fact]
+    public void The_default_address_stands_back_where_there_are_others()
+    {
+        var options = new PredictionClientOptions();
+        Assert.Equal(["localhost:8500"], ServerAddress.ReadAll(options.Copy()).Select(static each => each.Target));
+
+        options.Addresses.Add("one:1");
+        options.Addresses.Add("two:2");
+        Assert.Equal(["one:1", "two:2"], ServerAddress.ReadAll(options.Copy()).Select(static each => each.Target));
     }
 
     [Theory]

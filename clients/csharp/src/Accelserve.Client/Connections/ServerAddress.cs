@@ -107,6 +107,11 @@ internal sealed record ServerAddress
         }
 
         rest = rest.EndsWith("/", StringComparison.Ordinal) ? rest.Substring(0, rest.Length - 1) : rest;
+        if (rest.Contains('/'))
+        {
+            throw new ArgumentException($"Address: expected no path behind the port, gRPC has its own, got '{text}'.");
+        }
+
         return ReadHost(text, rest, port, saysSecure);
     }
 

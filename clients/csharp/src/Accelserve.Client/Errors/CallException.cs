@@ -79,12 +79,20 @@ public sealed record CallFailure
             => new InvalidRequestException(this),
         StatusCode.NotFound => new ModelNotFoundException(this),
         StatusCode.Unauthenticated or StatusCode.PermissionDenied => new AccessDeniedException(this),
+        StatusCode.ResourceExhausted when SaysTooLarge(Details) => new MessageTooLargeException(this),
         StatusCode.ResourceExhausted => new OverloadedException(this),
         StatusCode.Unavailable => new UnavailableException(this),
         StatusCode.DeadlineExceeded => new DeadlineException(this),
         StatusCode.Cancelled => new CallCancelledException(this),
         _ => new ServerException(this),
     };
+
+    /// <summary>gRPC has no status of its own for sizes; these are the words of its C core, of Go and of .NET.</summary>
+    private static bool SaysTooLarge(string details) => Array.Exists(
+        _tooLarge, words => details.IndexOf(words, StringComparison.OrdinalIgnoreCase) >= 0);
+
+    private static readonly string[] _tooLarge =
+        ["message larger than max", "message exceeds the maximum", "message exceeds maximum"];
 }
 
 /// <summary>The request is wrong for this model; sending it again will not help.</summary>
@@ -114,10 +122,19 @@ public sealed class AccessDeniedException : CallException
     }
 }
 
-/// <summary>The server has too much to do, or the message is larger than it (or this client) takes.</summary>
+/// <summary>The server has too much to do.</summary>
 public sealed class OverloadedException : CallException
 {
     internal OverloadedException(CallFailure failure)
+        : base(failure)
+    {
+    }
+}
+
+/// <summary>The request or the answer is larger than the server or this client takes; fewer images in a request help.</summary>
+public sealed class MessageTooLargeException : CallException
+{
+    internal MessageTooLargeException(CallFailure failure)
         : base(failure)
     {
     }

@@ -10,6 +10,7 @@ namespace Accelserve.Client;
 //             ├── ModelNotFoundException       NOT_FOUND
 //             ├── AccessDeniedException        UNAUTHENTICATED, PERMISSION_DENIED
 //             ├── OverloadedException          RESOURCE_EXHAUSTED
+//             ├── MessageTooLargeException     RESOURCE_EXHAUSTED too, but about the size of a message
 //             ├── UnavailableException         UNAVAILABLE
 //             ├── DeadlineException            DEADLINE_EXCEEDED
 //             ├── CallCancelledException       CANCELLED, not by the caller

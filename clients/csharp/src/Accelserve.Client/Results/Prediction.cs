@@ -19,6 +19,18 @@ public sealed class Prediction : IReadOnlyDictionary<string, TensorData>
         _tensors = tensors;
     }
 
+    /// <summary>Reads a response of Predict, wherever it came from: a generated stub, or a test that plays a server. The
+    /// batch dimension stays.</summary>
+    /// <param name="response">Not copied: do not change it afterwards.</param>
+    /// <param name="outputs">Names of the outputs that are wanted, in that order; <see langword="null"/> is all, sorted by
+    /// name.</param>
+    /// <exception cref="UnexpectedResponseException">An output is missing or cannot be read, or there are none.</exception>
+    public static Prediction FromResponse(PredictResponse response, IReadOnlyList<string>? outputs = null) =>
+        Responses.Read(
+            response ?? throw new ArgumentNullException(nameof(response)),
+            outputs,
+            PredictionClientOptions.DefaultMaxMessageBytes);
+
     /// <summary>The message as it came. The tensors see into it: do not change it.</summary>
     public PredictResponse Response { get; }
 

@@ -27,6 +27,8 @@ internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool 
         {
             switch (each)
             {
+                case AuthenticationException when Contains(each.Message, "corrupted frame"):
+                    return Lasting(StatusCode.Unavailable, $"{target} answers without TLS where this client expects it: is it http:// and not https://?");
                 case AuthenticationException:
                     return Lasting(StatusCode.Unavailable, $"No trust between {target} and this client: {Flat(each)}");
                 case SocketException socket:
@@ -52,7 +54,7 @@ internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool 
 
         if (Contains(text, "HTTP/2 handshake"))
         {
-            return Passing($"{target} closed the connection, or spoke something else, where HTTP/2 begins: {text}");
+            return Passing($"{target} closed the connection, or spoke something else, where HTTP/2 begins; does it expect TLS, https://? {text}");
         }
 
         if (Contains(text, "proxy tunnel"))
