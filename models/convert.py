@@ -18,7 +18,7 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.ir import Graph, Quantize, TensorType
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.answers import check_outputs
-from accelserve.models.architecture_facts import detection_preset, published_labels
+from accelserve.models.architecture_facts import class_labels, detection_preset, preparation_note
 from accelserve.models.detection import DetectionStage, detection_document, detection_stage
 from accelserve.models.errors import ConversionError
 from accelserve.models.features import with_features
@@ -65,7 +65,7 @@ class ConvertOptions:
         preprocess: how pictures become the network's input; None takes what the file's own metadata says, and without
             that publishes a network that is fed tensors.
         quantize: method and exceptions.
-        labels: names of the classes, in order; empty takes the architecture's, if the number of classes is its.
+        labels: names of the classes, in order, or the name of a list in ``models.labels``; empty takes the architecture's, if the number of classes is its.
         tags: free text by name.
         detection: what decodes a detector's outputs, as ``detection_document`` gives it; None takes what the
             architecture says that the file's metadata names.
@@ -83,7 +83,7 @@ class ConvertOptions:
     calibrate_limit: int = 256
     preprocess: PreprocessSpec | None = None
     quantize: QuantizeOptions = field(default_factory=QuantizeOptions)
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | str = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     detection: Mapping[str, Any] | None = None
     input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -102,6 +102,7 @@ class Converted:
         synthetic: whether generated pictures calibrated it, for want of photographs.
         skipped: (file, reason) of pictures that could not be used.
         fast: what was decided about fast numerics; None if exact ones were asked for.
+        notes: sentences about what nobody asked for and was decided: preprocessing, labels.
     """
 
     directory: Path
@@ -110,6 +111,7 @@ class Converted:
     synthetic: bool
     skipped: tuple[tuple[Path, str], ...]
     fast: FastChoice | None = None
+    notes: tuple[str, ...] = ()
 
 
 def convert(source: Path, options: ConvertOptions, progress: Progress | None = None) -> Converted:
@@ -150,7 +152,8 @@ def convert_imported(
     (kind,) = _checked_input(imported.graph, spec)
     check_outputs(imported)
     stage = _detection(imported, spec, options)
-    labels = _labels(imported, stage, options)
+    labels, labels_note = _labels(imported, stage, options)
+    preparation = None if options.preprocess else preparation_note(imported.metadata)
     pictures = _pictures(options)
     network = None
     if any(isinstance(node.op, Quantize) for node in imported.graph):
@@ -194,7 +197,8 @@ def convert_imported(
     skipped = tuple(dict.fromkeys(pictures.skipped)) if pictures else ()
     published = msgspec.structs.replace(manifest, version=int(directory.name))
     generated = pictures is None and (network is not None or fast is not None)
-    return Converted(directory, published, network, generated, skipped, fast)
+    notes = tuple(note for note in (preparation, labels_note) if note)
+    return Converted(directory, published, network, generated, skipped, fast, notes)
 
 
 def winograd_file(fast: FastChoice | None) -> WinogradFile | None:
@@ -290,14 +294,15 @@ def _detection(
 
 def _labels(
     imported: ImportedModel, stage: DetectionStage | None, options: ConvertOptions
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], str | None]:
     first = next(iter(imported.graph.outputs.values()))
     classes = imported.graph.type_of(first).elements if stage is None else stage.spec.classes
-    labels = options.labels or published_labels(imported.metadata, classes)
+    labels, note = class_labels(imported.metadata, classes, options.labels)
     if labels and len(labels) != classes:
         what = f"an output of {classes} elements" if stage is None else f"a detector of {classes} classes"
-        raise ConversionError(f"{len(labels)} labels for {what}")
-    return labels
+        which = f"{len(labels)} labels" + (f" in {options.labels}" if isinstance(options.labels, str) else "")
+        raise ConversionError(f"{which} for {what}")
+    return labels, note
 
 
 def _provenance(

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_spec
+from accelserve.kernels.preprocess.spec import Interpolation
 from accelserve.models.architectures.blueprint import Blueprint, Weights
 from accelserve.models.architectures.network import Network
 
 Define: TypeAlias = Callable[..., None]
 """Called with a Network, ``classes`` and an architecture's own options; writes layers and outputs."""
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 
 KERAS_SUFFIXES = (".h5", ".hdf5")
 KERAS_PREPROCESS = "imagenet-caffe-bgr"
@@ -24,12 +27,25 @@ class PublishedWeights:
     """Weights that someone published.
 
     Attributes:
-        url: where they are; the file name ends in ``-HASH.pth``, HASH being the first 8 digits of its SHA-256.
+        url: where they are, or the file's name where nobody pulls them; it ends in ``-HASH.pth``, HASH being the first 8 digits of its SHA-256.
         resize: pixels of the shorter side before the central crop, as they were evaluated.
+        interpolation: of that resize; the preset's if None.
     """
 
     url: str
     resize: int = 256
+    interpolation: Interpolation | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def sha256(self) -> str:
+        """The first digits of the file's SHA-256, as its name has them; empty if it has none."""
+        found = _HASH_IN_NAME.search(self.file_name)
+        return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +75,7 @@ class Architecture:
         classifier: where to see the number of classes in a checkpoint; None if it has no classifier.
         pixel_scale: standard deviation of a preprocessed pixel, roughly; random weights start from it.
         published: the weights to pull, or None.
+        also_published: other weights of the same network, which a file is recognised as by its SHA-256.
         renames: (pattern, replacement) for names that other publishers of the same network use.
         detection: name of the preset in ``kernels.postprocess`` that decodes its outputs; None if it detects nothing.
         labels: name of the list in ``models.labels`` that its published weights, or those of its contract, were trained
@@ -75,6 +92,7 @@ class Architecture:
     classifier: ClassifierWeight | None
     pixel_scale: float = 1.0
     published: PublishedWeights | None = None
+    also_published: tuple[PublishedWeights, ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
     detection: str | None = None
     labels: str | None = None
@@ -98,14 +116,20 @@ class Architecture:
         self.define(network, classes=classes or self.classes, **options)
         return network.blueprint()
 
-    def preprocess_for(self, file_name: str) -> PreprocessSpec:
-        """How pictures are prepared for the weights in a file of this name; Keras' and published ones may differ."""
-        if self.keras_layers and file_name.endswith(KERAS_SUFFIXES):
-            return preprocess_spec(KERAS_PREPROCESS)
+    @property
+    def published_files(self) -> tuple[PublishedWeights, ...]:
+        """All weights of this network that are known, those to pull first."""
+        return (*((self.published,) if self.published else ()), *self.also_published)
+
+    def preprocess_for(self, weights: PublishedWeights | None = None) -> PreprocessSpec:
+        """How pictures are prepared for published weights; the usual way for this network if None."""
         spec = preprocess_spec(self.preprocess)
-        if self.published is None or self.published.url.rsplit("/", 1)[-1] != file_name:
+        if weights is None:
             return spec
-        return replace(spec, resize_height=self.published.resize, resize_width=self.published.resize)
+        interpolation = weights.interpolation or spec.interpolation
+        return replace(
+            spec, resize_height=weights.resize, resize_width=weights.resize, interpolation=interpolation
+        )
 
     def canonical_name(self, name: str) -> str:
         """The ``state_dict`` name that another publisher's name stands for."""

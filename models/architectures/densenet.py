@@ -52,6 +52,7 @@ def _architecture(name: str, depths: tuple[int, ...], growth: int, width: int, f
         outputs=("probabilities",),
         classifier=ClassifierWeight(name="classifier.weight"),
         published=PublishedWeights(url=f"https://download.pytorch.org/models/{file}.pth"),
+        labels="imagenet",
         # The published files are older than the rule that a module's name has no dot: 'norm.1' became 'norm1'.
         renames=((r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),),
     )

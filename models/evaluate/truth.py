@@ -5,7 +5,8 @@
    relative to the picture, 0 to 1.
 3. No file: pictures that lie in folders named after the labels are of those classes.
 
-``picture`` is a file's path from the folder of pictures, with ``/``; ``class`` is a label of the model or its number.
+``picture`` is a file's path from the folder of pictures, with ``/``; ``class`` is a label of the model (of ImageNet's also
+the synset alone, ``n02123045``) or its number.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from accelserve.models.errors import EvaluationError
 from accelserve.models.evaluate.metrics import Box
+from accelserve.models.labels import class_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,18 @@ def read_truth(file: Path, labels: Sequence[str]) -> Truth:
 def truth_of_folders(pictures: Sequence[str], labels: Sequence[str]) -> Truth:
     """The truth of pictures whose first folder is a label's name; none unless that holds for all of them."""
     folders = [picture.partition("/")[0] for picture in pictures]
-    if not pictures or not set(folders) <= set(labels):
-        return Truth()
-    return Truth({picture: labels.index(name) for picture, name in zip(pictures, folders, strict=True)})
+    numbers = {name: class_of(name, labels) for name in set(folders)}
+    classes = {
+        p: number for p, name in zip(pictures, folders, strict=True) if (number := numbers[name]) is not None
+    }
+    return Truth(classes) if len(classes) == len(pictures) else Truth()
 
 
 def class_number(text: str, labels: Sequence[str], where: str) -> int:
     """The class that a label or a number names; EvaluationError if there is none."""
-    if text in labels:
-        return labels.index(text)
+    found = class_of(text, labels)
+    if found is not None:
+        return found
     if text.isdecimal() and (not labels or int(text) < len(labels)):
         return int(text)
     known = f"one of {len(labels)} labels or a number below {len(labels)}" if labels else "a number"

@@ -16,12 +16,22 @@ from accelserve.models.importing.onnx_importer import ImportedModel, ImportOptio
 from accelserve.models.importing.tensorflow import import_tensorflow, is_saved_model
 from accelserve.models.weights.fitting import WEIGHT_SUFFIXES, import_weights
 from accelserve.models.weights.keras_file import has_whole_model
+from accelserve.models.weights.preparation import (
+    Preparation,
+    preparation_of,
+    timm_config,
+    usual_preparation,
+)
+from accelserve.models.weights.published import identify
 
 ARCHITECTURE_KEY = "accelserve.architecture"
 """Metadata of the ONNX file: the architecture's name."""
 
 PREPROCESS_KEY = "accelserve.preprocess"
 """Metadata of the ONNX file: the PreprocessSpec of its pictures, JSON."""
+
+PREPARATION_KEY = "accelserve.preparation"
+"""Metadata of the ONNX file: the same in words, and where it is known from."""
 
 TENSORFLOW_SUFFIXES = (".keras", ".pb")
 
@@ -74,8 +84,7 @@ def load_source(
     if not source.exists():
         raise ModelFileError(str(source), "there is no such file or folder")
     if source.suffix in WEIGHT_SUFFIXES and (architecture or not has_whole_model(source)):
-        chosen, model = import_weights(source, architecture, outputs=tuple(outputs) or None)
-        return _described(model, chosen, source.name)
+        return _load_weights(source, architecture, outputs)
     if architecture:
         raise ModelFileError(
             str(source), f"holds a whole network, so it cannot be filled into {architecture}"
@@ -89,6 +98,13 @@ def load_source(
         str(source),
         f"of no known kind; expected {', '.join(WEIGHT_SUFFIXES)}, .keras, .pb or a SavedModel",
     )
+
+
+def _load_weights(source: Path, architecture: str | None, outputs: Sequence[str]) -> SourceNetwork:
+    identified = identify(source)
+    likely = identified.architecture.name if identified else timm_config(source).get("architecture")
+    chosen, model = import_weights(source, architecture, outputs=tuple(outputs) or None, likely=likely)
+    return _described(model, chosen, preparation_of(source, chosen, identified))
 
 
 def import_source(
@@ -129,13 +145,14 @@ def random_network(name: str, seed: int, *, outputs: Sequence[str] = ()) -> Sour
     weights = random_weights(blueprint, seed, pixel_scale=chosen.pixel_scale)
     selected = blueprint.select(tuple(outputs) or chosen.outputs)
     model = selected.to_onnx({key: weights[key] for key in selected.parameters})
-    return _described(model, chosen, "")
+    return _described(model, chosen, usual_preparation(chosen))
 
 
-def _described(model: onnx.ModelProto, chosen: Architecture, file_name: str) -> SourceNetwork:
+def _described(model: onnx.ModelProto, chosen: Architecture, preparation: Preparation) -> SourceNetwork:
     facts = {
         ARCHITECTURE_KEY: chosen.name,
-        PREPROCESS_KEY: json.dumps(chosen.preprocess_for(file_name).to_json()),
+        PREPROCESS_KEY: json.dumps(preparation.spec.to_json()),
+        PREPARATION_KEY: str(preparation),
     }
     onnx.helper.set_model_props(model, facts)
     return SourceNetwork(model, chosen)

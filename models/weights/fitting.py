@@ -21,7 +21,11 @@ WEIGHT_SUFFIXES = (*TORCH_SUFFIXES, *KERAS_SUFFIXES, SAFETENSORS_SUFFIX)
 
 
 def import_weights(
-    path: Path, name: str | None = None, *, outputs: tuple[str, ...] | None = None
+    path: Path,
+    name: str | None = None,
+    *,
+    outputs: tuple[str, ...] | None = None,
+    likely: str | None = None,
 ) -> tuple[Architecture, ModelProto]:
     """The architecture that a file of weights belongs to, and it as a float32 ONNX model with those weights.
 
@@ -29,6 +33,7 @@ def import_weights(
         path: ``.pth``, ``.safetensors`` or Keras ``.h5``.
         name: the architecture; None finds the one that the weights fit.
         outputs: what the model answers with; the architecture's usual outputs if None.
+        likely: the architecture to take if the weights fit several, this one among them.
 
     Raises:
         ModelFileError: if the file cannot be read, has no weights or weights that are not finite, or if several
@@ -42,7 +47,7 @@ def import_weights(
         chosen, weights = _fit_keras(path, name)
     else:
         tensors = _read(path)
-        chosen = architecture(name) if name else recognise(str(path), tensors)
+        chosen = architecture(name) if name else recognise(str(path), tensors, likely)
         weights = _canonical(chosen, tensors)
     blueprint = _blueprint(chosen, weights)
     blueprint.check(weights)
@@ -51,7 +56,7 @@ def import_weights(
     return chosen, selected.to_onnx({key: weights[key] for key in selected.parameters})
 
 
-def recognise(source: str, tensors: Tensors) -> Architecture:
+def recognise(source: str, tensors: Tensors, likely: str | None = None) -> Architecture:
     """The architecture that ``tensors`` fit.
 
     Networks with the same weights (the two SSDs) are told apart by their number of classes, where that tells.
@@ -59,6 +64,7 @@ def recognise(source: str, tensors: Tensors) -> Architecture:
     Args:
         source: the file, for messages.
         tensors: ``state_dict`` name -> array.
+        likely: the architecture to take if several fit, this one among them.
 
     Raises:
         WeightMismatchError: if none fits, with what separates them from the nearest one.
@@ -66,7 +72,7 @@ def recognise(source: str, tensors: Tensors) -> Architecture:
     """
     fitting = [a for a in architectures().values() if _mismatch(a, _canonical(a, tensors)) is None]
     usual = [a for a in fitting if a.count_classes(_canonical(a, tensors)) == a.classes]
-    for candidates in (fitting, usual):
+    for candidates in (fitting, [a for a in fitting if a.name == likely], usual):
         if len(candidates) == 1:
             return candidates[0]
     if fitting:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
 
-from accelserve.models.architectures import architecture, architectures
-from accelserve.models.errors import PullError
+from accelserve.models.architectures import Architecture, PublishedWeights, architecture, architectures
+from accelserve.models.errors import ModelFileError, PullError
 from accelserve.models.weights.download import DownloadOptions, download
-
-_HASH_IN_NAME: Final = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 
 
 def published_names() -> tuple[str, ...]:
@@ -39,9 +36,39 @@ def pull(
     published = architecture(name).published
     if published is None:
         raise PullError(name, f"has no published weights; there are some for {', '.join(published_names())}")
-    file = urlsplit(published.url).path.rsplit("/", 1)[-1]
-    found = _HASH_IN_NAME.search(file)
-    if found is None:
+    if not published.sha256:
         raise PullError(published.url, "has no hash in its name to verify it with")
+    file = published.file_name
     url = f"{mirror.rstrip('/')}/{file}" if mirror else published.url
-    return download(url, cache / file, found[1], options)
+    return download(url, cache / file, published.sha256, options)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that was recognised.
+
+    Attributes:
+        architecture: the network it belongs to.
+        weights: which of its published weights it is.
+    """
+
+    architecture: Architecture
+    weights: PublishedWeights
+
+
+def identify(path: Path) -> PublishedFile | None:
+    """Which published file this is, by the SHA-256 of its content, whatever it is called; None if it is none of them.
+
+    Raises:
+        ModelFileError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelFileError(str(path), error.strerror or str(error)) from error
+    for described in architectures().values():
+        for weights in described.published_files:
+            if weights.sha256 and digest.startswith(weights.sha256):
+                return PublishedFile(described, weights)
+    return None

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from accelserve.models.convert import Converted, ConvertOptions
     from accelserve.models.quantize.fast import FastChoice
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ANYTHING = click.Path(exists=True, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -49,7 +48,10 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Whether biases take back what rounding weights shifts the layers' means by.",
 )
 @click.option("--keep-float", multiple=True, help="Node that stays float32; repeatable.")
-@click.option("--labels", type=_FILE, help="Names of the classes, one a line.")
+@click.option(
+    "--labels",
+    help="Names of the classes: imagenet, coco, voc, or a file, one a line; the architecture's own if not given.",
+)
 @click.option("--detection", help="Of a detector: preset, or JSON; what its architecture says if not given.")
 @click.option("--tag", "tags", multiple=True, help="KEY=VALUE for the manifest; repeatable.")
 @click.option(
@@ -88,7 +90,7 @@ def convert(
     rounding: str,
     correct_biases: bool,
     keep_float: Sequence[str],
-    labels: Path | None,
+    labels: str | None,
     detection: str | None,
     tags: Sequence[str],
     architecture: str | None,
@@ -117,7 +119,7 @@ def convert(
         calibrate_limit=calibrate_limit,
         preprocess=None if preprocess is None else preprocess_spec(preprocess),
         quantize=quantization,
-        labels=tuple(labels.read_text(encoding="utf-8").splitlines()) if labels else (),
+        labels=_labels(labels),
         tags=dict(_tag(text) for text in tags),
         detection=None if detection is None else detection_document(detection),
         input_shapes=input_shapes,
@@ -125,6 +127,21 @@ def convert(
         cache=cache_folder(cache_dir),
     )
     _report(_converted(source, options, architecture, outputs), calibrate)
+
+
+def _labels(name_or_file: str | None) -> tuple[str, ...] | str:
+    from accelserve.models.labels import LISTS
+
+    if name_or_file is None or name_or_file in LISTS:
+        return name_or_file or ()
+    try:
+        return tuple(Path(name_or_file).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise click.BadParameter(
+            f"'{name_or_file}' is none of {', '.join(LISTS)}, and cannot be read as a file: {reason}",
+            param_hint="--labels",
+        ) from error
 
 
 def _budget(numerics: str, fast_budget: float | None) -> float | None:
@@ -159,6 +176,8 @@ def _converted(
 
 
 def _report(converted: Converted, calibrate: Path | None) -> None:
+    for note in converted.notes:
+        click.echo(note, err=True)
     for path, reason in converted.skipped:
         click.echo(f"skipped {path}: {reason}", err=True)
     if converted.synthetic:

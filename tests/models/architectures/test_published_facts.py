@@ -1,6 +1,7 @@
 """Each architecture against what is published about it: parameters, names, shapes, outputs."""
 
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -176,16 +177,33 @@ def test_facts_about_weights_point_at_what_exists(name: str) -> None:
     assert {f"{prefix}.weight" for prefix in described.keras_layers.values()} <= set(blueprint.parameters)
 
 
-def test_published_weights_bring_the_resize_they_were_evaluated_with() -> None:
-    resnet = architecture("resnet50")
-    assert resnet.preprocess_for("resnet50-11ad3fa6.pth").resize_height == 232
-    assert resnet.preprocess_for("mine.pth").resize_height == 256
+@pytest.mark.parametrize(
+    ("network", "sha256", "resize", "interpolation"),
+    [  # Weights.transforms of torchvision 0.29.1, default_cfgs of timm 1.0.31
+        ("resnet50", "0676ba61", 256, "bilinear-antialias"),
+        ("resnet50", "11ad3fa6", 232, "bilinear-antialias"),
+        ("resnet152", "394f9c45", 256, "bilinear-antialias"),
+        ("resnet152", "f82ba261", 232, "bilinear-antialias"),
+        ("resnet50", "14fe96d1", 235, "bicubic-antialias"),
+        ("resnet50", "001a1197", 224, "bicubic-antialias"),
+        ("vgg11", "bbd30ac9", 256, "bilinear-antialias"),
+        ("efficientnet_lite0", "37913777", 256, "bicubic-antialias"),
+    ],
+)
+def test_published_weights_bring_the_resize_they_were_evaluated_with(
+    network: str, sha256: str, resize: int, interpolation: str
+) -> None:
+    described = architecture(network)
+    (weights,) = (w for w in described.published_files if w.sha256 == sha256)
+    spec = described.preprocess_for(weights)
+    assert (spec.resize_height, spec.resize_width, spec.interpolation) == (resize, resize, interpolation)
 
 
-def test_keras_weights_bring_keras_preprocessing() -> None:
-    vgg = architecture("vgg16")
-    assert vgg.preprocess_for("vgg16_weights.h5") == preprocess_spec("imagenet-caffe-bgr")
-    assert vgg.preprocess_for("vgg16-397923af.pth") == preprocess_spec("imagenet-torch")
+def test_every_published_file_has_a_hash_of_its_own() -> None:
+    hashes = [weights.sha256 for a in architectures().values() for weights in a.published_files]
+    assert len(hashes) > 40
+    assert all(re.fullmatch("[0-9a-f]{8}", found) for found in hashes)
+    assert len(set(hashes)) == len(hashes)
 
 
 def test_an_unknown_name_lists_those_there_are() -> None:
