@@ -64,8 +64,12 @@ class GraphIndex:
         return frozenset((*self.graph.inputs, *self.graph.constants, *made))
 
     def used_once(self, value: str) -> bool:
-        """Whether exactly one node reads the value and it is no output of the graph."""
-        return len(self.consumers.get(value, ())) == 1 and value not in self.graph.outputs.values()
+        """Whether exactly one operand of one node is the value and it is no output of the graph.
+
+        Twice in ``x + x``: the rule that takes one operand into its node would leave the other without its producer.
+        """
+        reads = sum(node.inputs.count(value) for node in self.consumers.get(value, ()))
+        return reads == 1 and value not in self.graph.outputs.values()
 
     def params(self, node: Node) -> QuantParams | None:
         """Per-tensor uint8 parameters of a Quantize or Dequantize node; None if they are of another kind."""

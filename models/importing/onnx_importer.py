@@ -14,6 +14,7 @@ from accelserve.kernels.ir import DType, Graph, TensorType
 from accelserve.models.errors import ModelFileError
 from accelserve.models.importing import operators
 from accelserve.models.importing.folding import FOLDABLE, fold
+from accelserve.models.importing.image_layout import image_layout
 from accelserve.models.importing.onnx_file import OnnxFile, OnnxInput, OnnxNode, read_onnx
 from accelserve.models.importing.registry import HANDLERS, Call, UnsupportedFormError, dequantized
 from accelserve.models.importing.scope import Scope, identity
@@ -310,22 +311,5 @@ class _Importer:
     def _input_order(self, name: str, shape: tuple[int, ...], readers: Mapping[str, list[OnnxNode]]) -> Order:
         if len(shape) != 4:
             return identity(shape)
-        self.layouts[name] = layout = image_layout(name, readers)
+        self.layouts[name] = layout = image_layout(name, shape, readers)
         return IMAGE if layout == "NCHW" else identity(shape)
-
-
-def image_layout(name: str, readers: Mapping[str, list[OnnxNode]]) -> str:
-    """``NHWC`` if the image is transposed to NCHW before anything that has a layout reads it, else ``NCHW``."""
-    waiting = [name]
-    seen = set()
-    while waiting:
-        value = waiting.pop(0)
-        for node in readers.get(value, ()):
-            if node.op == "Transpose" and node.attributes.get("perm") == (0, 3, 1, 2):
-                return "NHWC"
-            if node.op in {"Conv", "MaxPool", "AveragePool", "BatchNormalization", "Transpose", "Reshape"}:
-                return "NCHW"
-            new = [output for output in node.outputs if output not in seen]
-            seen.update(new)
-            waiting.extend(new)
-    return "NCHW"

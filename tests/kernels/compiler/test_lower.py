@@ -42,6 +42,17 @@ def test_convolution_with_relu_becomes_one_integer_convolution() -> None:
     assert_means_the_same(graph, lowered, 0.051)
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_layer_added_to_itself_is_not_its_own_residual(stored: bool) -> None:
+    """The sum reads one value twice: what one operand is taken from must still be made for the other."""
+    net = NetworkBuilder((1, 8, 8, 4))
+    layer = net.conv(net.quantize("images", 0.02, 120), 8, 4)
+    if stored:
+        layer = net.quantize(layer, 0.05, 128)
+    graph = net.graph(y=net.quantize(net.add(ir.Add(), layer, layer), 0.1, 128))
+    assert_means_the_same(graph, lower(graph), 0.11)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
 def test_signed_activations_become_unsigned(dtype: str) -> None:
     net = NetworkBuilder((1, 8, 8, 4))

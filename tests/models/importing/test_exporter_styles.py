@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, DType
@@ -80,6 +81,39 @@ def test_tf2onnx_nhwc_without_a_single_transpose() -> None:
     assert graph.inputs["image:0"].shape == (1, 9, 8, 3)
     assert import_onnx(content).input_layouts == {"image:0": "NHWC"}
     assert "Transpose" not in operators(graph)
+
+
+def test_a_transpose_that_no_layer_reads_does_not_make_an_image_of_three_channels_nhwc() -> None:
+    """Only the sizes tell what the axes are; after tf2onnx's transpose, a convolution does."""
+    content = onnx_file(
+        [
+            node("MatMul", "x w", "m"),
+            node("Transpose", "m", "t", perm=[0, 3, 1, 2]),
+            node("Flatten", "t", "y"),
+        ],
+        {"x": ("N", 3, 8, 4)},
+        ["y"],
+        weights(w=(4, 5)),
+    )
+    graph = assert_agrees(content, {"x": floats(1, 3, 8, 4)})
+    assert graph.inputs["x"].shape == (1, 8, 4, 3)
+
+
+@pytest.mark.parametrize("channels", [3, 4, 9])
+def test_a_single_row_of_samples_is_nhwc_if_a_convolution_reads_it_transposed(channels: int) -> None:
+    """As of sensors: the sizes alone would say one channel."""
+    content = onnx_file(
+        [
+            node("Sub", "x mean", "s"),
+            node("Transpose", "s", "t", perm=[0, 3, 1, 2]),
+            node("Conv", "t w", "y", kernel_shape=[1, 3]),
+        ],
+        {"x": ("N", 1, 16, channels)},
+        ["y"],
+        weights(w=(5, channels, 1, 3), mean=(channels,)),
+    )
+    graph = assert_agrees(content, {"x": floats(1, 1, 16, channels)})
+    assert graph.inputs["x"].shape == (1, 1, 16, channels)
 
 
 def caffe2(normalisation_results: str) -> bytes:
