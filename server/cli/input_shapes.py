@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import click
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_SIZE = re.compile(r"0*[1-9][0-9]{0,17}")
 
 
 def input_shape_option(function: _Function) -> _Function:
@@ -33,6 +35,6 @@ def _parsed(
 def _one(text: str) -> tuple[str, tuple[int, ...]]:
     name, _, sizes = text.rpartition("=")  # a tensor's name may hold '=', sizes cannot
     numbers = [size.strip() for size in sizes.split(",")]
-    if not name or not all(size.isdecimal() and int(size) > 0 for size in numbers):
+    if not name or not all(_SIZE.fullmatch(size) for size in numbers):
         raise click.BadParameter(f"'{text}' is not NAME=1,3,224,224")
     return name, tuple(map(int, numbers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def channel_arguments(text: str) -> tuple[tuple[str, int | str], ...]:
         key, equals, value = item.partition("=")
         if not (key and equals):
             raise click.BadParameter(f"'{item}' is not key=value", param_hint="--grpc_channel_arguments")
-        pairs.append((key, int(value) if value.lstrip("-").isdigit() else value))
+        pairs.append((key, int(value) if _WHOLE.fullmatch(value) else value))
     return tuple(pairs)
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from accelserve.server.config import RestConfig
 from accelserve.server.errors import BodyTooLargeError, DeadlineExceededError
 from accelserve.server.metrics.server_metrics import ServerMetrics
-from accelserve.server.rest.bodies import read_body
+from accelserve.server.rest.bodies import decoded, read_body
 from accelserve.server.rest.errors import refusal
 from accelserve.server.rpc.status import status_of
 from accelserve.server.scheduler.watch import CallWatch
@@ -76,7 +76,7 @@ class Desk:
 
         def begin() -> Response:
             watch.check()
-            return work(body, watch)
+            return work(decoded(body, request, self.config), watch)
 
         try:
             # The pool's thread works in the request's context: it says who asks.

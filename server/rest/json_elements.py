@@ -5,6 +5,7 @@ Source: ``util/json_tensor.cc`` of tensorflow/serving, ``FillTensorProto`` and `
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
@@ -97,10 +98,21 @@ def flattened(data: object) -> Elements:
     """The elements of lists that are nested in any way, as one row."""
     flat: list[Any] = data if isinstance(data, list) else [data]
     while list in (kinds := set(map(type, flat))):
-        if len(kinds) > 1:
-            flat = [each if isinstance(each, list) else [each] for each in flat]
-        flat = list(chain.from_iterable(flat))
+        # Where elements stand beside lists, level by level would look at those elements once for every level.
+        flat = list(_leaves(flat) if len(kinds) > 1 else chain.from_iterable(flat))
     return Elements((len(flat),), flat, kinds)
+
+
+def _leaves(values: list[Any]) -> Iterator[Any]:
+    open_lists = [iter(values)]
+    while open_lists:
+        for each in open_lists[-1]:
+            if type(each) is list:
+                open_lists.append(iter(each))
+                break
+            yield each
+        else:
+            open_lists.pop()
 
 
 def check_kinds(elements: Elements, allowed: AbstractSet[type], expected: str) -> None:

@@ -20,14 +20,22 @@ from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
 from accelserve.server.rest.json_elements import NUMBERS, WHOLE_NUMBERS, check_kinds, flattened
 from accelserve.server.rest.json_text import decode_json, from_base64
-from accelserve.server.rest.numbers import encode, plain
+from accelserve.server.rest.numbers import encode, plain, whole_number
 from accelserve.server.rpc.inference.call import (
     CLASSIFICATION_PARAMETER,
     SIGNATURE_PARAMETER,
     InferAnswer,
     InferCall,
 )
-from accelserve.server.rpc.inference.tensors import BYTES, array_of_raw, array_of_values, datatype_of, raw_of
+from accelserve.server.rpc.inference.tensors import (
+    BYTES,
+    array_of_raw,
+    array_of_values,
+    check_datatype,
+    check_new,
+    datatype_of,
+    raw_of,
+)
 
 HEADER_LENGTH = "inference-header-content-length"
 _BINARY_SIZE = "binary_data_size"
@@ -81,17 +89,21 @@ def parse_infer(raw: bytes, header_length: str | None) -> tuple[InferBody, bytes
     """
     if header_length is None:
         return decode_json(raw, _BODY, text_behind=False), b""
-    if not (header_length.isascii() and header_length.isdigit() and int(header_length[:20]) <= len(raw)):
+    end = whole_number(header_length)
+    if end is None or end > len(raw):
         raise InvalidRequestError(
             f"Inference-Header-Content-Length is '{header_length}'; expected a length within the body's {len(raw)}"
         )
-    end = int(header_length)
     return decode_json(raw[:end], _BODY, text_behind=False), raw[end:]
 
 
 def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str) -> InferCall:
     """The call that a body makes; InvalidRequestError if its tensors do not hold together."""
     signature = (body.parameters or {}).get(SIGNATURE_PARAMETER) or ""
+    if not isinstance(signature, str):
+        raise InvalidRequestError(
+            f"parameter '{SIGNATURE_PARAMETER}' is {signature!r}; expected a signature's name"
+        )
     outputs: dict[str, int] = {}
     for output in body.outputs or ():
         if output.name in outputs:
@@ -100,7 +112,7 @@ def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str)
     return InferCall(
         model_name=model_name,
         model_version=model_version,
-        signature=str(signature),
+        signature=signature,
         inputs=_inputs(body.inputs, binary),
         outputs=outputs,
     )
@@ -142,6 +154,8 @@ def _inputs(tensors: list[InputTensor], binary: bytes) -> Mapping[str, Array]:
     arrays: dict[str, Array] = {}
     position = 0
     for tensor in tensors:
+        check_new(tensor.name, arrays)
+        check_datatype(tensor.name, tensor.datatype)
         size = _whole(tensor.parameters, _BINARY_SIZE)
         if size is None:
             values = _elements(tensor)

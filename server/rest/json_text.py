@@ -16,8 +16,9 @@ import msgspec
 from accelserve.server.errors import InvalidRequestError
 
 T = TypeVar("T")
-# Strings are matched first, so that what they hold is left alone.
-_NUMBER_WORDS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Inf(?:inity)?|-NaN', re.DOTALL)
+# Strings are matched first, so that what they hold is left alone; one without an end is matched as well, or the search
+# would begin anew at each of its quotes.
+_NUMBER_WORDS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|-?Inf(?:inity)?|-NaN', re.DOTALL)
 _WORDS_OF_PYTHON = {"Inf": "Infinity", "-Inf": "-Infinity", "-NaN": "NaN"}
 
 

@@ -15,6 +15,7 @@ from accelserve.server.core.states import StateReport
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import InvalidRequestError
 from accelserve.server.rest.errors import json_response
+from accelserve.server.rest.numbers import whole_number
 from accelserve.server.rpc.get_model_status import version_status
 from accelserve.server.rpc.tensors import signature_def
 
@@ -68,9 +69,9 @@ def choice_of(request: Request) -> ModelChoice:
     text = path.get("version")
     version: int | None = None
     if text is not None:
-        if not (text.isascii() and text.isdigit() and int(text) <= _MAX_VERSION):
+        version = whole_number(text)
+        if version is None or version > _MAX_VERSION:
             raise InvalidRequestError(f"Failed to convert version: {text} to numeric.")
-        version = int(text)
     return ModelChoice(name=path["model"], version=version, label=path.get("label"))
 
 

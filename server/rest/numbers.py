@@ -1,4 +1,4 @@
-"""Numbers in JSON as TensorFlow Serving writes them: as few digits as bring a float32 back, and NaN, Infinity. Pure.
+"""Numbers as TensorFlow Serving writes them in JSON, as few digits as bring a float32 back, and reads them in paths. Pure.
 
 A float32 that is widened to float64, as JSON encoders do, drags noise along: 0.2 becomes 0.20000000298023224. TensorFlow
 Serving writes six significant digits where they suffice and nine, which always do, where they do not.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.generic]
 
 _SHORT, _LONG = 6, 9
+_INT64_DIGITS = 19
 
 
 def plain(array: Array) -> Any:
@@ -33,6 +34,14 @@ def shortest(values: NDArray[np.float32]) -> NDArray[np.float64]:
     short = _rounded(values, _SHORT)
     suffices = short.astype(np.float32) == values
     return np.where(suffices, short, _rounded(values, _LONG))
+
+
+def whole_number(text: str) -> int | None:
+    """Decimal digits, zeros in front or not, as a number; None for anything else, and for what 64 bits do not hold."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0")  # Python refuses to read thousands of digits, be they zeros
+    return int(digits or "0") if len(digits) <= _INT64_DIGITS else None
 
 
 def encode(content: object) -> bytes:

@@ -26,6 +26,7 @@ from accelserve.server.rpc.inference.call import (
 from accelserve.server.rpc.inference.tensors import (
     array_of_contents,
     array_of_raw,
+    check_new,
     contents_of,
     datatype_of,
     has_contents,
@@ -116,6 +117,10 @@ def _parse(raw: bytes) -> inference.ModelInferRequest:
 
 def _inputs(request: inference.ModelInferRequest) -> dict[str, Array]:
     raw = request.raw_input_contents
+    seen: set[str] = set()
+    for tensor in request.inputs:
+        check_new(tensor.name, seen)
+        seen.add(tensor.name)
     if not raw:
         return {
             tensor.name: array_of_contents(tensor.name, tensor.datatype, tensor.shape, tensor.contents)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,18 @@ _LENGTH = struct.Struct("<I")
 def datatype_of(dtype: str) -> str:
     """The protocol's name of an element type: ``float32`` -> ``FP32``, ``string`` -> ``BYTES``."""
     return BYTES if dtype in ("string", "object") else _DATATYPES[np.dtype(dtype)]
+
+
+def check_datatype(name: str, datatype: str) -> None:
+    """InvalidRequestError for a name that is none of an element type."""
+    if datatype != BYTES:
+        _dtype(name, datatype)
+
+
+def check_new(name: str, before: Container[str]) -> None:
+    """InvalidRequestError for an input that a request has twice: either could be meant."""
+    if name in before:
+        raise InvalidRequestError(f"input '{name}' is given twice")
 
 
 def array_of_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Array:

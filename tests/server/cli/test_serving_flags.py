@@ -133,6 +133,12 @@ def test_channel_arguments() -> None:
     assert made.grpc.channel_arguments == (("grpc.max_connection_age_ms", 5000), ("grpc.x", "y"))
 
 
+@pytest.mark.parametrize("text", ["--5", "\N{SUPERSCRIPT TWO}", "9" * 5000])
+def test_what_only_looks_like_a_number_is_text_to_grpc(text: str) -> None:
+    made = config("--model_base_path=/m", f"--grpc_channel_arguments=grpc.x={text}")
+    assert made.grpc.channel_arguments == (("grpc.x", text),)
+
+
 def test_nothing_to_serve_says_what_to_set() -> None:
     with pytest.raises(ConfigurationError, match="nothing to serve: set --model_base_path"):
         config()

@@ -195,6 +195,30 @@ FAULTS: dict[str, tuple[dict[str, Any], bytes, dict[str, str], str]] = {
         {},
         'JSON Value: "x" Type: String is not of expected type: FP32',
     ),
+    "length-of-more-digits-than-python-reads": (
+        {"inputs": []},
+        b"",
+        {LENGTH: "0" * 5000 + "9999"},
+        "Inference-Header-Content-Length is '000",
+    ),
+    "unknown-datatype": (
+        {"inputs": [images("JPEG", [1], data=[{"b64": "YQ=="}])]},
+        b"",
+        {},
+        "inference input 'images' has datatype 'JPEG'; known are BYTES, BOOL,",
+    ),
+    "input-given-twice": (
+        {"inputs": [images("BYTES", [1], data=["a"]), images("BYTES", [1], data=["b"])]},
+        b"",
+        {},
+        "input 'images' is given twice",
+    ),
+    "signature-that-is-no-text": (
+        {"inputs": [images("BYTES", [1], data=["a"])], "parameters": {"signature_name": ["features"]}},
+        b"",
+        {},
+        "parameter 'signature_name' is ['features']; expected a signature's name",
+    ),
     "fewer-values-than-the-shape-says": (
         {"inputs": [images("FP32", [2], data=[1])]},
         b"",
@@ -211,6 +235,14 @@ def test_faults_are_400(
     response = post(client, body, binary, **headers)
     assert response.status_code == 400
     assert response.json()["error"].startswith(words)
+
+
+def test_zeros_in_front_of_a_length_change_nothing(client: httpx.Client) -> None:
+    """RFC 9110 has lengths of any number of digits; Python reads no more than 4300 (``sys.set_int_max_str_digits``)."""
+    data = [{"b64": base64.b64encode(DIM).decode()}]
+    raw = json.dumps({"inputs": [images("BYTES", [1], data=data)]}).encode()
+    response = client.post(INFER, content=raw, headers={LENGTH: str(len(raw)).zfill(5000)})
+    assert response.json()["outputs"][0]["data"] == [1, 2, 3]
 
 
 def test_an_unknown_version_is_404(client: httpx.Client) -> None:

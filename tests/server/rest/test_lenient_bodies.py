@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.rest.json_elements import flattened
 from accelserve.server.rest.json_tensors import arrays_of, parse_predict
 from accelserve.server.rest.json_text import decode_json, from_base64
 
@@ -269,3 +270,20 @@ def test_null_stands_for_what_is_absent_in_the_open_inference_protocol(client: h
     assert client.post(INFER, json=body).json()["outputs"][0]["data"] == [1, 2, 3]
     asked = {**body, "outputs": [{"name": "output_alias", "parameters": None}]}
     assert len(client.post(INFER, json=asked).json()["outputs"]) == 1
+
+
+def test_text_that_never_ends_is_refused_as_soon_as_it_is_read() -> None:
+    """A search that began anew at each quote would take hours here, with the interpreter locked."""
+    with pytest.raises(InvalidRequestError, match="JSON Parse error"):
+        parse_predict(b'{"instances": [Inf, "' + b'\\"' * 500_000)
+
+
+def test_elements_beside_deep_lists_are_looked_at_once() -> None:
+    """Data of the Open Inference Protocol may be nested in any way; level by level would be 500 looks at each element."""
+    depth, wide = 500, 200_000
+    nested: Any = [2.0]
+    for _ in range(depth):
+        nested = [1.0, nested]
+    looked_at = flattened([*([0.0] * wide), nested])
+    assert looked_at.flat == [0.0] * wide + [1.0] * depth + [2.0]
+    assert looked_at.kinds == {float}

@@ -124,6 +124,8 @@ def test_the_list_of_models(rest: Rest) -> None:
         ("/v1/models/M:predict", {"inputs": DIM}, 404, "Servable not found for request: Latest(M)"),
         ("/v1/models/colour/versions/7:predict", {"inputs": DIM}, 404, "Servable not found for request: Specific(colour, 7)"),
         ("/v1/models/colour/versions/x:predict", {"inputs": DIM}, 400, "Failed to convert version: x to numeric."),
+        ("/v1/models/colour/versions/" + "9" * 5000, None, 400, "Failed to convert version: 999"),
+        ("/v1/models/colour/versions/" + "9" * 5000 + ":predict", {"inputs": DIM}, 400, "Failed to convert version: 999"),
         ("/v1/models/colour/labels/L:predict", {"inputs": DIM}, 400, "Unrecognized servable version label: L"),
         ("/v1/models/colour:predict", {"signature_name": "S", "inputs": DIM}, 400, 'Serving signature key "S" not found.'),
         ("/v1/models/colour:predict", {}, 400, "Missing 'inputs' or 'instances' key"),
@@ -145,7 +147,7 @@ def test_errors_have_tensorflow_servings_words_and_codes(
     rest: Rest, path: str, body: object, code: int, words: str
 ) -> None:
     _, client = rest()
-    response = client.post(path, json=body)
+    response = client.get(path) if body is None else client.post(path, json=body)
     assert response.status_code == code
     assert response.json().keys() == {"error"}
     assert response.json()["error"].startswith(words)

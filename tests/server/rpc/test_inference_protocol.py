@@ -236,6 +236,11 @@ FAULTS = {
         "INVALID_ARGUMENT",
         "inference input 'images' of shape [3] has 3 elements, got 0",
     ),
+    "input-given-twice": (
+        Request(inputs=[Tensor(name="images"), Tensor(name="images")]),
+        "INVALID_ARGUMENT",
+        "input 'images' is given twice",
+    ),
     "output-asked-for-twice": (
         raw_request("BYTES", [1], prefixed(DIM), "brightest", "brightest"),
         "INVALID_ARGUMENT",
