@@ -272,6 +272,11 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not self.models and self.model_config_file is None:
             raise ConfigurationError("nothing to serve: set --model_base_path, or --model_config_file")
+        if self.metrics_port is not None and not 0 <= self.metrics_port <= 65535:
+            raise ConfigurationError(f"--metrics_port must be in 0..65535, got {self.metrics_port}")
+        # "not a >= 0" is true of NaN too
+        if not self.drain_seconds >= 0 or not self.drain_delay_seconds >= 0:
+            raise ConfigurationError("drain_seconds and drain_delay_seconds must not be negative")
         refuse_duplicates(self.models)
 
 

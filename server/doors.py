@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelserve.protos.services import BoundMethod
 from accelserve.server.config import ServerConfig
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.metrics.server_metrics import ServerMetrics
-from accelserve.server.ports import PortReservation
+from accelserve.server.ports import PortReservation, check_socket_path
 from accelserve.server.readiness import Readiness
 from accelserve.server.rpc.envelope import Envelope
 from accelserve.server.rpc.listener import GrpcListener, thread_count
@@ -111,8 +112,10 @@ class Doors:
     def reserve(self) -> None:
         """Hold the ports until ``open``; ConfigurationError if one cannot be opened then."""
         grpc, rest = self._config.grpc, self._config.rest
-        addresses = [(grpc.address, grpc.port), (rest.address, rest.port or 0)]
-        self._reservation.take([*addresses, (rest.address, self._config.metrics_port or 0)])
+        http = [port for port in (rest.port, self._config.metrics_port) if port is not None]
+        self._reservation.take([(grpc.address, grpc.port), *((rest.address, port) for port in http)])
+        if grpc.socket_path:
+            check_socket_path(Path(grpc.socket_path))
 
     def open(self) -> None:
         """Listen; ConfigurationError if a port cannot be opened."""

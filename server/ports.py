@@ -5,10 +5,41 @@ A socket that is bound and does not listen refuses connections, as one that does
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from accelserve.server.errors import ConfigurationError
+
+# sockaddr_un has 108 bytes, the last of which is a zero.
+_SOCKET_PATH_BYTES = 107
+
+
+def bare(host: str) -> str:
+    """A host without the brackets in which an IPv6 address may stand."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def joined(host: str, port: int) -> str:
+    """``host:port``, with an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    host = bare(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def check_socket_path(path: Path) -> None:
+    """ConfigurationError if no Unix socket can be made at a path; one that is there will be replaced."""
+    reason = ""
+    if len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
+        reason = f"its path is longer than {_SOCKET_PATH_BYTES} bytes"
+    elif not path.parent.is_dir():
+        reason = f"there is no folder {path.parent}"
+    elif not os.access(path.parent, os.W_OK):
+        reason = f"{path.parent} cannot be written"
+    elif path.exists() and not path.is_socket():
+        reason = "something else is there"
+    if reason:
+        raise ConfigurationError(f"cannot listen on unix:{path}: {reason}")
 
 
 class PortReservation:
@@ -18,15 +49,19 @@ class PortReservation:
         self._held: list[socket.socket] = []
 
     def take(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Hold the ports; those that the system shall choose need none.
+        """Hold the ports; where the system shall choose one, it is only seen whether it can.
 
         Raises:
-            ConfigurationError: one is in use, or an address is none of this machine.
+            ConfigurationError: one is in use, or wanted twice, or an address is none of this machine.
         """
+        for index, (host, port) in enumerate(addresses):
+            if port and (host, port) in addresses[:index]:
+                raise ConfigurationError(
+                    f"cannot listen on {joined(host, port)} twice; give gRPC, HTTP and metrics a port each"
+                )
         try:
             for host, port in addresses:
-                if port:
-                    self._take(host, port)
+                self._take(host, port)
         except BaseException:
             self.release()
             raise
@@ -38,10 +73,12 @@ class PortReservation:
         self._held = []
 
     def _take(self, host: str, port: int) -> None:
-        try:
-            found = socket.getaddrinfo(
-                host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        if not host:  # to the system that would be every address, to gRPC it is none
+            raise ConfigurationError(
+                "the address to listen on is empty; 0.0.0.0 is every one of this machine"
             )
+        try:
+            found = socket.getaddrinfo(bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             family, kind, protocol, _, address = found[0]
             held = socket.socket(family, kind, protocol)
             self._held.append(held)
@@ -49,4 +86,4 @@ class PortReservation:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             held.bind(address)
         except OSError as error:
-            raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+            raise ConfigurationError(f"cannot listen on {joined(host, port)}: {error.strerror}") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from accelserve.kernels.errors import PlanError
+from accelserve.kernels.errors import DeviceError, PlanError
 from accelserve.kernels.ir import Array, Graph, QuantParams, TensorType
 
 
@@ -59,6 +59,10 @@ class LoadOptions:
     cache: Path | None = None
     model: str = "a model"
     network: str = ""
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise DeviceError(f"threads is {self.threads}; expected a number of workers, or 0 for every core")
 
 
 @dataclass(frozen=True, slots=True)

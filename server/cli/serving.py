@@ -13,6 +13,7 @@ from accelserve.server.cli.stop_signals import StopSignals
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ServerError
 from accelserve.server.loading import ServableLoader
+from accelserve.server.ports import joined
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +41,6 @@ def serve_until_stopped(config: ServerConfig, stop: StopSignals, warnings: Seque
 
 
 def _say_where(config: ServerConfig, server: Server) -> None:
-    _LOG.info("Running gRPC ModelServer at %s:%d ...", config.grpc.address, server.port)
+    _LOG.info("Running gRPC ModelServer at %s ...", joined(config.grpc.address, server.port))
     if server.rest_port is not None:
-        _LOG.info("Exporting HTTP/REST API at:%s:%d ...", config.rest.address, server.rest_port)
+        _LOG.info("Exporting HTTP/REST API at:%s ...", joined(config.rest.address, server.rest_port))

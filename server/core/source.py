@@ -47,7 +47,7 @@ Unusable = Callable[[str], AbstractSet[int]]
 def versions_under(base_path: Path) -> dict[int, list[str]]:
     """Version -> names of its folders under ``base_path``, the shortest first; OSError if it cannot be listed."""
     with os.scandir(base_path) as children:
-        return versions_among(child.name for child in children if child.is_dir())
+        return versions_among(child.name for child in children if _is_folder(child))
 
 
 def with_stand_ins(
@@ -62,15 +62,33 @@ def with_stand_ins(
 
 
 def fingerprint(folder: Path) -> str:
-    """Hash of names, sizes and times of the files in ``folder``; empty if it vanished meanwhile."""
+    """Hash of names, sizes and times of the files in ``folder``; empty if it cannot be listed any more.
+
+    Names may be bytes of any encoding. A file that cannot be looked at (no right to, a link that leads nowhere or in a
+    circle) counts by that: whoever mends it changes the hash.
+    """
     digest = hashlib.blake2b(digest_size=16)
     try:
         for path in sorted(folder.rglob("*")):
-            status = path.stat()
-            digest.update(f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    except FileNotFoundError:
+            digest.update(os.fsencode(path.relative_to(folder)) + f"\0{_size_and_time(path)}\n".encode())
+    except OSError:
         return ""
     return digest.hexdigest()
+
+
+def _is_folder(child: os.DirEntry[str]) -> bool:
+    try:
+        return child.is_dir()
+    except OSError:  # a link that leads in a circle, or where nobody may look, is none of ours
+        return False
+
+
+def _size_and_time(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return f"error {error.errno}"
+    return f"{status.st_size}\0{status.st_mtime_ns}"
 
 
 class FileSystemSource:
@@ -131,7 +149,10 @@ class FileSystemSource:
 
     def _poll(self) -> None:
         while not self._stop.wait(self._poll_seconds):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - the boundary: nobody else would ever look again
+                self._log.say(logging.ERROR, "the models' folders could not be looked at", error)
 
     def _look(self) -> list[ModelConfig]:
         """Look at every folder; the models whose folders are to be looked at again before they are believed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 
 from accelserve.server.config import RestConfig
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.ports import bare, joined
 from accelserve.server.rest.patience import patient
 
 _BACKLOG = 1024
@@ -81,10 +83,10 @@ class RestListener:
         self.pool.shutdown(wait=True)
 
     def _bind(self) -> socket.socket:
-        address = (self._config.address, self._config.port or 0)
+        host, port = bare(self._config.address), self._config.port or 0
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            return socket.create_server(address, backlog=_BACKLOG)
+            return socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {address[0]}:{address[1]}: {error.strerror}"
-            ) from error
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise ConfigurationError(f"cannot listen on {joined(host, port)}: {reason}") from error

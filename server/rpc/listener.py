@@ -9,6 +9,7 @@ import grpc
 
 from accelserve.server.config import GrpcConfig, RequestLimits
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.ports import joined
 
 _KEEPALIVE_MS = 60_000
 _KEEPALIVE_TIMEOUT_MS = 20_000
@@ -55,7 +56,7 @@ class GrpcListener:
         Raises:
             ConfigurationError: the address cannot be bound.
         """
-        self.port = self._bind(f"{self._config.address}:{self._config.port}", self._credentials)
+        self.port = self._bind(joined(self._config.address, self._config.port), self._credentials)
         if self._config.socket_path:
             self._bind(f"unix:{self._config.socket_path}", None)  # the file's permissions guard it
         # The pool would start its first thread with the first request, which would wait for it.

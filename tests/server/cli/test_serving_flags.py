@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from accelserve.kernels.devices.discovery import device_kinds
+from accelserve.kernels.errors import DeviceError
 from accelserve.server.cli.group import accelserve
 from accelserve.server.cli.serve import serve, server_config
 from accelserve.server.cli.serving_flags import FLAGS, INERT, inert_flags_given
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.loading import ServableLoader
 
 
 def flags(*arguments: str) -> dict[str, Any]:
@@ -170,3 +172,23 @@ def test_remote_base_paths_are_kept_in_the_cache_folder(tmp_path: Path) -> None:
 def test_draining_goes_by_both_names() -> None:
     assert config("--model_base_path=/m", "--drain_timeout_seconds=7").drain_seconds == 7
     assert config("--model_base_path=/m", "--drain-seconds=8").drain_seconds == 8
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--metrics_port=70000", r"--metrics_port must be in 0\.\.65535, got 70000"),
+        ("--drain_seconds=-1", "drain_seconds and drain_delay_seconds must not be negative"),
+        ("--drain_delay_seconds=-1", "drain_seconds and drain_delay_seconds must not be negative"),
+        ("--drain_delay_seconds=nan", "drain_seconds and drain_delay_seconds must not be negative"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(flag: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        config("--model_base_path=/m", flag)
+
+
+def test_fewer_threads_than_none_are_refused() -> None:
+    settings = config("--model_base_path=/m", "--threads=-1")
+    with pytest.raises(DeviceError, match="threads is -1; expected a number of workers, or 0 for every core"):
+        ServableLoader(settings.device, settings.limits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from accelserve.server.config import LoadingConfig, ModelConfig
 from accelserve.server.core.echo import EchoLoader
 from accelserve.server.core.registry import ModelChoice, ModelRegistry
-from accelserve.server.core.source import AspiredVersion, FileSystemSource
+from accelserve.server.core.source import AspiredVersion, FileSystemSource, fingerprint
 
 NEVER_SECONDS = 3600.0
 
@@ -94,3 +96,50 @@ def test_requests_are_answered_while_the_only_version_is_replaced_step_by_step(b
             assert handle.servable.answer("there") == "good day there"
     finally:
         registry.close(timeout=30)
+
+
+def odd_children(folder: Path) -> None:
+    """What backups, editors and copies of other systems leave behind."""
+    (folder / "circle").symlink_to("circle")
+    (folder / "nowhere").symlink_to("not-there")
+    (folder / os.fsdecode(b"caf\xe9")).touch()
+    os.mkfifo(folder / "pipe")
+
+
+def test_odd_files_beside_versions_are_none_of_ours(base: Path) -> None:
+    odd_children(base)
+    (base / "7").symlink_to("7")
+    _, aspired = watching(base, NEVER_SECONDS)
+    assert aspired.calls == [[1]]
+
+
+def test_odd_files_within_a_version_count_as_files(base: Path) -> None:
+    odd_children(base / "1")
+    _, aspired = watching(base, NEVER_SECONDS)
+    assert aspired.calls == [[1]]
+    before = fingerprint(base / "1")
+    assert before == fingerprint(base / "1") != ""
+    (base / "1" / "not-there").touch()  # where a link leads
+    assert fingerprint(base / "1") not in (before, "")
+
+
+def test_a_look_that_fails_is_said_and_is_not_the_last(base: Path, caplog: pytest.LogCaptureFixture) -> None:
+    looked_again = threading.Event()
+    looks = 0
+
+    def aspire(_name: str, _versions: Mapping[int, AspiredVersion]) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise ZeroDivisionError
+        if looks == 3:
+            looked_again.set()
+
+    source = FileSystemSource(aspire, 0.001)
+    source.watch([ModelConfig(name="echo", base_path=base)])
+    source.start()
+    try:
+        assert looked_again.wait(60)
+    finally:
+        source.stop()
+    assert "the models' folders could not be looked at" in caplog.text
