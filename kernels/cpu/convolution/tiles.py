@@ -46,7 +46,9 @@ def run_tile(record: int, origin: int, row: int, tile: int, panel: int) -> None:
     ``origin`` is the address of the window of output pixel (0, 0).
     """
     panels = field(record, f.PANELS)
-    group, inner = panel // panels, panel % panels
+    # A division takes as long as a dozen dot products, and most layers have one group.
+    group = panel // panels if panel >= panels else 0
+    inner = panel - group * panels
     smaller = tile >= field(record, f.FULL_TILES)
     last_panel = inner == panels - 1
     kernel = field(record, f.KERNEL + (1 if smaller else 0) + (2 if last_panel else 0))
@@ -81,6 +83,14 @@ def run_tile(record: int, origin: int, row: int, tile: int, panel: int) -> None:
 
 
 @inlined
+def next_tile(row: int, tile: int, tiles: int) -> tuple[int, int]:
+    """Row and tile behind tile ``tile`` of row ``row``."""
+    if tile + 1 < tiles:
+        return row, tile + 1
+    return row + 1, 0
+
+
+@inlined
 def run_item(record: int, origin: int, item: int) -> None:
     """Tiles and panels of one item, and the halo beside the rows that begin in it."""
     panel_items = field(record, f.PANEL_ITEMS)
@@ -90,14 +100,19 @@ def run_item(record: int, origin: int, item: int) -> None:
     last_tile = min(first_tile + tile_chunk, rows * tiles)
     first_panel = item % panel_items * panel_chunk
     last_panel = min(first_panel + panel_chunk, field(record, f.PANELS) * field(record, f.GROUPS))
+    begin_row, begin_tile = first_tile // tiles, first_tile % tiles
     if field(record, f.PANELS_OUTER) != 0:
         for panel in range(first_panel, last_panel):
-            for tile in range(first_tile, last_tile):
-                run_tile(record, origin, tile // tiles, tile % tiles, panel)
+            row, tile = begin_row, begin_tile
+            for _ in range(first_tile, last_tile):
+                run_tile(record, origin, row, tile, panel)
+                row, tile = next_tile(row, tile, tiles)
     else:
-        for tile in range(first_tile, last_tile):
+        row, tile = begin_row, begin_tile
+        for _ in range(first_tile, last_tile):
             for panel in range(first_panel, last_panel):
-                run_tile(record, origin, tile // tiles, tile % tiles, panel)
+                run_tile(record, origin, row, tile, panel)
+            row, tile = next_tile(row, tile, tiles)
     if first_panel == 0:
         # A row's halo goes with its first tile; where the image counts as one row, all of it does.
         height = field(record, f.HALO + HEIGHT) if rows == 1 else rows
