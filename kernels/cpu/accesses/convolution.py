@@ -158,7 +158,7 @@ def convolve(record: Record) -> Iterator[Access]:
 
 
 def repairs(record: Record, of: Tiles) -> Iterator[Access]:
-    """Steps beyond the main loop, on activations of the window that it has read."""
+    """Steps beyond the main loop, each on a vector of the activations that it has read."""
     count, group, lanes = record.number(f.REPAIRS), of.full.group, instruction_set(of.full.isa).lanes
     panels, pitch = record.positive(f.PANELS), record.number(f.PARAMETER_BYTES)
     record.require(record.number(f.GROUPS) == 1, "repairs sums of more than one group")
@@ -174,10 +174,11 @@ def repairs(record: Record, of: Tiles) -> Iterator[Access]:
     offsets = record.constant(f.REPAIR_OFFSETS, 4 * count).view(np.int32).astype(np.int64)
     beyond = offsets[:, None] - starts[None, :]
     record.require(
-        bool(((beyond >= 0) & (beyond <= (of.dots - 1) * group)).any(axis=1).all()),
+        bool(((beyond >= 0) & (beyond <= (of.dots - lanes) * group)).any(axis=1).all()),
         "repairs products of activations beyond its window",
     )
     yield Reads(Box(record.address(f.REPAIR_OFFSETS), (), 4 * count))
+    yield Reads(Box(record.address(f.REPAIR_PICKS), (), count * lanes))
     yield Reads(Box(record.address(f.REPAIR_WEIGHTS), (), count * lanes * group))
 
 

@@ -2,7 +2,7 @@
 
 ``vpmaddubsw`` adds two products in int16: 255 * w0 + 255 * w1 has to stay there, which it does unless both weights have
 one sign and a sum beyond 128. Of such a pair one weight gives the excess away, and a *repair* multiplies it: one more
-step on the same four activations, for a vector of output channels, kept in a list behind the panel's weights. Trained
+step, for a vector of output channels, in which each lane takes the four activations that it needs (``repairs``). Trained
 networks have few such pairs (weights have long tails), networks of bell-shaped weights many; so the repairs are counted
 when a layer is planned, and it is computed so where that is the faster way.
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.convolution.layer import Layer
 from accelserve.kernels.cpu.convolution.pairing import MOST_SUM, matched
+from accelserve.kernels.cpu.convolution.repairs import WINDOW, Repairs, joined, repairs_of
 from accelserve.kernels.cpu.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.convolution.widened import CopiedConvolution, CopiedLayer, convolve_widened
 from accelserve.kernels.cpu.lowering import Code, Context, Field, Step
@@ -30,11 +31,15 @@ from accelserve.kernels.ir import Node
 
 MOST_BYTES = 96 << 10
 """Of an item's input."""
-_MACS_A_CYCLE, _WIDENED_MACS_A_CYCLE = 30.0, 25.0
+_MACS_A_CYCLE, _WIDENED_MACS_A_CYCLE = 29.0, 25.0
 """What the two ways reach on operands in near caches (measured on Zen 3 and 4)."""
 _COPIED_BYTES_A_CYCLE = 7.0
 _FEW_REPAIRS = 0.06
 """Of the steps; so few are not worth a copy."""
+_WEIGHTS_TOGETHER = 1 << 21
+"""Whose repairs are looked for at a time."""
+_SAMPLED_VECTORS = 16
+"""Whose repairs are counted to choose how a layer is computed."""
 _STREAMED_BYTES_A_CYCLE = 6.0
 """Of weights, which are read once for all pixels of a layer, from far caches or memory."""
 
@@ -56,8 +61,10 @@ class SplitConvolution(TiledConvolution):
 
     @staticmethod
     def suits(layer: Layer) -> bool:
-        """Whether the layer has the shape for it."""
-        return bool(layer.op.groups == 1 and layer.k % layer.context.isa.lanes == 0)
+        """Whether the layer has the shape for it, and each segment the groups that a repair chooses from."""
+        isa = layer.context.isa
+        wide = isa.split is not None and layer.segment_bytes > (WINDOW - 1) * isa.split.group
+        return bool(wide and layer.op.groups == 1 and layer.k % isa.lanes == 0)
 
     @property
     def cycles_a_mac(self) -> float:
@@ -73,20 +80,28 @@ class SplitConvolution(TiledConvolution):
         whole[:, :, : rows.shape[2]] = rows
         return whole.reshape(*rows.shape[:2], -1, 2, 2)
 
-    def _vectors(self) -> Iterator[NDArray[np.int8]]:
-        """The pairs of one vector of output channels after the other; all at once would take much memory."""
-        for first in range(0, self.layer.k, self.isa.lanes):
-            yield self._pairs(first, first + self.isa.lanes)
+    def _vectors(self, together: int = 1, step: int = 1) -> Iterator[NDArray[np.int8]]:
+        """The pairs of so many vectors of output channels at a time, of every ``step``-th time; all would take much memory."""
+        size = together * self.isa.lanes
+        for first in range(0, self.layer.k, size * step):
+            yield self._pairs(first, min(first + size, self.layer.k))
+
+    def _repairs_of(self, pairs: NDArray[np.int8]) -> Repairs:
+        excess = excess_of(pairs)
+        return repairs_of(excess.reshape(-1, self.isa.lanes, *excess.shape[1:]))
 
     @cached_property
-    def _repaired(self) -> NDArray[np.bool_]:
-        """[vectors, segments, dots]: whether a vector of output channels needs a repair."""
-        return np.stack([excess_of(pairs).any(axis=(0, 3)) for pairs in self._vectors()])
+    def _repairs(self) -> Repairs:
+        together = max(1, _WEIGHTS_TOGETHER // (self._channel_weights * self.isa.lanes))
+        return joined(map(self._repairs_of, self._vectors(together)), together)
 
-    @property
+    @cached_property
     def share(self) -> float:
-        """Repairs for each step of the main loop."""
-        return float(self._repaired.mean())
+        """Repairs for each step of the main loop, in some of the vectors."""
+        vectors = -(-self.layer.k // self.isa.lanes)
+        some = np.concatenate(list(self._vectors(step=max(1, vectors // _SAMPLED_VECTORS))))
+        steps = len(some) // self.isa.lanes * self.layer.segments * self.dots * self.unroll
+        return float(len(self._repairs_of(some).starts) / steps)
 
     def weights_in_order(self) -> NDArray[np.int8]:
         """See ``TiledConvolution``; split, and with the padding of segments."""
@@ -108,25 +123,14 @@ class SplitConvolution(TiledConvolution):
     def _ranges(self) -> NDArray[np.int32]:
         """[panels, vectors of a full panel, 2]: first repair and their number."""
         counts = np.zeros(self.panels.panels * self._panel_vectors, np.int32)
-        counts[: len(self._repaired)] = self._repaired.sum(axis=(1, 2))
+        counts[:] = np.bincount(self._repairs.vectors, minlength=len(counts))
         ranges = np.stack([counts.cumsum() - counts, counts], axis=1).astype(np.int32)
         return ranges.reshape(self.panels.panels, self._panel_vectors, 2)
 
     def _repair_offsets(self) -> NDArray[np.int32]:
-        """[repairs], bytes from a window's origin; in the order of vectors, segments and dot products."""
-        _, segments, dots = np.nonzero(self._repaired)
+        """[repairs], bytes from a window's origin to the groups that a repair chooses from."""
         starts = np.array(self.layer.segment_offsets(), np.int64)
-        return (starts[segments] + self.isa.group * dots).astype(np.int32)
-
-    def _repair_weights(self) -> NDArray[np.int8]:
-        """[repairs, lanes, 2, 2], zeros for the second weight of each pair."""
-        parts = []
-        for pairs, repaired in zip(self._vectors(), self._repaired, strict=True):
-            excess = excess_of(pairs)[:, repaired]  # [lanes, repairs, 2]
-            weights = np.zeros((*excess.shape, 2), np.int8)
-            weights[..., 0] = excess
-            parts.append(weights.transpose(1, 0, 2, 3))
-        return np.concatenate(parts)
+        return (starts[self._repairs.segments] + self.isa.group * self._repairs.starts).astype(np.int32)
 
     def packed_parameters(self) -> NDArray[np.int32]:
         """See ``TiledConvolution``; the ranges of a narrower last panel follow its own parameters."""
@@ -145,15 +149,16 @@ class SplitConvolution(TiledConvolution):
 
     def step(self) -> Step:
         """The layer as a step."""
-        made, context, repairs = super().step(), self.context, int(self._repaired.sum())
-        vector_bytes = self.isa.lanes * self.isa.group
+        made, context, repairs = super().step(), self.context, len(self._repairs.starts)
+        lanes, vector_bytes = self.isa.lanes, self.isa.lanes * self.isa.group
         fields: dict[int, Field] = {
             **made.fields,
             # An item's input stays nearer than the weights.
             f.PANELS_OUTER: 1,
             f.REPAIRS: repairs,
             f.REPAIR_OFFSETS: context.pack_later(4 * repairs, self._repair_offsets),
-            f.REPAIR_WEIGHTS: context.pack_later(vector_bytes * repairs, self._repair_weights),
+            f.REPAIR_PICKS: context.pack_later(lanes * repairs, lambda: self._repairs.picks),
+            f.REPAIR_WEIGHTS: context.pack_later(vector_bytes * repairs, lambda: self._repairs.weights),
         }
         repaired = self.tiling.rows * self.tiling.width * repairs * vector_bytes
         return replace(made, fields=fields, executed_macs=(made.executed_macs or 0) + repaired)

@@ -92,9 +92,11 @@ class _Conv2d:
 
     def _repair(self, accumulators: list[list[Variable]], rows: list[ir.Value]) -> None:
         """What was taken off split weights: behind the parameters stands each vector's first repair and their number."""
-        e, build = self.e, self.e.builder
-        weight_bytes = self.isa.lanes * self.isa.group
-        offsets, weights = self.field(f.REPAIR_OFFSETS), self.field(f.REPAIR_WEIGHTS)
+        e, build, lanes = self.e, self.e.builder, self.isa.lanes
+        weight_bytes = lanes * self.isa.group
+        offsets, every_pick, weights = (
+            self.field(each) for each in (f.REPAIR_OFFSETS, f.REPAIR_PICKS, f.REPAIR_WEIGHTS)
+        )
         for v in range(self.vectors):
             place = e.plus(self.parameters, 8 * self.padded + 8 * v)
             first, count = (build.zext(e.load(e.plus(place, 4 * at), I32), I64) for at in range(2))
@@ -102,8 +104,12 @@ class _Conv2d:
                 index = e.plus(first, turn)
                 offset = build.sext(e.load(e.plus(offsets, e.times(index, 4)), I32), I64)
                 weight = e.load(e.plus(weights, e.times(index, weight_bytes)), vector(I8, weight_bytes))
+                picks = e.load(e.plus(every_pick, e.times(index, lanes)), vector(I8, lanes))
+                picks = build.zext(picks, vector(I32, lanes))
                 for row, step in zip(accumulators, rows, strict=True):
-                    activation = self.isa.load_activation(e, e.plus(self.input, offset, step))
+                    groups = e.load(e.plus(self.input, offset, step), vector(I32, lanes))
+                    # Lanes are as many as groups in a vector of activations, each an int32.
+                    activation = e.call("llvm.x86.avx2.permd", vector(I32, lanes), [groups, picks])
                     row[v].set(self.isa.dot(e, row[v].get(), activation, weight))
 
     def _prefetch(self, weights: ir.Value, size_bytes: int) -> None:

@@ -60,12 +60,15 @@ RUN_BLOCKS = 61  # of one pixel, where each is copied by itself; else 0
 WINDOW_BYTES = 62  # from a window's first byte to behind its last one
 WIDENED_BYTES = 63  # of each worker's copy; 0 where a step before has made one of all the input
 # Of convolutions by split weights:
-REPAIR_OFFSETS = 65  # address of int32, bytes from the window's origin to the four activations of each repair
+REPAIR_OFFSETS = (
+    65  # address of int32, bytes from the window's origin to the groups that each repair chooses from
+)
 REPAIR_WEIGHTS = 66  # address of int8 [repairs][lanes][4]
 REPAIRS = 67  # of all panels
 SHUFFLES = (
     68  # address of the table by which channels change places when the input is copied; 0 where it is widened
 )
+REPAIR_PICKS = 69  # address of uint8 [repairs][lanes], which of eight groups each lane takes
 # Of matrix and depthwise kernels only, some in the place of what they do not use:
 BLOCKS = 15  # address of the table of blocks
 BLOCK_COUNT = 16
