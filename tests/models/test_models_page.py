@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from accelserve.models.architectures import architectures
+from accelserve.server.cli.convert import convert
 from accelserve.server.cli.import_ import import_
 from accelserve.server.cli.pull import pull
 
@@ -26,10 +27,10 @@ def test_every_network_is_in_the_table() -> None:
 
 
 def test_every_flag_it_shows_exists() -> None:
-    flags = {flag for command in (import_, pull) for p in command.params for flag in p.opts}
+    flags = {flag for command in (import_, pull, convert) for p in command.params for flag in p.opts}
     shown = {
         flag
-        for line in re.findall(r"^accelserve (?:import|pull) .*$", PAGE, re.MULTILINE)
+        for line in re.findall(r"^accelserve (?:import|pull|convert) .*$", PAGE, re.MULTILINE)
         for flag in re.findall(r"--[a-z-]+", line)
     }
     assert shown
