@@ -27,25 +27,40 @@ _PICTURE_CHANNELS = frozenset((1, 3))
 
 
 def image_layout(name: str, shape: Sequence[int], readers: Mapping[str, list[OnnxNode]]) -> str:
-    """``NHWC`` if the image is transposed to NCHW before anything that has a layout reads it, else ``NCHW``.
+    """``NCHW`` or ``NHWC``, by what reads the image.
 
-    A transpose alone is weak evidence: a network of another layout may move its axes in the same way for reasons of its
-    own. Where the sizes say NCHW, as in [1, 3, 8, 4], only one that a layer with a layout reads counts.
+    Convolutions and pools read NCHW: one behind nothing but elementwise operators says NCHW, one behind those and a
+    transpose to NCHW says NHWC. Without either, such a transpose is weak evidence, since a network of another layout
+    may move its axes in the same way for reasons of its own: it counts unless the sizes say NCHW, as in [1, 3, 8, 4].
 
     Args:
         name: of the input.
         shape: its four sizes, as in the file.
         readers: value -> the nodes that read it.
     """
-    first = _first_reached(name, readers)
-    if first is None or not _is_to_nchw(first):
-        return "NCHW"
+    transposed = _layers_read_it_transposed(name, readers)
+    if transposed:
+        return "NHWC" if transposed == {True} else "NCHW"
     sizes_say_nchw = shape[1] in _PICTURE_CHANNELS and shape[3] not in _PICTURE_CHANNELS
-    return "NCHW" if sizes_say_nchw and not _feeds_a_layer(name, readers) else "NHWC"
+    first = _first_reached(name, readers)
+    return "NCHW" if first is None or not _is_to_nchw(first) or sizes_say_nchw else "NHWC"
 
 
-def _is_to_nchw(node: OnnxNode) -> bool:
-    return node.op == "Transpose" and node.attributes.get("perm") == _TO_NCHW
+def _layers_read_it_transposed(name: str, readers: Mapping[str, list[OnnxNode]]) -> set[bool]:
+    """Whether layers of NCHW read the image behind a transpose to NCHW, and whether they do without; empty for none."""
+    found = set()
+    waiting, seen = [(name, False)], {name}
+    while waiting:
+        value, transposed = waiting.pop()
+        for node in readers.get(value, ()):
+            if node.op in _READS_NCHW:
+                found.add(transposed)
+            turns = _is_to_nchw(node) and not transposed
+            if turns or node.op in _ELEMENTWISE:
+                new = [output for output in node.outputs if output not in seen]
+                seen.update(new)
+                waiting.extend((output, transposed or turns) for output in new)
+    return found
 
 
 def _first_reached(name: str, readers: Mapping[str, list[OnnxNode]]) -> OnnxNode | None:
@@ -61,17 +76,5 @@ def _first_reached(name: str, readers: Mapping[str, list[OnnxNode]]) -> OnnxNode
     return None
 
 
-def _feeds_a_layer(name: str, readers: Mapping[str, list[OnnxNode]]) -> bool:
-    """Whether nothing but elementwise operators and a transpose to NCHW stand between the input and a layer of NCHW."""
-    waiting, seen = [(name, False)], {name}
-    while waiting:
-        value, transposed = waiting.pop(0)
-        for node in readers.get(value, ()):
-            if node.op in _READS_NCHW and transposed:
-                return True
-            turns = _is_to_nchw(node) and not transposed
-            if turns or node.op in _ELEMENTWISE:
-                new = [output for output in node.outputs if output not in seen]
-                seen.update(new)
-                waiting.extend((output, transposed or turns) for output in new)
-    return False
+def _is_to_nchw(node: OnnxNode) -> bool:
+    return node.op == "Transpose" and node.attributes.get("perm") == _TO_NCHW

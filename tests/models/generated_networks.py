@@ -51,6 +51,7 @@ class GeneratedNetwork:
 
     def _grown(self) -> bytes:
         self._conv("x")
+        first = self._nodes[-1].output[0]
         for _ in range(self._random.integers(0, MOST_STEPS)):
             # Mostly what was made last, so that networks become deep.
             names = list(self._values)
@@ -59,6 +60,9 @@ class GeneratedNetwork:
         outputs = [self._head(list(self._values)[-1])]
         if self._chance(0.2):
             outputs.append(self._named("Identity", self._pick(list(self._values)), "z"))
+        if not self._needed_by(outputs, first):
+            # It says that the input is NCHW; a transpose before any other layer would say NHWC.
+            outputs.append(self._named("Identity", first, "first"))
         batch = "N" if self._chance(0.3) else 1
         return onnx_file(
             self._nodes,
@@ -67,6 +71,14 @@ class GeneratedNetwork:
             self._constants,
             opset=self._pick((14, 17, 21)),
         )
+
+    def _needed_by(self, outputs: Sequence[str], value: str) -> bool:
+        """Whether the value takes part in any of the outputs."""
+        needed = set(outputs)
+        for each in reversed(self._nodes):
+            if not needed.isdisjoint(each.output):
+                needed.update(each.input)
+        return value in needed
 
     # --- choices ------------------------------------------------------------------------------------------------
 

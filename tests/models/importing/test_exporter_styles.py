@@ -99,6 +99,22 @@ def test_a_transpose_that_no_layer_reads_does_not_make_an_image_of_three_channel
     assert graph.inputs["x"].shape == (1, 8, 4, 3)
 
 
+def test_a_convolution_says_nchw_though_a_transpose_is_nearer_to_the_input() -> None:
+    content = onnx_file(
+        [
+            node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
+            node("Relu", "x", "r"),
+            node("Mul", "r r", "m"),
+            node("Conv", "m w", "y"),
+        ],
+        {"x": ("N", 1, 7, 5)},
+        ["y", "t"],
+        weights(w=(4, 1, 1, 1)),
+    )
+    assert import_onnx(content).input_layouts == {"x": "NCHW"}
+    assert_agrees(content, {"x": floats(1, 1, 7, 5)})
+
+
 @pytest.mark.parametrize("channels", [3, 4, 9])
 def test_a_single_row_of_samples_is_nhwc_if_a_convolution_reads_it_transposed(channels: int) -> None:
     """As of sensors: the sizes alone would say one channel."""
