@@ -152,7 +152,7 @@ def _target(address: str, port: int | None, *, is_secure: bool) -> str:
         raise ValueError("address: expected a host name, an IP address or unix:PATH, got an empty string.")
     if address.startswith(("unix:", "unix-abstract:")):
         return address
-    if port is None and _has_port(address):
+    if port is None and has_port(address):
         return address
     if port is None:
         port = 443 if is_secure else 80
@@ -163,7 +163,8 @@ def _target(address: str, port: int | None, *, is_secure: bool) -> str:
     return f"{host}:{port}"
 
 
-def _has_port(address: str) -> bool:
+def has_port(address: str) -> bool:
+    """Whether an address ends in a port, as HOST:PORT and [IPV6]:PORT do."""
     host, colon, digits = address.rpartition(":")
     is_bare_host = ":" not in host or (host.startswith("[") and host.endswith("]"))
     return bool(colon) and digits.isdecimal() and is_bare_host

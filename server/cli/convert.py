@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from accelserve.server.cli.cache_folder import cache_folder
+from accelserve.server.cli.cache_folder import cache_dir_option, cache_folder
+from accelserve.server.cli.flag_sources import former_names
+from accelserve.server.cli.graph_outputs import outputs_option
 from accelserve.server.cli.input_shapes import input_shape_option
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _ANYTHING = click.Path(exists=True, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command
+@click.command(context_settings=former_names(output="outputs"))
 @click.argument("source", type=_ANYTHING)
 @click.option("--name", required=True, help="What requests will call the model.")
 @click.option(
@@ -57,9 +59,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--architecture", help="Built-in network that the weights belong to, if the file does not tell."
 )
-@click.option(
-    "--output", "outputs", multiple=True, help="Output of a TensorFlow graph or architecture; repeatable."
-)
+@outputs_option("Of a TensorFlow graph or architecture")
 @input_shape_option
 @click.option(
     "--numerics",
@@ -73,11 +73,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.FloatRange(min=0),
     help="Most that the cosine between exact and fast features may lack to 1; 0.001 if not given.",
 )
-@click.option(
-    "--cache_dir",
-    type=Path,
-    help="As of 'serve', which finds there what was compiled to prove the network; 'none' keeps nothing.",
-)
+@cache_dir_option
 def convert(
     source: Path,
     name: str,
@@ -167,7 +163,7 @@ def _converted(
     from accelserve.models.convert import convert_imported
     from accelserve.models.importing import ImportOptions
     from accelserve.models.importing.source import import_source
-    from accelserve.server.cli.picture_progress import picture_progress
+    from accelserve.server.cli.progress import picture_progress
 
     open_sizes = ImportOptions(input_shapes=options.input_shapes)
     imported = import_source(source, architecture=architecture, outputs=outputs, options=open_sizes)

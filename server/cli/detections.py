@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,14 +96,18 @@ def draw_detections(picture: Path, detections: Iterable[Detection], target: Path
 
 def file_names(pictures: Sequence[Path]) -> list[str]:
     """A name ``STEM.jpg`` for each picture; equal stems are numbered."""
-    given: list[str] = []
+    taken: Counter[str] = Counter()
+    given: dict[str, None] = {}
     for picture in pictures:
-        name, number = f"{picture.stem}.jpg", 1
+        taken[picture.stem] += 1
+        name = (
+            f"{picture.stem}.jpg" if taken[picture.stem] == 1 else f"{picture.stem}-{taken[picture.stem]}.jpg"
+        )
         while name in given:
-            number += 1
-            name = f"{picture.stem}-{number}.jpg"
-        given.append(name)
-    return given
+            taken[picture.stem] += 1
+            name = f"{picture.stem}-{taken[picture.stem]}.jpg"
+        given[name] = None
+    return list(given)
 
 
 def color_of(class_index: int) -> tuple[int, int, int]:

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.cache_folder import cache_dir_option, cache_folder
+from accelserve.server.cli.figure_option import figure_option
+from accelserve.server.cli.flag_sources import former_names
+from accelserve.server.cli.graph_outputs import outputs_option
 from accelserve.server.cli.input_shapes import input_shape_option
 
 if TYPE_CHECKING:
@@ -22,23 +26,22 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command
+@click.command(context_settings=former_names(output="outputs"))
 @click.argument("model", type=_FOLDER)
 @click.option("--images", required=True, type=_FOLDER, help="Pictures, in subfolders too.")
 @click.option("--labels", type=_FILE, help="What is in them: CSV 'picture,class', or JSON with boxes.")
 @click.option("--float", "original", type=click.Path(exists=True, path_type=Path), help="Float32 original.")
 @click.option("--architecture", help="Of the original's weights, if the file does not tell.")
-@click.option("--output", "outputs", multiple=True, help="Of the original's architecture; repeatable.")
+@outputs_option("Of the original's architecture")
 @input_shape_option
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
 @click.option("--threads", default=0, help="0 takes every core.")
+@cache_dir_option
 @click.option("--limit", default=1000, show_default=True, help="Most pictures to use, evenly spread.")
 @click.option("--layer-pictures", default=4, show_default=True, help="Pictures for the noise of every layer.")
 @click.option("--worst", default=10, show_default=True, help="Layers to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw layers and features: .png, .svg."
-)
+@figure_option("Noise of the layers, and features")
 def evaluate(
     model: Path,
     images: Path,
@@ -49,6 +52,7 @@ def evaluate(
     input_shapes: Mapping[str, tuple[int, ...]],
     device: str,
     threads: int,
+    cache_dir: Path | None,
     limit: int,
     layer_pictures: int,
     worst: int,
@@ -70,21 +74,23 @@ def evaluate(
             "--figure draws how far layers are from float32's; give the original with --float."
         )
     directory = latest_version(model)
+    truth = None if labels is None else read_truth(labels, read_manifest(directory).labels)
     options = EvaluateOptions(
         device=open_device(device),
-        load=LoadOptions(threads=threads),
+        load=LoadOptions(threads=threads, cache=cache_folder(cache_dir)),
         original=None if original is None else _original(original, architecture, outputs, input_shapes),
-        truth=None if labels is None else read_truth(labels, read_manifest(directory).labels),
+        truth=truth,
         limit=limit,
         layer_pictures=layer_pictures,
     )
     evaluation = _evaluated(directory, images, options)
-    if figure is not None:
-        save_figure(evaluation, figure)
+    # Numbers first: whatever keeps the drawing from being written, they are there.
     if as_json:
         click.echo(json.dumps(evaluation.to_json(), indent=2))
     else:
         _print(evaluation, worst)
+    if figure is not None:
+        save_figure(evaluation, figure)
 
 
 def _original(
@@ -102,44 +108,31 @@ def _original(
 
 def _evaluated(directory: Path, images: Path, options: EvaluateOptions) -> Evaluation:
     from accelserve.models.evaluate import evaluate_servable
-    from accelserve.server.cli.picture_progress import picture_progress
+    from accelserve.server.cli.progress import picture_progress
 
     with picture_progress("evaluating") as progress:
         return evaluate_servable(directory, images, options, progress)
 
 
 def _print(evaluation: Evaluation, worst: int) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from accelserve.server.cli.tables import print_rows
 
     for picture, reason in evaluation.skipped:
         click.echo(f"skipped {picture}: {reason}", err=True)
-    console = Console()
-    console.print(
-        f"{evaluation.model}, version {evaluation.version}, on {evaluation.device}, {evaluation.pictures} pictures",
-        highlight=False,
+    click.echo(
+        f"{evaluation.model}, version {evaluation.version}, on {evaluation.device}, {evaluation.pictures} pictures"
     )
-    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    summary.add_column("measure")
-    for heading in ("int8", "float32"):
-        summary.add_column(heading, justify="right")
-    for row in summary_rows(evaluation):
-        summary.add_row(*row)
-    if summary.row_count:
-        console.print(summary)
+    if summary := summary_rows(evaluation):
+        print_rows(["measure"], ["int8", "float32"], summary)
     if not evaluation.layers or worst < 1:
         if evaluation.agreement is None:
             click.echo("--float ORIGINAL compares it with its float32 network, layer by layer", err=True)
         return
-    layers = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    layers.add_column("layer, worst first", overflow="fold")
-    layers.add_column("operator")
-    layers.add_column("signal/noise", justify="right")
-    layers.add_column("cosine", justify="right")
-    for layer in evaluation.worst_layers()[:worst]:
-        layers.add_row(layer.name, layer.operator, _decibels(layer.sqnr_db), f"{layer.cosine:.5f}")
-    console.print(layers)
+    layers = [
+        (layer.name, layer.operator, _decibels(layer.sqnr_db), f"{layer.cosine:.5f}")
+        for layer in evaluation.worst_layers()[:worst]
+    ]
+    print_rows(["layer, worst first", "operator"], ["signal/noise", "cosine"], layers)
 
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:

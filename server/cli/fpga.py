@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accelserve.server.cli.figure_option import figure_option
+from accelserve.server.cli.flag_sources import former_names
+
 if TYPE_CHECKING:
     from accelserve.kernels.ir import Graph
     from accelserve.kernels.opencl.configuration import EngineConfiguration
@@ -91,21 +94,21 @@ def _configuration(base: EngineConfiguration, sizes: dict[str, int | None]) -> E
     return replace(base, **{name: value for name, value in sizes.items() if value is not None})
 
 
-@fpga.command
+@fpga.command(context_settings=former_names(roofline="figure"))
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--part", default="arria10-gx1150", show_default=True, help="A part's name, or a JSON file of one."
 )
 @click.option("--layers", is_flag=True, help="Print every layer.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--roofline", type=Path, help="Write the roofline picture here (.svg or .png).")
+@figure_option("The roofline")
 @_sizes
 def estimate(
     models: tuple[str, ...],
     part: str,
     layers: bool,
     as_json: bool,
-    roofline: Path | None,
+    figure: Path | None,
     **sizes: int | None,
 ) -> None:
     """Predict latency, DSPs and memory of MODEL on a part: a version's folder, an ONNX file, or an architecture.
@@ -118,8 +121,8 @@ def estimate(
     from accelserve.kernels.opencl.estimate.parts import find_part
     from accelserve.kernels.opencl.estimate.workload import workload_of
 
-    if roofline is not None and len(models) > 1:
-        raise click.UsageError("--roofline draws one model")
+    if figure is not None and len(models) > 1:
+        raise click.UsageError("--figure draws one model")
     chip = find_part(part)
     workloads = {model: workload_of(_graph_of(model)) for model in models}
     if any(value is not None for value in sizes.values()):
@@ -134,10 +137,10 @@ def estimate(
         _print_summary(model, each, workloads[model].host)
         if layers:
             _print_layers(each)
-        if roofline is not None:
+        if figure is not None:
             from accelserve.kernels.opencl.estimate.roofline import draw_roofline
 
-            draw_roofline(each, roofline)
+            draw_roofline(each, figure)
 
 
 def _graph_of(model: str) -> Graph:
@@ -185,9 +188,17 @@ def _print_summary(model: str, predicted: Estimate, host: int) -> None:
 
 
 def _print_layers(predicted: Estimate) -> None:
-    click.echo(f"{'layer':40} {'operator':14} {'MMAC':>9} {'cycles':>10} {'busy':>5}  bound")
-    for layer in predicted.layers:
-        click.echo(
-            f"{layer.name[-40:]:40} {layer.operator:14} {layer.macs / 1e6:9.2f} {layer.cycles:10d} "
-            f"{100 * layer.utilisation:4.0f}%  {layer.bound}"
+    from accelserve.server.cli.tables import print_rows
+
+    rows = [
+        (
+            layer.name,
+            layer.operator,
+            str(layer.bound),
+            f"{layer.macs / 1e6:.2f}",
+            str(layer.cycles),
+            f"{layer.utilisation:.0%}",
         )
+        for layer in predicted.layers
+    ]
+    print_rows(["layer", "operator", "bound"], ["MMAC", "cycles", "busy"], rows)

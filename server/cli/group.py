@@ -6,12 +6,14 @@ import importlib
 import keyword
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 
 import click
 import grpc
 
 from accelserve.kernels.errors import KernelError
+from accelserve.server.cli.flag_sources import add_sources, former_names
 from accelserve.server.errors import ServerError
 
 # Command -> (module that holds a click command of the same name with '_' for '-', what the list of commands says).
@@ -54,26 +56,39 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in COMMANDS:
-            return None
-        module, _ = COMMANDS[cmd_name]
-        loaded = importlib.import_module(f"accelserve.server.cli.{module}")
-        name = cmd_name.replace("-", "_")
-        command = getattr(loaded, f"{name}_" if keyword.iskeyword(name) else name)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{module}.{cmd_name} is not a click command")
-        return command
+        name = cmd_name.replace("_", "-")
+        return _loaded(name) if name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:  # click knows only commands that are loaded
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+@cache
+def _loaded(name: str) -> click.Command:
+    module, _ = COMMANDS[name]
+    loaded = importlib.import_module(f"accelserve.server.cli.{module}")
+    attribute = name.replace("-", "_")
+    command = getattr(loaded, f"{attribute}_" if keyword.iskeyword(attribute) else attribute)
+    if not isinstance(command, click.Command):
+        raise TypeError(f"{module}.{name} is not a click command")
+    add_sources(command, (name,), COMMANDS)
+    return command
+
+
 @click.group(
     cls=_LazyGroup,
     # TensorFlow Serving's flags have underscores; either spelling is taken, for every flag of every command.
     context_settings={
-        "token_normalize_func": lambda token: token.replace("-", "_"),
+        **former_names(),
         "help_option_names": ["-h", "--help"],
         "max_content_width": 110,
     },
@@ -89,8 +104,12 @@ def run(arguments: Sequence[str]) -> int:
         code = accelserve.main(list(arguments), prog_name="accelserve", standalone_mode=False)
     except click.exceptions.Abort:
         return _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:  # a group of commands by itself
+        click.echo(error.message)
+        return 0
     except click.UsageError as error:
-        return _fail(f"{error.format_message()} Try 'accelserve --help'.", error.exit_code)
+        command = error.ctx.command_path if error.ctx else "accelserve"
+        return _fail(f"{error.format_message()} Try '{command} --help'.", error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from accelserve.server.cli.graph_outputs import outputs_option
+
 
 @click.command("import")
 @click.argument("source", required=False, type=click.Path(exists=True, path_type=Path))
@@ -13,7 +15,7 @@ import click
     "--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path), help="ONNX file."
 )
 @click.option("--architecture", help="Which network the weights are of; found out if they fit only one.")
-@click.option("--outputs", help="What it answers with, comma-separated, such as features or logits.")
+@outputs_option("What it answers with, such as features or logits")
 @click.option("--inputs", help="Input tensors of a frozen TensorFlow graph, comma-separated.")
 @click.option("--signature", default="serving_default", show_default=True, help="Of a SavedModel.")
 @click.option(
@@ -23,7 +25,7 @@ def import_(
     source: Path | None,
     output: Path,
     architecture: str | None,
-    outputs: str | None,
+    outputs: tuple[str, ...],
     inputs: str | None,
     signature: str,
     random_seed: int | None,
@@ -35,18 +37,17 @@ def import_(
     """
     from accelserve.models.importing.source import SourceNetwork, load_source, random_network
 
-    chosen_outputs = tuple(outputs.split(",")) if outputs else ()
     network: SourceNetwork
     if source is not None and random_seed is None:
         network = load_source(
             source,
             architecture=architecture,
             inputs=tuple(inputs.split(",")) if inputs else (),
-            outputs=chosen_outputs,
+            outputs=outputs,
             signature=signature,
         )
     elif architecture is not None and random_seed is not None and source is None:
-        network = random_network(architecture, random_seed, outputs=chosen_outputs)
+        network = random_network(architecture, random_seed, outputs=outputs)
     else:
         raise click.UsageError("Give either SOURCE, or --architecture with --random-seed.")
     network.save(output)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from accelserve.server.cli.flag_sources import former_names
+from accelserve.server.cli.graph_outputs import outputs_option
+from accelserve.server.cli.server_options import server_options, tls_given
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from accelserve.client import PredictionClient
+    from accelserve.client import ModelSelection, PredictionClient, TlsOptions
+    from accelserve.server.cli.answers import Answer, Row, Shown
 
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came back for one picture, and how long it took."""
-
-    picture: Path
-    outputs: Mapping[str, NDArray[Any]]
-    milliseconds: float
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+_FAILED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +30,25 @@ class _Target:
     """Where to ask, and whom."""
 
     address: str
-    model: str
-    version: int | None
-    signature: str
+    model: ModelSelection
     token: str
-    tls: bool
+    tls: TlsOptions | None
+    timeout_seconds: float
 
-    def client(self, timeout_seconds: float) -> PredictionClient:
-        from accelserve.client import ModelSelection, PredictionClient
+    def client(self) -> PredictionClient:
+        from accelserve.client import PredictionClient
 
-        selection = ModelSelection(name=self.model, version=self.version, signature_name=self.signature)
         return PredictionClient(
-            self.address,
-            use_ssl=self.tls,
-            access_token=self.token,
-            model=selection,
-            timeout_s=timeout_seconds,
-        )
+            self.address, access_token=self.token, model=self.model, timeout_s=self.timeout_seconds, tls=self.tls
+        )  # fmt: skip
 
-    def labels(self, timeout_seconds: float) -> list[str]:
+    def labels(self) -> list[str]:
         """The server's names of the classes; none from a server that knows no such question."""
+        from dataclasses import replace
+
         import grpc
 
-        from accelserve.client import DEFAULT_MAX_MESSAGE_BYTES, ModelSelection
+        from accelserve.client import DEFAULT_MAX_MESSAGE_BYTES
         from accelserve.client.connection import connection
         from accelserve.protos import tensorflow as tf
         from accelserve.protos import tensorflow_serving as serving
@@ -62,18 +57,18 @@ class _Target:
         link = connection(
             self.address,
             None,
-            use_ssl=self.tls,
-            tls=None,
+            use_ssl=False,
+            tls=self.tls,
             access_token=self.token,
             service_name="",
             max_message_bytes=DEFAULT_MAX_MESSAGE_BYTES,
         )
-        spec = ModelSelection(name=self.model, version=self.version).spec()
+        spec = replace(self.model, signature_name="").spec()
         request = serving.GetModelMetadataRequest(model_spec=spec, metadata_field=["labels"])
         with link.open() as channel:
             ask = PredictionService.GET_MODEL_METADATA.stub(channel)
             try:
-                response = ask(request, metadata=link.metadata, timeout=timeout_seconds)
+                response = ask(request, metadata=link.metadata, timeout=self.timeout_seconds)
             except (
                 grpc.RpcError
             ):  # TensorFlow Serving refuses the question; the numbers of the classes remain
@@ -83,19 +78,21 @@ class _Target:
         return [name.decode() for name in names.string_val]
 
 
-_PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-@click.command
-@click.argument("pictures", nargs=-1, required=True, type=_PICTURE)
-@click.option("--address", default="localhost:8500", show_default=True, help="HOST:PORT.")
-@click.option("--model", default="", help="Name; empty means the server's only or default model.")
+@click.command(context_settings=former_names(output="outputs"))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@server_options("localhost:8500")
+@click.option("--model", default="", help="Name; the server's only or default model if not given.")
 @click.option("--version", type=int, help="Of the model; the latest if not given.")
-@click.option("--signature", default="", help="Signature; empty means serving_default.")
+@click.option("--version_label", default="", help="Of the version, instead of its number.")
+@click.option("--signature", default="", help="serving_default if not given.")
 @click.option("--input", "input_name", default="images", show_default=True, help="The model's input.")
-@click.option("--output", help="The output to print; all if not given.")
-@click.option("--labels", type=_PICTURE, help="Names of the classes, one a line; the server's if not given.")
-@click.option("--top", default=5, show_default=True, help="Results a picture.")
+@outputs_option("To print, all if not given")
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Names of the classes, one a line; the server's if not given.",
+)
+@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Results a picture.")
 @click.option(
     "--draw",
     type=click.Path(file_okay=False, path_type=Path),
@@ -104,121 +101,153 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--min-score", default=0.5, show_default=True, help="Of a detection that is shown.")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds a picture.")
 @click.option("--token", default="", envvar="ACCELSERVE_TOKEN", help="Key to send. Also ACCELSERVE_TOKEN.")
-@click.option("--tls", is_flag=True, help="Encrypt.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="A JSON object a picture and line instead of the table."
+)
 def predict(
     pictures: Sequence[Path],
     input_name: str,
-    output: str | None,
+    outputs: Sequence[str],
     labels: Path | None,
     top: int,
     draw: Path | None,
     min_score: float,
-    timeout: float,
+    as_json: bool,
     **target: Any,
-) -> None:
-    """Send pictures to a server and print what it sees, with the milliseconds each took."""
-    if draw is not None and not target["signature"]:
-        target["signature"] = "detection"
-    where = _Target(**target)
-    names = labels.read_text(encoding="utf-8").splitlines() if labels else where.labels(timeout)
-    with where.client(timeout) as client:
-        answers = [_ask(client, picture, input_name, output) for picture in pictures]
-    print_table([row for answer in answers for row in _rows(answer, names, top, min_score)])
+) -> int:
+    """Send pictures to a server and print what it sees, with the milliseconds each took.
+
+    PICTURES are files, or folders of them. One that cannot be read, or that the server refuses, is named and passed
+    over; the exit code is then 1.
+    """
+    from accelserve.server.cli.answers import Shown, json_line, print_table, rows_of
+    from accelserve.server.cli.detections import file_names
+
+    where = _target(target, "detection" if draw else "")
+    files = [file for path in pictures for file in files_in(path)]
     if draw is not None:
-        _draw(answers, names, min_score, draw)
+        draw.mkdir(parents=True, exist_ok=True)
+    names = labels.read_text(encoding="utf-8").splitlines() if labels else where.labels()
+    shown = Shown(names, top, min_score)
+    drawings = file_names(files)
+    rows: list[Row] = []
+
+    def show(answer: Answer, number: int) -> None:
+        if as_json:
+            click.echo(json_line(answer, shown))
+        else:
+            rows.extend(rows_of(answer, shown))
+        if draw is not None:
+            _draw(answer, shown, draw / drawings[number])
+
+    try:
+        failed = _ask_each(where, files, _Wanted(input_name, outputs), show, quiet=as_json)
+    finally:  # what was answered before the server went away is worth printing
+        if rows:
+            print_table(rows)
+    if draw is not None:
+        click.echo(f"{len(files) - failed} pictures in {draw}", err=as_json)
+    return _FAILED if failed else 0
 
 
-def _draw(answers: Sequence[_Answer], names: Sequence[str], min_score: float, folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a request says besides the picture: the input it is for, and the outputs to be answered, none for all."""
+
+    input_name: str
+    outputs: Sequence[str]
+
+
+def _target(given: dict[str, Any], default_signature: str) -> _Target:
+    from accelserve.client import ModelSelection
+
+    selection = ModelSelection(
+        name=given.pop("model"),
+        version=given.pop("version"),
+        version_label=given.pop("version_label"),
+        signature_name=given.pop("signature") or default_signature,
+    )
+    address, token, timeout = given.pop("address"), given.pop("token"), given.pop("timeout")
+    return _Target(address, selection, token, tls_given(**given), timeout)
+
+
+def files_in(path: Path) -> list[Path]:
+    """The pictures of a folder, by name; a file is itself, and so is what is not there, which asking reports."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not found:
+        raise click.UsageError(f"{path} holds no picture ({', '.join(SUFFIXES)}).")
+    return found
+
+
+def _ask_each(
+    where: _Target,
+    files: Sequence[Path],
+    wanted: _Wanted,
+    show: Callable[[Answer, int], None],
+    *,
+    quiet: bool,
+) -> int:
+    """Ask for every picture, and show what came; the number of those that were passed over."""
+    from accelserve.client import InvalidRequestError, MessageTooLargeError
+    from accelserve.server.cli.progress import picture_progress
+
+    failed = 0
+    progress = nullcontext(_no_progress) if quiet else picture_progress("asking")
+    with where.client() as client, progress as report:
+        for number, picture in enumerate(files):
+            try:
+                answer = _ask(client, picture, wanted)
+            except (InvalidRequestError, MessageTooLargeError, OSError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                click.echo(f"accelserve: {picture}: {reason or error}", err=True)
+                failed += 1
+            else:
+                show(answer, number)
+            report(number + 1, len(files))
+    return failed
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Lines of JSON are progress enough."""
+
+
+def _draw(answer: Answer, shown: Shown, target: Path) -> None:
     from accelserve.server.cli.detections import (
         are_detections,
         detections_of,
         draw_detections,
-        file_names,
         picture_size,
     )
 
-    if not are_detections(answers[0].outputs):
-        given = ", ".join(answers[0].outputs)
+    if not are_detections(answer.outputs):
+        given = ", ".join(answer.outputs)
         raise click.UsageError(f"--draw needs detections and the model answered with {given}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for answer, name in zip(answers, file_names([answer.picture for answer in answers]), strict=True):
-        found = detections_of(answer.outputs, names, picture_size(answer.picture), min_score)
-        draw_detections(answer.picture, found, folder / name)
-    click.echo(f"{len(answers)} pictures in {folder}")
+    size = picture_size(answer.picture)
+    draw_detections(answer.picture, detections_of(answer.outputs, shown.names, size, shown.min_score), target)
 
 
-def _ask(client: PredictionClient, picture: Path, input_name: str, output: str | None) -> _Answer:
+def _ask(client: PredictionClient, picture: Path, wanted: _Wanted) -> Answer:
     from accelserve.client import DEFAULT_MAX_MESSAGE_BYTES
     from accelserve.client.prediction import images_request, scores, without_batch
+    from accelserve.server.cli.answers import Answer
 
     image = picture.read_bytes()
     begin = time.perf_counter()
-    request = images_request([image], input_name=input_name, model=client.model, outputs=output)
+    request = images_request(
+        [image], input_name=wanted.input_name, model=client.model, outputs=wanted.outputs
+    )
     response = client.predict(request)
     # Named in any case: `score_image` gives the array alone where the model has one output.
-    wanted = [output] if output else sorted(response.outputs)
-    outputs = without_batch(scores(response, wanted, limit_bytes=DEFAULT_MAX_MESSAGE_BYTES))
-    milliseconds = 1000 * (time.perf_counter() - begin)
-    return _Answer(picture, cast("dict[str, NDArray[Any]]", outputs), milliseconds)
-
-
-_Row = tuple[str, str, str, str, str]
-
-
-def _rows(answer: _Answer, names: Sequence[str], top: int, min_score: float) -> list[_Row]:
-    """The table's lines for one picture; what repeats the line above is left empty."""
-    from accelserve.server.cli.detections import are_detections, detections_of, picture_size
-
-    results: list[tuple[str, str, str]]
-    if are_detections(answer.outputs):
-        found = detections_of(answer.outputs, names, picture_size(answer.picture), min_score)
-        results = [("detections", str(each), f"{each.score:.4f}") for each in found[:top]]
-        results = results or [("detections", f"none of {min_score:g} or more", "")]
-    else:
-        results = [
-            (output, result, score)
-            for output, array in answer.outputs.items()
-            for result, score in results_of(array, names, top)
-        ]
-    rows = []
-    for row, (output, result, score) in enumerate(results):
-        repeated = row > 0 and output == results[row - 1][0]
-        first = (answer.picture.name, f"{answer.milliseconds:.1f}") if row == 0 else ("", "")
-        rows.append((first[0], "" if repeated else output, result, score, first[1]))
-    return rows
-
-
-def print_table(rows: Sequence[_Row]) -> None:
-    """Print lines of picture, output, result, score and milliseconds, folded where the terminal is too narrow."""
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("picture", "output", "result"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("score", justify="right")
-    table.add_column("ms", justify="right")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
-
-
-def results_of(array: NDArray[Any], names: Sequence[str], top: int) -> list[tuple[str, str]]:
-    """The best classes of a vector of scores as (label, score); for any other array its shape and range."""
-    import numpy as np
-
-    scores = np.squeeze(array)
-    if (
-        scores.ndim == 1
-        and np.issubdtype(scores.dtype, np.floating)
-        and (scores.size == len(names) or not names)
-    ):
-        # Stable on the negated scores: equal ones stay in the order of the classes.
-        best = np.argsort(-scores, kind="stable")[:top]
-        return [(names[i] if names else f"class {i}", f"{scores[i]:.4f}") for i in best.tolist()]
-    described = f"{array.dtype.name} {list(array.shape)}"
-    if array.size == 0 or not np.issubdtype(array.dtype, np.number):
-        return [(described, "")]
-    return [(f"{described}, {float(array.min()):.4g} to {float(array.max()):.4g}", "")]
+    names = wanted.outputs or sorted(response.outputs)
+    outputs = without_batch(scores(response, names, limit_bytes=DEFAULT_MAX_MESSAGE_BYTES))
+    spec = response.model_spec
+    return Answer(
+        picture=picture,
+        outputs=cast("dict[str, NDArray[Any]]", outputs),
+        milliseconds=1000 * (time.perf_counter() - begin),
+        model=spec.name,
+        version=spec.version.value if spec.HasField("version") else None,
+        signature=client.model.signature_name,
+    )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelserve.server.cli.flag_sources import former_names
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -14,14 +16,16 @@ if TYPE_CHECKING:
     from accelserve.kernels.preprocess import PreprocessSpec
 
 
-@click.command
+@click.command(context_settings=former_names(out="output"))
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--preprocess", "description", default="imagenet-caffe", show_default=True, help="Preset, or JSON."
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="float32 [H, W, C], as .npy.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="float32 [H, W, C], as .npy."
+)
 @click.option("--view", type=click.Path(dir_okay=False, path_type=Path), help="The same as a picture, .png.")
-def preprocess(picture: Path, description: str, out: Path | None, view: Path | None) -> None:
+def preprocess(picture: Path, description: str, output: Path | None, view: Path | None) -> None:
     """Write what a network would see of a picture, before quantisation."""
     import numpy as np
 
@@ -29,8 +33,8 @@ def preprocess(picture: Path, description: str, out: Path | None, view: Path | N
 
     spec = preprocess_spec(description)
     tensor = preprocess_float(spec, picture.read_bytes())
-    if out is not None:
-        with out.open("wb") as stream:  # np.save would append .npy to another suffix
+    if output is not None:
+        with output.open("wb") as stream:  # np.save would append .npy to another suffix
             np.save(stream, tensor)
     if view is not None:
         from PIL import Image
@@ -38,6 +42,10 @@ def preprocess(picture: Path, description: str, out: Path | None, view: Path | N
         Image.fromarray(visible(tensor, spec)).save(view, "PNG")
     height, width, channels = tensor.shape
     low, high = float(tensor.min()), float(tensor.max())
+    if output is None and view is None:
+        click.echo(
+            "nothing is written: --output FILE.npy keeps the tensor, --view FILE.png a picture", err=True
+        )
     click.echo(
         f"{picture}: float32 [{height}, {width}, {channels}] {spec.color_order}, {low:.3f} to {high:.3f}"
     )

@@ -14,8 +14,10 @@ import click
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.cli.cache_folder import cache_folder
 from accelserve.server.cli.first_process import as_first_process
+from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.logging_setup import log_to_stderr
 from accelserve.server.cli.own_flags import own_flags
+from accelserve.server.cli.serve_help import ServeCommand
 from accelserve.server.cli.serving_flags import (
     channel_arguments,
     inert_flags_given,
@@ -45,11 +47,23 @@ from accelserve.server.tls.files import TlsFiles
 _LOADS_AT_ONCE = 2
 
 
-@click.command
+@click.command(cls=ServeCommand, context_settings=former_names(drain_seconds="drain_timeout_seconds"))
 @tensorflow_serving_flags
 @own_flags
-@click.option("--log_level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
-@click.option("--log_format", default="text", type=click.Choice(["text", "json"]), help="One line a record.")
+@click.option(
+    "--log_level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Least that is logged.",
+)
+@click.option(
+    "--log_format",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json"]),
+    help="One line a record.",
+)
 @click.version_option(package_name="accelserve", message="%(package)s %(version)s")
 @click.pass_context
 def serve(context: click.Context, /, log_level: str, log_format: str, **flags: Any) -> int:

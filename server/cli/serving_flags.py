@@ -24,18 +24,20 @@ class Flag:
         kind: of its value; a bool may be given as ``--name``, ``--name=true`` or ``--name=false``.
         default: TensorFlow Serving's.
         help: what it does here.
+        shown: how help writes the default, where the value itself says little.
     """
 
     name: str
     kind: type
     default: object
     help: str
+    shown: str = ""
 
 
 FLAGS: tuple[Flag, ...] = (
     Flag("port", int, 8500, "gRPC port; 0 lets the system choose one."),
     Flag("grpc_socket_path", str, "", "Unix socket to listen on as well."),
-    Flag("rest_api_port", int, 0, "HTTP port; 0 means no HTTP."),
+    Flag("rest_api_port", int, 0, "HTTP port.", "0, no HTTP"),
     Flag("rest_api_num_threads", int, 0, "HTTP requests handled at once; 0 chooses."),
     Flag("rest_api_timeout_in_ms", int, 30_000, "Of one HTTP request."),
     Flag("rest_api_enable_cors_support", bool, False, "Pages of any origin may call."),
@@ -138,12 +140,11 @@ def _option(flag: Flag) -> Callable[[F], F]:
             f"--{flag.name}", flag.name, type=bool, is_flag=False, flag_value="true",
             default=flag.default, show_default=True, help=flag.help,
         )  # fmt: skip
-    show = flag.default not in ("", 0)
     return click.option(
         f"--{flag.name}",
         flag.name,
         type=flag.kind,
         default=flag.default,
-        show_default=show,
+        show_default=flag.shown or flag.default != "",
         help=flag.help,
     )

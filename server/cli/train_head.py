@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from accelserve.server.cli.cache_folder import cache_folder
+from accelserve.server.cli.cache_folder import cache_dir_option, cache_folder
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from accelserve.models.heads.training import HeadOptions, TrainedHead
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -39,6 +37,7 @@ _MOST_CLASSES_SHOWN = 20
     help="Arithmetic of the new layer.",
 )
 @click.option("--device", default="auto", show_default=True, help="Where features are computed.")
+@cache_dir_option
 def train_head(
     model: Path,
     pictures: Path,
@@ -48,14 +47,19 @@ def train_head(
     seed: int,
     layer: str,
     device: str,
+    cache_dir: Path | None,
 ) -> None:
     """Train a classifier of your own classes on a published network's features, and publish it.
 
     MODEL is the folder of a model with a 'features' signature, or of one of its versions. PICTURES holds one folder of
     pictures for each class; the folders' names become the labels.
     """
+    from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.devices.discovery import open_device
     from accelserve.models.heads.training import HeadOptions
+    from accelserve.models.heads.training import train_head as train
     from accelserve.models.repository import latest_version
+    from accelserve.server.cli.progress import stage_progress
 
     base = latest_version(model)
     options = HeadOptions(
@@ -65,29 +69,10 @@ def train_head(
         seed=seed,
         layer="int8" if layer == "int8" else "float32",
     )
-    _report(_trained(base, pictures, options, device), options)
-
-
-def _trained(base: Path, pictures: Path, options: HeadOptions, device: str) -> TrainedHead:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    from accelserve.kernels.devices.base import LoadOptions
-    from accelserve.kernels.devices.discovery import open_device
-    from accelserve.models.heads.training import train_head as train
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what)
-            bar.update(tasks[what], completed=done, total=total)
-
-        load = LoadOptions(cache=cache_folder(None))
-        return train(base, pictures, options, device=open_device(device), load=load, progress=show)
+    load = LoadOptions(cache=cache_folder(cache_dir))
+    with stage_progress() as progress:
+        trained = train(base, pictures, options, device=open_device(device), load=load, progress=progress)
+    _report(trained, options)
 
 
 def _report(trained: TrainedHead, options: HeadOptions) -> None:
@@ -106,19 +91,14 @@ def _report(trained: TrainedHead, options: HeadOptions) -> None:
 
 
 def _print_accuracy(trained: TrainedHead, options: HeadOptions) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from accelserve.server.cli.tables import print_rows
 
     if len(trained.classes) <= _MOST_CLASSES_SHOWN:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="held-out pictures", title_justify="left")
-        table.add_column("is \\ taken for")
-        for name in trained.classes:
-            table.add_column(escape(name), justify="right")
-        for name, row in zip(trained.classes, trained.confusion.tolist(), strict=True):
-            table.add_row(escape(name), *map(str, row))
-        Console().print(table)
+        rows = [
+            (name, *map(str, row))
+            for name, row in zip(trained.classes, trained.confusion.tolist(), strict=True)
+        ]
+        print_rows(["is \\ taken for"], trained.classes, rows, title="held-out pictures")
     other = next(layer for layer in trained.accuracy if layer != options.layer)
     click.echo(
         f"accuracy on {trained.tested} held-out pictures: {trained.accuracy[options.layer]:.1%} "

@@ -59,7 +59,7 @@ def test_a_wrong_option_is_one_line_and_not_a_trace() -> None:
 
 def test_preprocess_writes_what_the_network_would_see(tmp_path: Path) -> None:
     out, view = tmp_path / "x.npy", tmp_path / "x.png"
-    done = run("preprocess", ROCKET, "--preprocess", "imagenet-caffe-bgr", "--out", out, "--view", view)
+    done = run("preprocess", ROCKET, "--preprocess", "imagenet-caffe-bgr", "--output", out, "--view", view)
     assert done.returncode == 0, done.stderr
     spec = preprocess_spec("imagenet-caffe-bgr")
     expected = preprocess_float(spec, ROCKET.read_bytes())

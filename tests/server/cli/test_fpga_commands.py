@@ -51,7 +51,7 @@ def test_estimate_takes_sizes_and_writes_json_and_a_picture(network: Path, tmp_p
     assert document["prediction"] is True
     assert (document["configuration"]["lane"], document["part"]["name"]) == (32, "arria10-gx1150")
     assert document["cycles"] == sum(layer["cycles"] for layer in document["layers"])
-    printed("estimate", str(network), "--roofline", str(tmp_path / "roofline.png"))
+    printed("estimate", str(network), "--figure", str(tmp_path / "roofline.png"))
     assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
 
 

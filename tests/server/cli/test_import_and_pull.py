@@ -76,7 +76,7 @@ def test_pull_downloads_verifies_and_imports(
     known = dataclasses.replace(described, published=weights)
     monkeypatch.setattr(published, "architecture", lambda _: known)
     with serve_file(FileServer(content, cut_after=[1_000_000])) as server:
-        command = ["pull", "resnet18", "--cache", str(tmp_path / "cache"), "--mirror", server.url]
+        command = ["pull", "resnet18", "--cache_dir", str(tmp_path / "cache"), "--mirror", server.url]
         assert run([*command, "-o", str(tmp_path / "net.onnx")]) == 0
     assert capsys.readouterr().out.splitlines() == [
         str(tmp_path / "cache" / file),
@@ -88,7 +88,7 @@ def test_pull_downloads_verifies_and_imports(
 
 def test_a_pull_that_fails_its_hash_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serve_file(FileServer(b"not the weights")) as server:
-        assert run(["pull", "resnet50", "--cache", str(tmp_path), "--mirror", server.url]) == 1
+        assert run(["pull", "resnet50", "--cache_dir", str(tmp_path), "--mirror", server.url]) == 1
     error = capsys.readouterr().err
     assert "expected 11ad3fa6" in error
     assert error.count("\n") == 1

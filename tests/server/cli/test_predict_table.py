@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.server.cli.predict import print_table
+from accelserve.server.cli.answers import print_table
 
 DATA = Path(__file__).parents[2] / "data" / "predict_table"
 

@@ -43,7 +43,7 @@ def test_every_layer_is_timed_and_counted(network: Path, tmp_path: Path) -> None
 
 def test_a_table_and_a_picture_say_the_same(network: Path, tmp_path: Path) -> None:
     picture = tmp_path / "profile.png"
-    done = accelserve("profile", network, "--device", "cpu", "--runs", 2, "--picture", picture)
+    done = accelserve("profile", network, "--device", "cpu", "--runs", 2, "--figure", picture)
     assert done.returncode == 0, done.stderr
     assert "of the measured peak" in done.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -20,6 +20,7 @@ from google.protobuf import text_format
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_array
+from accelserve.server.cli.group import run
 from accelserve.server.config import RestConfig, SecurityConfig
 from accelserve.server.errors import ConfigurationError
 from accelserve.server.tls.files import TlsFiles
@@ -224,3 +225,14 @@ def test_healthcheck_speaks_tls(
     done = healthcheck(address, f"--tls_ca={tmp_path}/authority.pem")
     assert (done.returncode, done.stdout) == (0, "SERVING\n"), done.stderr
     assert healthcheck(address, "--timeout=2").returncode == 1
+
+
+def test_the_commands_that_ask_take_the_authority(
+    serve_tls: Callable[[TlsFiles], SimpleNamespace], authority: Any, tmp_path: Path, jpeg: bytes
+) -> None:
+    server = serve_tls(pem_files(tmp_path, authority.sign("server")))
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    trust = ["--address", f"127.0.0.1:{server.server.port}", "--tls_ca", str(tmp_path / "authority.pem")]
+    assert run(["healthcheck", *trust]) == 0
+    assert run(["predict", *trust, str(tmp_path / "a.jpg")]) == 0

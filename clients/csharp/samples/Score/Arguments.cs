@@ -51,7 +51,7 @@ internal sealed class Arguments
         DefaultValueFactory = static _ => "images",
     };
 
-    private readonly Option<string> _output = new("--output") { Description = "The output to print; all if not given." };
+    private readonly Option<string> _outputs = new("--outputs", "--output") { Description = "Those to print, separated by commas; all if not given." };
     private readonly Option<string> _labels = new("--labels")
     {
         Description = "File with the names of the classes, one a line; the server's if not given.",
@@ -98,7 +98,7 @@ internal sealed class Arguments
         command.Arguments.Add(_pictures);
         Option[] options =
         [
-            _address, _model, _version, _label, _signature, _input, _output, _labels, _top, _minScore, _timeout, _token, _tls,
+            _address, _model, _version, _label, _signature, _input, _outputs, _labels, _top, _minScore, _timeout, _token, _tls,
             _tlsCa, _json, _bench, _callers, _seconds,
         ];
         foreach (var option in options)
@@ -111,12 +111,12 @@ internal sealed class Arguments
     /// <exception cref="IOException">The file of labels cannot be read.</exception>
     public Request Read(ParseResult parsed)
     {
-        var output = parsed.GetValue(_output);
+        var outputs = parsed.GetValue(_outputs);
         return new Request
         {
             Options = OptionsOf(parsed),
             Pictures = [.. parsed.GetValue(_pictures)!.SelectMany(PicturesIn)],
-            Settings = new CallSettings { Outputs = output is null ? null : [output] },
+            Settings = new CallSettings { Outputs = outputs?.Split(',') },
             Labels = parsed.GetValue(_labels) is { } file ? File.ReadAllLines(file) : null,
             Top = AtLeastOne("--top", parsed.GetValue(_top)),
             MinScore = parsed.GetValue(_minScore),

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Accelserve.Client;
-using Google.Protobuf;
 
 namespace Score;
 
@@ -29,7 +28,7 @@ internal static class JsonLines
             }
             else
             {
-                WriteOutputs(writer, answer.Prediction, labels, top);
+                WriteOutputs(writer, answer, labels, top);
             }
 
             writer.WriteEndObject();
@@ -60,10 +59,10 @@ internal static class JsonLines
         writer.WriteEndArray();
     }
 
-    private static void WriteOutputs(Utf8JsonWriter writer, Prediction prediction, IReadOnlyList<string> labels, int top)
+    private static void WriteOutputs(Utf8JsonWriter writer, Answer answer, IReadOnlyList<string> labels, int top)
     {
         writer.WriteStartObject("outputs");
-        foreach (var (name, tensor) in prediction)
+        foreach (var (name, tensor) in answer.Prediction)
         {
             writer.WriteStartObject(name);
             writer.WriteStartArray("shape");
@@ -73,10 +72,9 @@ internal static class JsonLines
             }
 
             writer.WriteEndArray();
-            var isVector = tensor.Shape.Count(static size => size != 1) == 1;
-            if (isVector && tensor is not TensorData<ByteString> && (labels.Count == 0 || labels.Count == tensor.Count))
+            if (answer.HasScores(name, labels))
             {
-                WriteBest(writer, prediction.TopK(top, labels, name));
+                WriteBest(writer, answer.Prediction.TopK(top, labels, name));
             }
 
             writer.WriteEndObject();

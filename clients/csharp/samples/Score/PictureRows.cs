@@ -34,7 +34,7 @@ internal static class PictureRows
         answer.Prediction.HasDetections
             ? Detections(answer, labels, top, minScore)
             : answer.Prediction.Keys.SelectMany(output =>
-                ResultsOf(answer.Prediction, output, labels, top).Select(each => (output, each.Result, each.Score)));
+                ResultsOf(answer, output, labels, top).Select(each => (output, each.Result, each.Score)));
 
     private static IEnumerable<(string Output, string Result, string Score)> Detections(
         Answer answer, IReadOnlyList<string> labels, int top, float minScore)
@@ -57,17 +57,14 @@ internal static class PictureRows
 
     /// <summary>The best classes of a vector of scores; of any other tensor its shape and range.</summary>
     private static IEnumerable<(string Result, string Score)> ResultsOf(
-        Prediction prediction, string output, IReadOnlyList<string> labels, int top)
+        Answer answer, string output, IReadOnlyList<string> labels, int top)
     {
-        var tensor = prediction[output];
-        var isVector = tensor.Shape.Count(static size => size != 1) == 1;
-        var isFloat = tensor.ElementType == typeof(float) || tensor.ElementType == typeof(double) || tensor.ElementType == typeof(Half);
-        if (isVector && isFloat && (labels.Count == 0 || labels.Count == tensor.Count))
+        if (answer.HasScores(output, labels))
         {
-            return prediction.TopK(top, labels, output).Select(each => (each.Label, Score(each.Score)));
+            return answer.Prediction.TopK(top, labels, output).Select(each => (each.Label, Score(each.Score)));
         }
 
-        return [(Described(tensor), "")];
+        return [(Described(answer.Prediction[output]), "")];
     }
 
     private static string Described(TensorData tensor)

@@ -49,7 +49,7 @@ internal static class ScoreCommand
         {
             try
             {
-                var answer = await Answer.AskAsync(client, picture, request.Settings, cancellationToken);
+                var answer = await Answer.AskAsync(client, picture, request.Options.Model.SignatureName, request.Settings, cancellationToken);
                 if (request.Json)
                 {
                     await output.WriteLineAsync(JsonLines.Of(answer, labels, request.Top, request.MinScore));

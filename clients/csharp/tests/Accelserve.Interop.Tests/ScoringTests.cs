@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Accelserve.Client;
 using Score;
@@ -152,6 +153,31 @@ public sealed partial class ScoringTests(World world)
         Assert.Equal(WithoutTimes(expected), WithoutTimes(printed.ToString()));
     }
 
+    [Theory]
+    [InlineData(false, "")]
+    [InlineData(false, "features")]
+    [InlineData(true, "")]
+    public async Task The_samples_json_is_the_python_commands_but_for_its_times(bool isDetector, string signature)
+    {
+        await using var detector = isDetector ? await DetectorAsync() : null;
+        var server = detector ?? world.Server;
+        string[] flags = ["--address", server.Address, "--top", "3", "--min-score", "0.01", "--json", "--signature", signature];
+        var expected = await World.RunPythonAsync(
+            ["-m", "accelserve.server.cli", "predict", .. flags, .. World.Photographs.Take(3)]);
+        await using var printed = new StringWriter();
+        var arguments = new Arguments();
+        var command = new System.CommandLine.RootCommand();
+        arguments.AddTo(command);
+        var request = arguments.Read(command.Parse([.. World.Photographs.Take(3), .. flags]));
+
+        Assert.Equal(0, await ScoreCommand.RunAsync(request, printed, TextWriter.Null, 80, CancellationToken.None));
+
+        var theirs = Documents(expected);
+        var ours = Documents(printed.ToString());
+        Assert.Equal(3, ours.Count);
+        Assert.All(theirs.Zip(ours), static pair => Assert.True(JsonNode.DeepEquals(pair.First, pair.Second), $"{pair.First}\n{pair.Second}"));
+    }
+
     internal static Task<Server> DetectorAsync() => Server.StartAsync(
         0, $"--model_base_path={Path.Combine(World.Folder, "models", "detector")}", "--model_name=detector");
 
@@ -160,6 +186,14 @@ public sealed partial class ScoringTests(World world)
         Address = world.Server.Address,
         Model = new ModelSelection { SignatureName = signature },
     });
+
+    private static IReadOnlyList<JsonObject> Documents(string lines) =>
+        [.. lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line =>
+        {
+            var document = JsonNode.Parse(line)!.AsObject();
+            Assert.True(document.Remove("milliseconds"));
+            return document;
+        })];
 
     /// <summary>Lines without the milliseconds and without blanks, whose number depends on how long the times are.</summary>
     private static IReadOnlyList<string> WithoutTimes(string table) =>

@@ -1,0 +1,76 @@
+"""Flags of the commands that ask a server: where it is, and what it proves itself by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from accelserve.client import TlsOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PORT = 8500
+_PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def server_options(default_address: str) -> Callable[[F], F]:
+    """Adds ``--address`` and the flags of TLS; the command gets ``address`` with a port, and ``tls_given``'s arguments."""
+    options = (
+        click.option(
+            "--address",
+            default=default_address,
+            show_default=True,
+            callback=lambda _context, _parameter, address: _with_port(address),
+            help=f"HOST, HOST:PORT or unix:PATH; the port is {_PORT} if not given.",
+        ),
+        click.option("--tls", is_flag=True, help="The server speaks TLS."),
+        click.option("--tls_ca", type=_PEM, help="PEM file of who signed the server's certificate; implies --tls."),
+        click.option("--tls_server_name", default="", help="Name in the certificate, if it is not the address."),
+        click.option("--tls_client_key", type=_PEM, help="PEM file, where the server wants a client's certificate."),
+        click.option("--tls_client_certificate", type=_PEM, help="PEM file, likewise."),
+    )  # fmt: skip
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def tls_given(
+    *,
+    tls: bool,
+    tls_ca: Path | None,
+    tls_server_name: str,
+    tls_client_key: Path | None,
+    tls_client_certificate: Path | None,
+) -> TlsOptions | None:
+    """The certificates, None for plain text; click.UsageError for a key without a certificate and the like."""
+    from accelserve.client import TlsOptions
+
+    if not (tls or tls_ca or tls_client_key or tls_client_certificate):
+        return None
+    try:
+        return TlsOptions.from_files(
+            root_certificates=tls_ca,
+            private_key=tls_client_key,
+            certificate_chain=tls_client_certificate,
+            server_name=tls_server_name or None,
+        )
+    except ValueError as error:
+        raise click.UsageError("--tls_client_key and --tls_client_certificate belong together.") from error
+
+
+def _with_port(address: str) -> str:
+    """A person who types a host means our port; the client in code keeps 443 and 80, as the Azure SDK's has them."""
+    from accelserve.client.connection import has_port
+
+    if not address or address.startswith(("unix:", "unix-abstract:")) or has_port(address):
+        return address
+    host = f"[{address}]" if ":" in address and not address.startswith("[") else address
+    return f"{host}:{_PORT}"
