@@ -30,8 +30,9 @@ def test_every_room_is_under_one_name(wheel: Path) -> None:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"accelserve"}
-    rooms = {name.split("/")[1] for name in names if name.startswith("accelserve/")}
-    assert rooms == {"client", "kernels", "models", "protos", "server"}
+    inside = {name.split("/")[1] for name in names if name.startswith("accelserve/")}
+    rooms = {"client", "kernels", "models", "protos", "server"}
+    assert inside == rooms | {"__init__.py", "__main__.py", "py.typed"}
 
 
 def test_what_is_no_python_is_there_too(wheel: Path) -> None:
@@ -61,7 +62,9 @@ def test_the_client_of_a_wheel_imports_only_what_the_base_install_brings(wheel: 
     program = """
 import sys
 from pathlib import Path
-import accelserve.client
+import accelserve
+accelserve.PredictionClient
+assert Path(accelserve.__file__).is_relative_to(Path(sys.argv[1])), accelserve.__file__
 assert Path(accelserve.client.__file__).is_relative_to(Path(sys.argv[1])), accelserve.client.__file__
 heavy = {"numba", "onnx", "PIL", "click", "simplejpeg", "rich", "msgspec", "tensorflow"} & set(sys.modules)
 assert not heavy, heavy
