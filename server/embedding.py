@@ -246,7 +246,7 @@ def convert(
     preprocess: str | None = None,
     architecture: str | None = None,
     outputs: Sequence[str] = (),
-    labels: Sequence[str] = (),
+    labels: Sequence[str] | str = (),
     version: int | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     cache_dir: PathText | None = None,
@@ -263,7 +263,7 @@ def convert(
         preprocess: preset, or JSON; None takes what the file says.
         architecture: built-in network that the weights belong to, if the file does not tell.
         outputs: of a TensorFlow graph or architecture.
-        labels: names of the classes, in order.
+        labels: names of the classes, in order, or the name of a list that is shipped, such as ``imagenet``.
         version: None is the next one.
         input_shapes: sizes that an ONNX file leaves open, by input.
         cache_dir: see the module.
@@ -283,7 +283,7 @@ def convert(
         version=version,
         calibrate=None if calibrate is None else Path(calibrate),
         preprocess=None if preprocess is None else preprocess_spec(preprocess),
-        labels=tuple(labels),
+        labels=labels if isinstance(labels, str) else tuple(labels),
         input_shapes=input_shapes or {},
         cache=_cache(cache_dir),
         **options,
