@@ -26,6 +26,7 @@ from accelserve.models.importing import ImportedModel, ImportOptions, export_onn
 from accelserve.models.importing.onnx_exporter import OPSET
 from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.numerics import WINOGRAD_FILE, WinogradFile, WinogradLayer, encode, numerics_of
+from accelserve.models.picture_input import checked_input
 from accelserve.models.proof import prove
 from accelserve.models.quantize.fast import FastChoice, choose_fast
 from accelserve.models.quantize.pictures import SYNTHETIC_COUNT, Pictures, synthetic
@@ -114,7 +115,12 @@ class Converted:
     notes: tuple[str, ...] = ()
 
 
-def convert(source: Path, options: ConvertOptions, progress: Progress | None = None) -> Converted:
+def convert(
+    source: Path,
+    options: ConvertOptions,
+    progress: Progress | None = None,
+    proving: Callable[[], object] | None = None,
+) -> Converted:
     """Convert an ONNX file; see ``convert_imported``, which has the other errors.
 
     Raises:
@@ -123,11 +129,15 @@ def convert(source: Path, options: ConvertOptions, progress: Progress | None = N
     """
     check_destination(options.repository, options.name)
     imported = import_onnx(source, ImportOptions(input_shapes=options.input_shapes))
-    return convert_imported(imported, source.name, options, progress)
+    return convert_imported(imported, source.name, options, progress, proving)
 
 
 def convert_imported(
-    imported: ImportedModel, source_name: str, options: ConvertOptions, progress: Progress | None = None
+    imported: ImportedModel,
+    source_name: str,
+    options: ConvertOptions,
+    progress: Progress | None = None,
+    proving: Callable[[], object] | None = None,
 ) -> Converted:
     """Quantise a network, prove that it loads and answers as the reference does (``prove``), and publish it.
 
@@ -138,6 +148,7 @@ def convert_imported(
         source_name: file name for the manifest, without folders.
         options: what the servable shall be.
         progress: told about calibration.
+        proving: called before the network is compiled and compared, which can take a while.
 
     Raises:
         ConversionError: preprocessing, labels, detection and network do not fit together, an output has no batch in
@@ -149,7 +160,7 @@ def convert_imported(
     """
     check_destination(options.repository, options.name)
     spec = options.preprocess or _own_preprocessing(imported)
-    (kind,) = _checked_input(imported.graph, spec)
+    kind = checked_input(imported, spec)
     check_outputs(imported)
     stage = _detection(imported, spec, options)
     labels, labels_note = _labels(imported, stage, options)
@@ -186,6 +197,8 @@ def convert_imported(
         numerics=numerics_of(winograd),
     )
     lowered = lower(published_graph, fast.taken if fast else None)
+    if proving is not None:
+        proving()
     prove(manifest, files, lowered, _one_picture(pictures, spec), options.cache)
     directory = publish(
         options.repository,
@@ -228,32 +241,6 @@ def _own_preprocessing(imported: ImportedModel) -> PreprocessSpec | None:
             f"the file's own preprocessing, its property '{PREPROCESS_KEY}', is not JSON ({error}); give --preprocess"
         ) from error
     return PreprocessSpec.from_json(document)
-
-
-def _checked_input(graph: Graph, spec: PreprocessSpec | None) -> tuple[TensorType]:
-    kinds = list(graph.inputs.values())
-    if len(kinds) != 1 or len(kinds[0].shape) != 4:
-        listed = ", ".join(f"'{name}' {kind}" for name, kind in graph.inputs.items())
-        raise ConversionError(f"expected one image input [N, H, W, C], the network has {listed}")
-    if spec is None:
-        return (kinds[0],)
-    expected = (spec.crop_height, spec.crop_width, spec.channels)
-    if kinds[0].shape[1:] != expected:
-        raise ConversionError(
-            f"preprocessing makes pictures of {list(expected)} but the network reads {list(kinds[0].shape[1:])} "
-            f"(rows, columns, channels); {_channels_advice(kinds[0].shape[3], spec)}"
-        )
-    return (kinds[0],)
-
-
-def _channels_advice(channels: int, spec: PreprocessSpec) -> str:
-    if channels == spec.channels or channels not in {1, 3}:
-        return "choose another --preprocess"
-    if channels == 1:
-        return (
-            'for a network that reads grey, set "color_order" to "GRAY", and one number as "mean" and "scale"'
-        )
-    return '"color_order": "GRAY" is for networks of one channel; this one needs "RGB" or "BGR"'
 
 
 def _pictures(options: ConvertOptions) -> Pictures | None:

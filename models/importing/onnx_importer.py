@@ -51,7 +51,8 @@ class ImportedModel:
         graph: float32, or with Quantize and Dequantize nodes where the file has them; inputs that are images are
             NHWC, whatever they are in the file; outputs have the file's names and shapes.
         input_layouts: input name -> ``NCHW`` or ``NHWC``, as in the file; other inputs are absent.
-        integer_inputs: names of inputs that are integers in the file and that it makes floats of: float32 here.
+        integer_inputs: name -> type in the file of inputs that are integers there and that it makes floats of: float32
+            here.
         of_batches: whether the file is for several images at once: its batch is open, or fixed at more than one.
         sha256: of the file, hexadecimal.
         opset: of the file.
@@ -65,7 +66,7 @@ class ImportedModel:
     opset: int
     producer: str
     metadata: Mapping[str, str]
-    integer_inputs: frozenset[str] = frozenset()
+    integer_inputs: Mapping[str, DType] = field(default_factory=dict)
     of_batches: bool = False
 
 
@@ -85,7 +86,6 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
     # Constants that are not finite are refused by name; numpy's warnings on the way there would say less.
     with np.errstate(all="ignore"):
         graph = importer.graph()
-    integers = frozenset(importer.integer_inputs)
     return ImportedModel(
         graph,
         importer.layouts,
@@ -93,7 +93,7 @@ def import_onnx(source: Path | bytes, options: ImportOptions | None = None) -> I
         file.opset,
         file.producer,
         file.metadata,
-        integers,
+        importer.integer_inputs,
         importer.of_batches,
     )
 
@@ -102,7 +102,7 @@ class _Importer:
     def __init__(self, file: OnnxFile, options: ImportOptions) -> None:
         self._file = file
         self.layouts: dict[str, str] = {}
-        self.integer_inputs: set[str] = set()
+        self.integer_inputs: dict[str, DType] = {}
         self._values: dict[str, Value] = {k: Known(k, v) for k, v in file.initializers.items()}
         readers: dict[str, list[OnnxNode]] = {}
         for node in file.nodes:
@@ -117,8 +117,8 @@ class _Importer:
                 continue
             shape, dtype = self._input_type(given, options)
             if dtype in {DType.U8, DType.S8} and self._becomes_float(given.name, readers):
+                self.integer_inputs[given.name] = dtype
                 dtype = DType.F32
-                self.integer_inputs.add(given.name)
             order = self._input_order(given.name, shape, readers)
             types[given.name] = TensorType(tuple(shape[axis] for axis in order), dtype)
             self._values[given.name] = Tensor(given.name, shape, order)

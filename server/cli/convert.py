@@ -168,7 +168,9 @@ def _converted(
     open_sizes = ImportOptions(input_shapes=options.input_shapes)
     imported = import_source(source, architecture=architecture, outputs=outputs, options=open_sizes)
     with picture_progress("calibrating") as progress:
-        return convert_imported(imported, source.name, options, progress)
+        return convert_imported(
+            imported, source.name, options, progress, lambda: click.echo(PROVING, err=True)
+        )
 
 
 def _report(converted: Converted, calibrate: Path | None) -> None:

@@ -12,7 +12,7 @@ from tests.models.quantize.photographs import CALIBRATION
 
 from accelserve.models.numerics import WINOGRAD
 from accelserve.models.repository import read_manifest
-from accelserve.server.cli.convert import convert
+from accelserve.server.cli.convert import PROVING, convert
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def test_fast_names_every_layer_and_what_it_costs(arguments: list[str], tmp_path
     assert set(numerics.values()) == {WINOGRAD}
     for name in numerics:
         assert f"  {name}: " in done.stderr
+    assert f"{PROVING}\n" in done.stderr
     assert f"fast numerics: {len(numerics)} of " in done.stderr
     assert "of a budget of 0.02)" in done.stderr
     assert done.stdout == f"published {tmp_path}/models/nsfw/1: signatures serving_default, features\n"

@@ -1,0 +1,77 @@
+"""What preprocessing makes of pictures is what the file's input takes: pixels as integers are not normalised twice.
+
+The judge of the answers is onnxruntime on the file as it came, fed the pixels themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import DTypeLike
+from onnx import TensorProto
+
+from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.errors import ConversionError
+from accelserve.models.repository import list_models
+from accelserve.models.servable import Servable
+from tests.models.importing.onnx_models import floats, node, onnx_file, session
+
+SIDE = 8
+PIXELS = PreprocessSpec(
+    resize="exact", resize_height=SIDE, resize_width=SIDE, interpolation="bilinear", crop_height=SIDE,
+    crop_width=SIDE, color_order="RGB", mean=(0.0,) * 3,
+)  # fmt: skip
+CENTRED = replace(PIXELS, mean=(128.0,) * 3)
+TAKES = {"uint8": (TensorProto.UINT8, PIXELS), "int8": (TensorProto.INT8, CENTRED)}
+
+
+def converted(folder: Path, element: int, spec: PreprocessSpec) -> Path:
+    """The version that ``convert`` makes of a network that casts its integer pixels to float."""
+    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT), node("Conv", "f w", "y")]
+    source = folder / "net.onnx"
+    weights = {"w": floats(8, 3, 3, 3) / np.float32(500)}
+    source.write_bytes(onnx_file(nodes, {"x": ("N", 3, SIDE, SIDE)}, ["y"], weights, element=element))
+    return convert(
+        source, ConvertOptions(name="net", repository=folder / "models", preprocess=spec)
+    ).directory
+
+
+@pytest.mark.parametrize("kind", TAKES)
+def test_integers_arrive_as_they_are(kind: DTypeLike, tmp_path: Path) -> None:
+    element, spec = TAKES[str(kind)]
+    limits = np.iinfo(kind)
+    images = np.random.default_rng(0).integers(
+        limits.min, limits.max, (2, SIDE, SIDE, 3), kind, endpoint=True
+    )
+    directory = converted(tmp_path, element, spec)
+    judge = session((tmp_path / "net.onnx").read_bytes(), optimize=False)
+    wanted = judge.run(["y"], {"x": images.transpose(0, 3, 1, 2)})[0]
+    servable = Servable.load(directory, device=CpuDevice())
+    found = servable.run(servable.quantize(images.astype(np.float32)))["y:0"]
+    servable.close()
+    assert np.linalg.norm(found - wanted) <= 0.05 * np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("uint8", CENTRED),
+        ("uint8", replace(PIXELS, scale=(1 / 255,) * 3)),
+        ("uint8", replace(PIXELS, mean=(0.0, 0.0, 1.0))),
+        ("int8", PIXELS),
+        ("int8", replace(CENTRED, scale=(1 / 128,) * 3)),
+    ],
+    ids=["mean", "scale", "mean of one channel", "pixels above 127", "scale of int8"],
+)
+def test_pixels_are_not_normalised_twice(kind: str, spec: PreprocessSpec, tmp_path: Path) -> None:
+    element, fitting = TAKES[kind]
+    with pytest.raises(
+        ConversionError, match=rf"'x' takes pixels as {kind} .* with mean {fitting.mean[0]:.0f} and scale 1"
+    ):
+        converted(tmp_path, element, spec)
+    assert list_models(tmp_path / "models") == []
