@@ -167,8 +167,12 @@ class Call:
         return self.scope.arranged(tensor, IMAGE)
 
     def refuse_across_images(self, x: Tensor, axis: int) -> None:
-        """Refused if the file is for several images at once and ONNX's ``axis`` counts them, of which one is here."""
-        if self.scope.of_batches and axis == 0 and len(x.shape) > 1 and x.shape[0] == 1:
+        """Refused if the file is for several images at once and ONNX's ``axis`` counts them, of which one is here.
+
+        Other axes may be folded into it, as long as it is known to be the first one still.
+        """
+        counts = x.shape[0] == 1 or self.scope.batch_leads
+        if self.scope.of_batches and axis == 0 and len(x.shape) > 1 and counts:
             raise UnsupportedFormError(
                 "across the images of a batch, whose answers would depend on each other"
             )

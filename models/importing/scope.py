@@ -25,10 +25,12 @@ class Scope:
         """Numbered names that are made up here keep clear of ``reserved``, the names of the file's values.
 
         ``batch`` is the number of images that the file fixes its input to; here it is one image. ``of_batches`` says that
-        the file is for several: its batch is open, or fixed at more than one.
+        the file is for several: its batch is open, or fixed at more than one. ``batch_leads`` is unset by the first node
+        after which ONNX's first axis of a value may be another than the one that grows with the batch.
         """
         self.batch = batch
         self.of_batches = of_batches
+        self.batch_leads = True
         self._inputs = dict(inputs)
         self._nodes: list[Node] = []
         self._constants: dict[str, Array] = {}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _ANYTHING = click.Path(exists=True, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
+PROVING = "compiling the network, and comparing this CPU's answers with the reference's"
+
 
 @click.command(context_settings=former_names(output="outputs"))
 @click.argument("source", type=_ANYTHING)

@@ -83,6 +83,20 @@ MIXED = {
         [CONV, node("Gather", "c i", "a", axis=0), node("Unsqueeze", "a e", "y")], {"i": np.array(0), "e": np.array([0])},
     ),
     "an axis of size 1 in front of the batch": ([CONV, POOL, node("Transpose", "g", "y", perm=[2, 0, 1, 3])], {}),
+    "softmax across the pixels of all images": (
+        [CONV, node("Reshape", "c s", "r"), node("Softmax", "r", "p", axis=0), node("Reshape", "p t", "y")],
+        {"s": np.array([-1, 8]), "t": np.array([-1, 8, SIDE, SIDE])},
+    ),
+    "half of the rows of all images": (
+        [
+            CONV, node("Reshape", "c s", "r"), node("Slice", "r b e", "h"), node("Sigmoid", "h", "q"),
+            node("Reshape", "q t", "y"),
+        ],
+        {"s": np.array([-1, 8]), "b": np.array([0]), "e": np.array([32]), "t": np.array([-1, 4, SIDE, SIDE])},
+    ),
+    "one of two views of all images": (
+        [CONV, node("Concat", "c c", "j", axis=0), node("Split", "j p", "y z", axis=0)], {"p": np.array([1, 1])},
+    ),
     "a norm across images": (
         [CONV, POOL, node("Flatten", "g", "f"), node("LpNormalization", "f", "y", axis=0, p=2)], {},
     ),

@@ -72,6 +72,8 @@ def transpose(call: Call) -> Value:
     permutation = call.ints_attribute("perm") or identity(x.shape)[::-1]
     if sorted(permutation) != list(range(len(x.shape))):
         raise UnsupportedFormError(f"with perm {permutation} of a tensor of rank {len(x.shape)}")
+    if permutation[:1] != (0,):
+        call.scope.batch_leads = False
     order = tuple(permutation.index(axis) for axis in x.order)
     return Tensor(x.value, tuple(x.base[axis] for axis in permutation), order)
 
@@ -84,6 +86,8 @@ def reshape(call: Call) -> Tensor:
     if wanted is None:
         raise UnsupportedFormError("without a shape")
     copies = not call.int_attribute("allowzero", 0)
+    if not wanted or (wanted[0] > 0 and call.scope.batch == 1):
+        call.scope.batch_leads = False
     return reshaped(call, x, _resolved(x.shape, wanted, copies=copies, batch=call.scope.batch))
 
 
@@ -117,6 +121,8 @@ def flatten(call: Call) -> Tensor:
     axis = call.int_attribute("axis", 1)
     rank = len(x.shape)
     axis = rank if axis == rank else call.axis(axis, rank)
+    if axis == 0:
+        call.scope.batch_leads = False
     return reshaped(call, x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
@@ -129,6 +135,8 @@ def squeeze(call: Call) -> Tensor:
     if given == ():
         raise UnsupportedFormError("of no axes, which runtimes take for none or for all")
     axes = {call.axis(a, rank) for a in given} if given else {a for a in range(rank) if x.shape[a] == 1}
+    if 0 in axes:
+        call.scope.batch_leads = False
     if any(x.shape[axis] != 1 for axis in axes):
         raise UnsupportedFormError(f"of axes {sorted(axes)} of a tensor of shape {list(x.shape)}")
     return reshaped(call, x, tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
@@ -143,6 +151,8 @@ def unsqueeze(call: Call) -> Tensor:
     axes = {call.axis(axis, rank) for axis in given}
     if len(axes) != len(given):
         raise UnsupportedFormError(f"of axes {list(given)}, which repeat one")
+    if 0 in axes:
+        call.scope.batch_leads = False
     sizes = iter(x.shape)
     return reshaped(call, x, tuple(1 if axis in axes else next(sizes) for axis in range(rank)))
 

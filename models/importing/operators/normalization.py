@@ -59,8 +59,10 @@ def softmax(call: Call) -> Tensor:
     rank = len(x.shape)
     if call.opset >= 13:
         axis = call.axis(call.int_attribute("axis", -1), rank)
+        call.refuse_across_images(x, axis)
         return call.result(Softmax(x.order.index(axis)), [x.value], x.order)
     axis = call.axis(call.int_attribute("axis", 1), rank)
+    call.refuse_across_images(x, axis)
     wide = [a for a in range(axis, rank) if x.shape[a] > 1]
     if len(wide) <= 1:
         along = wide[0] if wide else axis

@@ -14,7 +14,9 @@ def lp_normalization(call: Call) -> Tensor:
     if call.int_attribute("p", 2) != 2:
         raise UnsupportedFormError("with p other than 2")
     x = call.tensor(0)
-    return l2norm.normalize(call, x, call.axis(call.int_attribute("axis", -1), len(x.shape)), 0.0)
+    axis = call.axis(call.int_attribute("axis", -1), len(x.shape))
+    call.refuse_across_images(x, axis)
+    return l2norm.normalize(call, x, axis, 0.0)
 
 
 @operator("ReduceL2", operands=2, reads=REDUCTION)

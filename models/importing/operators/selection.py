@@ -55,9 +55,11 @@ def slice_axes(call: Call) -> Tensor:
         at = x.order.index(call.axis(axis, len(ours)))
         if stride < 1:
             raise UnsupportedFormError(f"with step {stride}")
-        if (begin, stride) != (0, 1) or (end < _WHATEVER_SIZE and end != call.scope.batch):
-            call.refuse_across_images(x, call.axis(axis, len(ours)))
         first, last, _ = slice(begin, end).indices(ours[at])
+        # Of one image, its own bounds would tell nothing: those of the file do.
+        cut = (begin, stride) != (0, 1) or (end < _WHATEVER_SIZE and end != call.scope.batch)
+        if cut if ours[at] == 1 else (first, last, stride) != (0, ours[at], 1):
+            call.refuse_across_images(x, call.axis(axis, len(ours)))
         start[at], stop[at], step[at] = first, max(first, last), stride
     if all(a < b for a, b in zip(start, stop, strict=True)):
         return call.result(Slice(tuple(start), tuple(stop), tuple(step)), [x.value], x.order)
@@ -73,6 +75,8 @@ def split(call: Call) -> list[Tensor]:
     sizes = call.ints_operand_or_attribute("split", 1)
     if call.int_attribute("num_outputs", count) != count:
         raise UnsupportedFormError(f"whose num_outputs is not {count}, the number of its results")
+    if sizes is not None and count > 1:
+        call.refuse_across_images(x, axis)
     if sizes is None:
         if call.opset < 18 and x.shape[axis] % count:
             raise UnsupportedFormError(f"of {x.shape[axis]} into {count} parts that are not equal")
