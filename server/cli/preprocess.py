@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 )
 @click.option("--view", type=click.Path(dir_okay=False, path_type=Path), help="The same as a picture, .png.")
 def preprocess(picture: Path, description: str, output: Path | None, view: Path | None) -> None:
-    """Write what a network would see of a picture, before quantisation."""
+    """Write what a network would see of a picture, before quantisation, and print the steps that lead there."""
     import numpy as np
 
     from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
 
     spec = preprocess_spec(description)
-    tensor = preprocess_float(spec, picture.read_bytes())
+    image = picture.read_bytes()
+    tensor = preprocess_float(spec, image)
     if output is not None:
         with output.open("wb") as stream:  # np.save would append .npy to another suffix
             np.save(stream, tensor)
@@ -46,9 +47,28 @@ def preprocess(picture: Path, description: str, output: Path | None, view: Path 
         click.echo(
             "nothing is written: --output FILE.npy keeps the tensor, --view FILE.png a picture", err=True
         )
+    for step in _steps(image, spec):
+        click.echo(step)
     click.echo(
         f"{picture}: float32 [{height}, {width}, {channels}] {spec.color_order}, {low:.3f} to {high:.3f}"
     )
+
+
+def _steps(image: bytes, spec: PreprocessSpec) -> list[str]:
+    """What is done to a picture that is known to be one, a line a step."""
+    from accelserve.kernels.preprocess import decode_image
+    from accelserve.kernels.preprocess.geometry import crop_window
+
+    height, width = decode_image(image).shape[:2]
+    window = crop_window(spec, height, width)
+    means, scales = (", ".join(f"{value:g}" for value in values) for values in (spec.mean, spec.scale))
+    return [
+        f"decode     {width} x {height}",
+        f"resize     {window.resized_width} x {window.resized_height}, {spec.resize}, {spec.interpolation}",
+        f"crop       {spec.crop_width} x {spec.crop_height} from {window.left}, {window.top}",
+        f"channels   {spec.color_order}",
+        f"normalise  (pixel - mean) * scale; mean {means}; scale {scales}",
+    ]
 
 
 def visible(tensor: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.uint8]:

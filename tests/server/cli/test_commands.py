@@ -67,8 +67,20 @@ def test_preprocess_writes_what_the_network_would_see(tmp_path: Path) -> None:
     assert tensor.dtype == np.float32
     np.testing.assert_array_equal(tensor, expected)
     seen = np.asarray(Image.open(view), dtype=np.float32)
+    assert [line.split()[0] for line in done.stdout.splitlines()[:5]] == [
+        "decode", "resize", "crop", "channels", "normalise"
+    ]  # fmt: skip
+    # int(float32(427) * float32(256 / 427)) is 255: the rule of the TensorFlow line, which the steps show.
+    assert "decode     640 x 427\nresize     383 x 255" in done.stdout
+    assert done.stderr == ""
     blue_green_red = expected + np.array(spec.mean, np.float32)
     np.testing.assert_allclose(seen, blue_green_red[..., ::-1], atol=0.51)
+
+
+def test_preprocess_says_that_it_writes_nothing() -> None:
+    done = run("preprocess", ROCKET)
+    assert done.returncode == 0
+    assert done.stderr.startswith("nothing is written: --output FILE.npy")
 
 
 def test_a_picture_that_is_none_is_one_line(tmp_path: Path) -> None:
