@@ -102,7 +102,9 @@ def main(directory: str, device: str, threads: str, cache: str) -> None:
 
 
 def _end_with_standard_input() -> None:
-    sys.stdin.buffer.read()
+    # Not by sys.stdin: a thread that reads it when Python ends makes that end an abort.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 

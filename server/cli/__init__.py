@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line; the exit code is 0, 1 for a failure and 2 for wrong usage. One line an error, no traces."""
@@ -14,4 +16,6 @@ def main() -> None:
             f"accelserve: the package '{error.name}' is missing; install the command line with "
             "pip install 'accelserve[server]'"
         )
+    except KeyboardInterrupt:  # later ones are the command's
+        sys.exit(_INTERRUPTED)
     sys.exit(run(sys.argv[1:]))

@@ -59,7 +59,7 @@ def filled(version: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that another process filled."""
     cache = tmp_path_factory.mktemp("cache")
     counts: list[int] = []
-    compile_apart(version, "cpu", LoadOptions(threads=2, cache=cache), counts.append)
+    assert compile_apart(version, "cpu", LoadOptions(threads=2, cache=cache), counts.append)
     assert counts == list(range(1, len(counts) + 1))
     assert len(counts) == len(list((cache / "objects").glob("*.o"))) > 5
     return cache

@@ -159,6 +159,8 @@ def test_while_models_load_a_port_is_held_and_closed_and_what_is_kept_can_be_sha
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))
     assert server.port == port
+    assert said(server, "tiny/1: compiled in ") == 1
+    assert compiled(server) == []
     with PredictionClient("127.0.0.1", port) as client:
         client.score_file(PHOTOS[0])
     assert server.stop() == 0
