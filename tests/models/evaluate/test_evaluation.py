@@ -76,6 +76,19 @@ def best_classes(folder: Path) -> dict[str, int]:
     }
 
 
+def test_the_numbers_are_out_before_a_drawing_fails(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure = tmp_path / "noise.png"
+    figure.symlink_to(tmp_path / "gone" / "noise.png")
+    arguments = ["evaluate", str(folder / "models/net"), "--images", str(folder / "pictures")]
+    arguments += ["--float", str(folder / "net.onnx"), "--figure", str(figure), "--json"]
+    assert run(arguments) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["pictures"] == 6
+    assert printed.err == f"accelserve: {figure}: No such file or directory\n"
+
+
 def test_the_command_says_it_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     best = best_classes(folder)
     wrong = min(best)
