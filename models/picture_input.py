@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelserve.kernels.ir import TensorType
+from accelserve.kernels.ir import DType, TensorType
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.errors import ConversionError
 from accelserve.models.importing import ImportedModel
@@ -43,7 +43,12 @@ def _check_shape(kind: TensorType, spec: PreprocessSpec) -> None:
 
 def _check_pixels(imported: ImportedModel, spec: PreprocessSpec) -> None:
     """What a file takes as integers has to arrive as integers: it normalises them itself, and twice is wrong in silence."""
-    (name,) = imported.graph.inputs
+    ((name, kind),) = imported.graph.inputs.items()
+    if kind.dtype is not DType.F32:
+        raise ConversionError(
+            f"the file's input '{name}' takes {kind.dtype.value} that is quantised already, and preprocessing makes float32; "
+            "leave --preprocess out and send tensors, or export the network with a float32 input that it quantises itself"
+        )
     dtype = imported.integer_inputs.get(name)
     if dtype is None:
         return

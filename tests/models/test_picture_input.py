@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from onnx import TensorProto
 
 from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.convert import ConvertOptions, convert
 from accelserve.models.errors import ConversionError
@@ -75,3 +76,45 @@ def test_pixels_are_not_normalised_twice(kind: str, spec: PreprocessSpec, tmp_pa
     ):
         converted(tmp_path, element, spec)
     assert list_models(tmp_path / "models") == []
+
+
+QUANTIZED = [
+    node("DequantizeLinear", "x s z", "f"), node("DequantizeLinear", "w v", "k"), node("Conv", "f k", "c"),
+    node("QuantizeLinear", "c o z", "q"), node("DequantizeLinear", "q o z", "y"),
+]  # fmt: skip
+
+
+def quantized_input(folder: Path, spec: PreprocessSpec | None) -> Path:
+    """The version that ``convert`` makes of a network whose input is codes."""
+    random = np.random.default_rng(0)
+    scales = {"s": 0.02, "v": 0.01, "o": 0.1}
+    constants: dict[str, Array] = {name: np.array(scale, np.float32) for name, scale in scales.items()}
+    constants["z"] = np.array(128, np.uint8)
+    constants["w"] = random.integers(-99, 99, (8, 3, 3, 3)).astype(np.int8)
+    source = folder / "net.onnx"
+    shape = {"x": ("N", 3, SIDE, SIDE)}
+    source.write_bytes(onnx_file(QUANTIZED, shape, ["y"], constants, element=TensorProto.UINT8))
+    return convert(
+        source, ConvertOptions(name="net", repository=folder / "models", preprocess=spec)
+    ).directory
+
+
+def test_an_input_of_codes_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConversionError, match=r"'x' takes uint8 that is quantised already.*leave --preprocess out"
+    ):
+        quantized_input(tmp_path, PIXELS)
+    assert list_models(tmp_path / "models") == []
+
+
+def test_an_input_of_codes_takes_tensors_of_them(tmp_path: Path) -> None:
+    directory = quantized_input(tmp_path, None)
+    codes = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
+    judge = session((tmp_path / "net.onnx").read_bytes(), optimize=False)
+    wanted = judge.run(["y"], {"x": codes.transpose(0, 3, 1, 2)})[0]
+    servable = Servable.load(directory, device=CpuDevice())
+    found = servable.run(codes)["y:0"]
+    servable.close()
+    # One code apart where float32 sums of the judge lie on the other side of a half.
+    np.testing.assert_allclose(found, wanted, atol=0.1001)
+    assert np.mean(found == wanted) > 0.99
