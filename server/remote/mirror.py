@@ -175,7 +175,11 @@ class RemoteMirror:
 
 
 def _versions(store: Store, root: str) -> dict[int, str]:
-    folders = [str(child["name"]).rstrip("/") for child in store.ls(root) if child["type"] == "directory"]
+    folders = [
+        str(child["name"]).rstrip("/")
+        for child in store.ls(root, detail=True)
+        if child["type"] == "directory"
+    ]
     paths = {path.rpartition("/")[2]: path for path in folders}
     return {version: paths[names[0]] for version, names in versions_among(paths).items()}
 
