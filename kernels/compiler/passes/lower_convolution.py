@@ -11,7 +11,8 @@ With ``layer`` one of Conv2d, Dense of (Dequantize(x), Dequantize(constant w), b
 
 Rules 1 and 2 are offered to the whole graph before 3 and 4. Dense runs as a 1x1 convolution, its rows being
 pixels.
-Pre: weights are symmetric; activations are per-tensor uint8. A layer that does not fit stays float32.
+Pre: weights are symmetric; activations are per-tensor uint8; no sum leaves int32. A layer that does not fit stays
+float32.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from accelserve.kernels.compiler.passes.quantized_pattern import (
     integer_weights,
     multipliers,
     ratio,
+    sums_fit,
     tail_at,
 )
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
@@ -83,7 +85,7 @@ def _layer_at(index: GraphIndex, value: str) -> Layer | None:
         return None
     source = index.dequantized(node.inputs[0])
     integers = integer_weights(index, node)
-    if source is None or integers is None:
+    if source is None or integers is None or not sums_fit(integers, source[1]):
         return None
     return Layer(node, source, integers)
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from accelserve.kernels.compiler.rewriting import GraphIndex, float32
 from accelserve.kernels.ir import Clip, Dequantize, Node, Quantize, QuantParams
 
+_LARGEST_CODE = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Tail:
@@ -97,20 +99,27 @@ def _real_bias(index: GraphIndex, layer: Node) -> NDArray[np.float64] | None:
     return np.asarray(reals, np.float64)
 
 
-def integer_bias(weights: IntegerWeights, input_params: QuantParams) -> NDArray[np.int32]:
-    """int32 [K]: the bias in units of the accumulator, less ``zero_point * sum(weights[k])``, wrapped.
-
-    A bias beyond int32 saturates before the zero point's term is taken away.
-    """
-    outputs = weights.weights.shape[0]
+def _bias_in_units(weights: IntegerWeights, input_params: QuantParams) -> NDArray[np.float64]:
     unit = weights.scale * input_params.scale
-    reals = np.zeros(outputs) if weights.bias is None else weights.bias
+    reals = np.zeros(unit.shape) if weights.bias is None else weights.bias
     # A channel of zero weights may carry the scale 0; its bias is then nothing that an integer could hold.
-    in_units = np.rint(np.divide(reals, unit, out=np.zeros(outputs), where=unit != 0))
+    return np.rint(np.divide(reals, unit, out=np.zeros(unit.shape), where=unit != 0))
+
+
+def sums_fit(weights: IntegerWeights, input_params: QuantParams) -> bool:
+    """Whether every sum of the layer, its bias included, lies within int32 for any input."""
+    rows = weights.weights.reshape(weights.weights.shape[0], -1).astype(np.int64)
+    start = _bias_in_units(weights, input_params) - input_params.zero_point * rows.sum(axis=1)
+    lowest = start + _LARGEST_CODE * np.minimum(rows, 0).sum(axis=1)
+    highest = start + _LARGEST_CODE * np.maximum(rows, 0).sum(axis=1)
     limits = np.iinfo(np.int32)
-    sums = weights.weights.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
-    bounded = np.clip(in_units, limits.min, limits.max).astype(np.int64)
-    return np.asarray(bounded - input_params.zero_point * sums, np.int64).astype(np.int32)
+    return bool((lowest >= limits.min).all() and (highest <= limits.max).all())
+
+
+def integer_bias(weights: IntegerWeights, input_params: QuantParams) -> NDArray[np.int32]:
+    """int32 [K]: the bias in units of the accumulator, less ``zero_point * sum(weights[k])``. Pre: ``sums_fit``."""
+    sums = weights.weights.reshape(weights.weights.shape[0], -1).sum(axis=1, dtype=np.int64)
+    return np.asarray(_bias_in_units(weights, input_params) - input_params.zero_point * sums).astype(np.int32)
 
 
 def multipliers(

@@ -42,13 +42,20 @@ class NetworkBuilder:
         return self.add(ir.Dequantize(axis=0), stored, scale, zero)
 
     def conv(
-        self, value: str, outputs: int, channels: int, kernel: int = 3, groups: int = 1, **window: object
+        self,
+        value: str,
+        outputs: int,
+        channels: int,
+        kernel: int = 3,
+        groups: int = 1,
+        shift: float = 0.0,
+        **window: object,
     ) -> str:
-        """A convolution with 'same' padding unless ``window`` says otherwise."""
+        """A convolution with 'same' padding unless ``window`` says otherwise; ``shift`` is added to every bias."""
         half = kernel // 2
         settings = {"kernel": (kernel, kernel), "padding": (half, half, half, half), **window}
         weights = self.weights((outputs, kernel, kernel, channels // groups))
-        bias = self.constant(self.rng.normal(0, 1, outputs).astype(np.float32))
+        bias = self.constant(self.rng.normal(shift, 1, outputs).astype(np.float32))
         op = ir.Conv2d(ir.Window(**settings), groups)  # type: ignore[arg-type]
         return self.add(op, value, weights, bias, name=f"conv{len(self.nodes)}")
 

@@ -42,6 +42,20 @@ def test_convolution_with_relu_becomes_one_integer_convolution() -> None:
     assert_means_the_same(graph, lowered, 0.051)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_layer_whose_sums_could_leave_int32_stays_float(sign: int) -> None:
+    """A bias near the largest int32 is valid ONNX (QLinearConv's own); a sum that wrapped would turn its sign."""
+    net = NetworkBuilder((1, 8, 8, 4))
+    largest = 0.02 * 0.01 * 2.0**31  # in the units of every channel's sums
+    y = net.quantize(
+        net.conv(net.quantize("images", 0.02, 120), 8, 4, shift=sign * largest), largest / 50, 128
+    )
+    graph = net.graph(y=y)
+    lowered = lower(graph)
+    assert "QConv2d" not in operators(lowered)
+    assert_means_the_same(graph, lowered, largest / 49)
+
+
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_layer_added_to_itself_is_not_its_own_residual(stored: bool) -> None:
     """The sum reads one value twice: what one operand is taken from must still be made for the other."""
