@@ -106,6 +106,6 @@ def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacemen
 
 
 def _name(index: GraphIndex, source: Node, node: Node) -> str:
-    """The source's name, but for a source that is quantised more than once and becomes as many nodes."""
-    once = all(len(index.consumers[value]) == 1 for value in (source.output, node.inputs[0]))
+    """The source's name, but for a source that is read by more than this node and stands beside it, or becomes several."""
+    once = all(index.used_once(value) for value in (source.output, node.inputs[0]))
     return source.name if once else f"{source.name}/{node.output}"

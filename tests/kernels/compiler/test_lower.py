@@ -229,3 +229,12 @@ def test_a_sum_and_a_mean_that_are_quantised_twice_become_two_nodes_each() -> No
     literal, found = evaluate(graph, feeds), evaluate(lowered, feeds)
     for name, array in literal.items():
         assert np.abs(array.astype(int) - found[name]).max() <= 1, name
+
+
+def test_a_sum_and_a_mean_that_are_quantised_and_are_outputs_too_keep_both_nodes() -> None:
+    net = NetworkBuilder((1, 4, 4, 4))
+    x = net.quantize("images", 0.02, 120)
+    total, mean = net.add(ir.Add(), x, x), net.add(ir.AveragePool(ir.Window(kernel=(2, 2))), x)
+    stored = [net.quantize(value, 0.05, 128) for value in (total, mean)]
+    graph = net.graph(total=total, mean=mean, stored_total=stored[0], stored_mean=stored[1])
+    assert_means_the_same(graph, lower(graph), 0.051)
