@@ -52,6 +52,12 @@ internal readonly record struct Obstacle(StatusCode Code, string Sentence, bool 
             return Lasting(StatusCode.Unavailable, $"{target} speaks HTTP/1.1 and not HTTP/2, which gRPC needs: is it another service's port?");
         }
 
+        if (Contains(text, "'NO_ERROR'"))
+        {
+            // gRPC says INTERNAL; but this is how a server says good-bye to a call that came while it stopped.
+            return Passing($"{target} closed the connection in good order: it is going away.");
+        }
+
         if (Contains(text, "HTTP/2 handshake"))
         {
             return Passing($"{target} closed the connection, or spoke something else, where HTTP/2 begins; does it expect TLS, https://? {text}");
