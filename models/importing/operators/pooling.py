@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from accelserve.kernels.ir import AveragePool, MaxPool, Op, Pad, Pair, Reshape, Window
 from accelserve.models.importing.reductions import REDUCTION, reduced_axes
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
@@ -64,7 +66,7 @@ def global_pool(call: Call) -> Tensor:
 
 @operator("ReduceMean", "ReduceMax", operands=2, reads=REDUCTION)
 def reduce_image(call: Call) -> Tensor:
-    """Over rows, columns or both of an image."""
+    """Over rows, columns or both of an image, or over all of it."""
     tensor = call.settled(0)
     rank = len(tensor.shape)
     given = set(reduced_axes(call, rank))
@@ -74,14 +76,28 @@ def reduce_image(call: Call) -> Tensor:
         call.refuse_across_images(tensor, 0)
     axes = {axis for axis in given if tensor.shape[axis] > 1}
     spatial = set(tensor.order[1:3]) if rank == 4 else set()
-    if rank != 4 or not axes <= spatial:
-        raise UnsupportedFormError(f"over axes {sorted(axes)}; only over an image's rows and columns")
-    kernel = tuple(tensor.shape[axis] if axis in axes else 1 for axis in tensor.order[1:3])
+    value, kernel = (
+        tensor.value,
+        tuple(tensor.shape[axis] if axis in axes else 1 for axis in tensor.order[1:3]),
+    )
+    if (
+        rank == 4
+        and axes == {axis for axis in tensor.order[1:] if tensor.shape[axis] > 1}
+        and not axes <= spatial
+    ):
+        # All of an image is one column of one channel.
+        images, *sizes = call.scope.type_of(value).shape
+        kernel = (math.prod(sizes), 1)
+        value = call.step(Reshape((images, *kernel, 1)), [value], "column")
+    elif rank != 4 or not axes <= spatial:
+        raise UnsupportedFormError(
+            f"over axes {sorted(axes)}; only over an image's rows and columns, or all of it"
+        )
     kind = AveragePool if call.node.op == "ReduceMean" else MaxPool
     op = _pool(kind, (kernel[0], kernel[1]))
     if call.int_attribute("keepdims", 1):
-        return call.result(op, [tensor.value], tensor.order)
-    pooled = call.seen(call.step(op, [tensor.value], "pooled"), tensor.order)
+        return call.result(op, [value], tensor.order)
+    pooled = call.seen(call.step(op, [value], "pooled"), tensor.order)
     return _without_axes(call, pooled, given)
 
 

@@ -221,7 +221,7 @@ UNSUPPORTED = {
     "division by a tensor": ([node("Tanh", "x", "t"), node("Div", "x t", "y")], [("Div-y", "Div by a value computed at run time")]),
     "mean over channels": (
         [node("ReduceMean", "x", "y", axes=[1])],
-        [("ReduceMean-y", "ReduceMean over axes [1]; only over an image's rows and columns")],
+        [("ReduceMean-y", "ReduceMean over axes [1]; only over an image's rows and columns, or all of it")],
     ),
     "reversed slice": (
         [node("Slice", "x one zero axis step", "y")],

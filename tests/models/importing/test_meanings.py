@@ -120,7 +120,7 @@ def test_an_empty_list_of_axes_means_all_or_none(op: str, keepdims: int) -> None
 
     assert_right(content((1, 1, 5, 6)), {"x": floats(1, 1, 5, 6)})
     assert_right(content((1, 3, 5, 6), noop_with_empty_axes=1), {"x": floats(1, 3, 5, 6)})
-    assert "over axes [1, 2, 3]" in refused(content((1, 3, 5, 6)))
+    assert_right(content((1, 3, 5, 6)), {"x": floats(1, 3, 5, 6)})
 
 
 @pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"])

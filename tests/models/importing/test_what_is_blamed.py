@@ -68,7 +68,7 @@ def test_each_of_several_in_a_row_is_named() -> None:
         node("Erf", "d", "y"),
     ]
     assert blamed(nodes) == [
-        "ReduceMean-m: ReduceMean over axes [1]; only over an image's rows and columns",
+        "ReduceMean-m: ReduceMean over axes [1]; only over an image's rows and columns, or all of it",
         "Div-d: Div by a value computed at run time",
         "Erf-y: Erf",
     ]
