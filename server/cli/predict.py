@@ -125,8 +125,6 @@ def predict(
 
     where = _target(target, "detection" if draw else "")
     files = [file for path in pictures for file in files_in(path)]
-    if draw is not None:
-        draw.mkdir(parents=True, exist_ok=True)
     names = labels.read_text(encoding="utf-8").splitlines() if labels else where.labels()
     shown = Shown(names, top, min_score)
     drawings = file_names(files)
@@ -225,6 +223,7 @@ def _draw(answer: Answer, shown: Shown, target: Path) -> None:
         given = ", ".join(answer.outputs)
         raise click.UsageError(f"--draw needs detections and the model answered with {given}.")
     size = picture_size(answer.picture)
+    target.parent.mkdir(parents=True, exist_ok=True)
     draw_detections(answer.picture, detections_of(answer.outputs, shown.names, size, shown.min_score), target)
 
 

@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,7 +77,10 @@ def test_a_connection_is_used_further_after_a_body_that_was_too_large(rest: Rest
     _, client = rest(rest=limited(1000))
     with connected(client) as connection:
         connection.sendall(head("Content-Length: 5000") + b" " * 5000)
-        assert connection.recv(10_000).startswith(b"HTTP/1.1 413 ")
+        refusal = HTTPResponse(connection)
+        refusal.begin()
+        assert refusal.status == 413
+        assert refusal.read() == b'{"error":"the body is larger than 1000 bytes; send fewer images"}'
         connection.sendall(head(f"Content-Length: {len(body())}", "Connection: close") + body())
         assert b"".join(iter(lambda: connection.recv(1000), b"")).startswith(b"HTTP/1.1 200 ")
 

@@ -146,8 +146,8 @@ def test_a_request_whose_deadline_passes_in_the_queue_is_not_computed(
 ) -> None:
     h = harness()
     h.hold()
-    hurried = h.submit(1, watch=CallWatch(timeout_seconds=0.01))
     patient = h.queue(2)
+    hurried = h.submit(1, watch=CallWatch(timeout_seconds=0.01))
     with pytest.raises(DeadlineExceededError):
         hurried.result(10)
     h.device.open.set()
