@@ -99,11 +99,11 @@ def test_a_profile_names_every_node_that_runs(code_cache: Path) -> None:
     program = load(code_cache)
     profile = program.profile(images(1), 3)
     program.close()
-    convolutions = [each for each in profile if each.operator.startswith("conv2d_qu8_qc8w_")]
-    assert [each.name for each in convolutions] == [
-        node.name for node in small_network() if node.op.label == "QConv2d"
-    ]
-    assert convolutions[0].macs == 8 * 8 * 32 * 7 * 7 * 3
+    wanted = [node.name for node in small_network() if node.op.label == "QConv2d"]
+    # Which kernel computes a layer is the instruction set's business.
+    convolutions = {each.name: each for each in profile if each.name in wanted}
+    assert list(convolutions) == wanted
+    assert convolutions[wanted[0]].macs == 8 * 8 * 32 * 7 * 7 * 3
     assert all(each.seconds > 0 for each in profile)
 
 
