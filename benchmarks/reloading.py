@@ -15,7 +15,7 @@ from pathlib import Path
 
 from accelserve.server.config import DeviceConfig, RequestLimits
 from accelserve.server.core.servable import ServableId
-from accelserve.server.loading import ServableLoader
+from accelserve.server.loading.device import ServableLoader
 from benchmarks.serving_process import ProcessMemory
 
 

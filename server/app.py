@@ -10,14 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from accelserve.server.config import ModelConfig, ServerConfig
-from accelserve.server.config_files.model_batching import BatchingLoader
 from accelserve.server.config_files.watcher import ModelConfigWatcher
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor, PredictReply
 from accelserve.server.dataplane.servable import ImageServable, computed_by
 from accelserve.server.doors import Answers, Doors
-from accelserve.server.metrics.loader import AnnouncingLoader
+from accelserve.server.loading.announcing import AnnouncingLoader
+from accelserve.server.loading.batching import BatchingLoader
+from accelserve.server.loading.warming import WarmingLoader
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
 from accelserve.server.rpc.service_table import Parts, methods
@@ -26,7 +27,6 @@ from accelserve.server.scheduler.parameters import BatchingTable
 from accelserve.server.scheduler.scheduler import DeviceScheduler
 from accelserve.server.security import Security
 from accelserve.server.tracing import tracing_to
-from accelserve.server.warm_up.loader import WarmingLoader
 
 _LOG = logging.getLogger(__name__)
 

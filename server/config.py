@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from accelserve.server.core.policy import Latest, VersionPolicy
 from accelserve.server.errors import ConfigurationError
-from accelserve.server.remote.location import is_remote, local_path
+from accelserve.server.location import is_remote, local_path
 from accelserve.server.tls.files import TlsFiles
+from accelserve.server.version_policy import Latest, VersionPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,9 +25,9 @@ from accelserve.models.importing.source import import_source
 from accelserve.models.repository import SERVING_DEFAULT, Signature, latest_version
 from accelserve.models.servable import InputError, Servable
 from accelserve.server import app
-from accelserve.server.cli.cache_folder import cache_folder
+from accelserve.server.cache_folder import cache_folder
 from accelserve.server.config import DeviceConfig, GrpcConfig, RestConfig, ServerConfig, model_at
-from accelserve.server.loading import ServableLoader
+from accelserve.server.loading.device import ServableLoader
 
 PathText = str | PathLike[str]
 Images = Sequence[bytes | PathText] | NDArray[np.float32]

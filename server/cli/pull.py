@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from accelserve.server.cli.cache_folder import user_cache
+from accelserve.server.cache_folder import user_cache
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.errors import ConfigurationError
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.server.cli.cache_folder import cache_folder
+from accelserve.server.cache_folder import cache_folder
 from accelserve.server.cli.first_process import as_first_process
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.logging_setup import log_to_stderr

@@ -12,7 +12,7 @@ from accelserve.server.app import Server
 from accelserve.server.cli.stop_signals import StopSignals
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ServerError
-from accelserve.server.loading import ServableLoader
+from accelserve.server.loading.device import ServableLoader
 from accelserve.server.ports import joined
 
 _LOG = logging.getLogger(__name__)

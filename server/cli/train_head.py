@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from accelserve.server.cli.cache_folder import cache_dir_option, cache_folder
+from accelserve.server.cache_folder import cache_dir_option, cache_folder
 
 if TYPE_CHECKING:
     from accelserve.models.heads.training import HeadOptions, TrainedHead

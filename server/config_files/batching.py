@@ -7,8 +7,8 @@ from pathlib import Path
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.config import BatchingConfig
-from accelserve.server.config_files.text_format_file import read_text_format
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.text_format_file import read_text_format
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.config import ModelConfig, model_at, refuse_duplicates
-from accelserve.server.config_files.text_format_file import read_text_format
-from accelserve.server.core.policy import Everything, Latest, Specific, VersionPolicy
 from accelserve.server.errors import ConfigurationError
-from accelserve.server.remote.location import is_remote, local_path
+from accelserve.server.location import is_remote, local_path
+from accelserve.server.text_format_file import read_text_format
+from accelserve.server.version_policy import Everything, Latest, Specific, VersionPolicy
 
 _Policy = serving.FileSystemStoragePathSourceConfig.ServableVersionPolicy
 

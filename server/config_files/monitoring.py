@@ -6,8 +6,8 @@ from pathlib import Path
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.config import METRICS_PATH
-from accelserve.server.config_files.text_format_file import read_text_format
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.text_format_file import read_text_format
 
 
 def metrics_path_of_file(path: Path) -> str | None:

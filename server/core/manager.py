@@ -21,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic
 
+from accelserve.server.complaints import Complaints
 from accelserve.server.config import LoadingConfig
-from accelserve.server.core.complaints import Complaints
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import AspiredVersion

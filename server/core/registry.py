@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
+from accelserve.server.complaints import Complaints
 from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
 from accelserve.server.core.access import CURRENT_CALL
-from accelserve.server.core.complaints import Complaints
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.manager import Manager
 from accelserve.server.core.servable import Loader, S, ServableId

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelserve.models.repository import versions_among
+from accelserve.server.complaints import Complaints
 from accelserve.server.config import ModelConfig
-from accelserve.server.core.complaints import Complaints
-from accelserve.server.core.policy import VersionPolicy
+from accelserve.server.version_policy import VersionPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """What the server measures about itself: TensorFlow Serving's metrics under its names, and our own beside them.
 
-``server_metrics`` holds the counters and histograms, ``state`` reads what is true at the moment of a scrape, ``loader``
-puts a version's series on the page before anybody asks it, and ``exposition`` writes the page.
+``server_metrics`` holds the counters and histograms, ``state`` reads what is true at the moment of a scrape, and
+``exposition`` writes the page.
 """

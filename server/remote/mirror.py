@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelserve.models.repository import versions_among
+from accelserve.server.complaints import Complaints
 from accelserve.server.config import ModelConfig
-from accelserve.server.core.complaints import Complaints
 from accelserve.server.core.source import Unusable, with_stand_ins
 from accelserve.server.errors import LoadError
+from accelserve.server.location import folder_of
 from accelserve.server.remote.download import MANIFEST, UNFINISHED, download_version
-from accelserve.server.remote.location import folder_of
 from accelserve.server.remote.store import Store, store_of
 
 _LOG = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
 from accelserve.server.errors import LoadError
-from accelserve.server.remote.location import EXTRAS
+from accelserve.server.location import EXTRAS
 
 
 class Store(Protocol):

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from accelserve.server.config import RestConfig
 from accelserve.server.errors import BodyTooLargeError, DeadlineExceededError
 from accelserve.server.metrics.server_metrics import ServerMetrics
+from accelserve.server.protocols.status import status_of
 from accelserve.server.rest.bodies import decoded, read_body
 from accelserve.server.rest.errors import refusal
-from accelserve.server.rpc.status import status_of
 from accelserve.server.scheduler.watch import CallWatch
 
 Work = Callable[[bytes, CallWatch], Response]

@@ -9,8 +9,8 @@ import grpc
 from starlette.responses import Response
 
 from accelserve.server.errors import BodyTooLargeError
+from accelserve.server.protocols.status import Status, status_of
 from accelserve.server.rest.numbers import encode
-from accelserve.server.rpc.status import Status, status_of
 
 HTTP_CODES: Mapping[grpc.StatusCode, int] = MappingProxyType(
     {

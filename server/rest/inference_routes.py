@@ -11,14 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from accelserve.server.dataplane.predictor import Predictor
-from accelserve.server.readiness import Readiness
-from accelserve.server.rest.desk import Desk
-from accelserve.server.rest.errors import json_response
-from accelserve.server.rest.json_inference import HEADER_LENGTH, call_of, parse_infer, response_of
-from accelserve.server.rest.json_text import decode_json
-from accelserve.server.rest.routing import get, post
-from accelserve.server.rpc.inference.call import infer
-from accelserve.server.rpc.inference.description import (
+from accelserve.server.protocols.open_inference.call import infer
+from accelserve.server.protocols.open_inference.description import (
     EXTENSIONS,
     PLATFORM,
     SERVER_NAME,
@@ -30,6 +24,12 @@ from accelserve.server.rpc.inference.description import (
     is_ready,
     refuse_unload,
 )
+from accelserve.server.readiness import Readiness
+from accelserve.server.rest.desk import Desk
+from accelserve.server.rest.errors import json_response
+from accelserve.server.rest.json_inference import HEADER_LENGTH, call_of, parse_infer, response_of
+from accelserve.server.rest.json_text import decode_json
+from accelserve.server.rest.routing import get, post
 from accelserve.server.scheduler.watch import CallWatch
 
 _WISHES = msgspec.json.Decoder(dict[str, object])

@@ -18,16 +18,13 @@ import numpy as np
 
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rest.json_elements import NUMBERS, WHOLE_NUMBERS, check_kinds, flattened
-from accelserve.server.rest.json_text import decode_json, from_base64
-from accelserve.server.rest.numbers import encode, plain, whole_number
-from accelserve.server.rpc.inference.call import (
+from accelserve.server.protocols.open_inference.call import (
     CLASSIFICATION_PARAMETER,
     SIGNATURE_PARAMETER,
     InferAnswer,
     InferCall,
 )
-from accelserve.server.rpc.inference.tensors import (
+from accelserve.server.protocols.open_inference.tensors import (
     BYTES,
     array_of_raw,
     array_of_values,
@@ -36,6 +33,9 @@ from accelserve.server.rpc.inference.tensors import (
     datatype_of,
     raw_of,
 )
+from accelserve.server.rest.json_elements import NUMBERS, WHOLE_NUMBERS, check_kinds, flattened
+from accelserve.server.rest.json_text import decode_json, from_base64
+from accelserve.server.rest.numbers import encode, plain, whole_number
 
 HEADER_LENGTH = "inference-header-content-length"
 _BINARY_SIZE = "binary_data_size"

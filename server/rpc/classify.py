@@ -11,8 +11,8 @@ from accelserve.server.dataplane.predictor import Predictor, PredictReply, Predi
 from accelserve.server.dataplane.scores import class_scores, label_of, scores_alias
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.examples import pictures_of
-from accelserve.server.rpc.tensors import model_choice, model_spec
+from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.tensors import model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"

@@ -24,9 +24,9 @@ from accelserve.protos.services import (
 from accelserve.server.auth.keyring import KeyRing
 from accelserve.server.core.access import CURRENT_CALL, Call, everyone
 from accelserve.server.errors import DrainingError, ServerError
+from accelserve.server.protocols.status import status_of
 from accelserve.server.rpc.guard import abort, on_pool
 from accelserve.server.rpc.receiving import Reception
-from accelserve.server.rpc.status import status_of
 
 _LOG = logging.getLogger(__name__)
 

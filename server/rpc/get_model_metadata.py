@@ -10,7 +10,7 @@ from accelserve.protos.tensors import from_strings
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.tensors import model_choice, model_spec, signature_def
+from accelserve.server.protocols.tensorflow_serving.tensors import model_choice, model_spec, signature_def
 from accelserve.server.scheduler.watch import CallWatch
 
 _SIGNATURES = "signature_def"  # TensorFlow Serving's only field

@@ -8,8 +8,8 @@ from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.states import StateReport
 from accelserve.server.dataplane.servable import ImageServable
-from accelserve.server.rpc.status import cut
-from accelserve.server.rpc.tensors import model_choice
+from accelserve.server.protocols.status import cut
+from accelserve.server.protocols.tensorflow_serving.tensors import model_choice
 from accelserve.server.scheduler.watch import CallWatch
 
 

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from accelserve.protos.services import BoundMethod, UnaryMethod
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.status import Status, status_of
+from accelserve.server.protocols.status import Status, status_of
 from accelserve.server.scheduler.watch import CallWatch
 
 RequestT = TypeVar("RequestT", bound=Message)

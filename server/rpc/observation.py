@@ -8,8 +8,8 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from accelserve.server.metrics.server_metrics import ServerMetrics
+from accelserve.server.protocols.status import Status
 from accelserve.server.rpc.guard import Observe
-from accelserve.server.rpc.status import Status
 
 RequestT = TypeVar("RequestT", bound=Message)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.tensors import from_array
 from accelserve.server.dataplane.predictor import Predictor, PredictRequest
-from accelserve.server.rpc.tensors import arrays_of, model_choice, model_spec
+from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of, model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
 

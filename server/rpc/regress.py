@@ -10,8 +10,8 @@ from accelserve.server.core.handle import ServableHandle
 from accelserve.server.dataplane.predictor import Predictor, PredictReply, PredictRequest, signature_of
 from accelserve.server.dataplane.servable import Array, ImageServable, Signature
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.examples import pictures_of
-from accelserve.server.rpc.tensors import model_choice, model_spec
+from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.tensors import model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
 REGRESS_METHOD = "tensorflow/serving/regress"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import grpc
 
 from accelserve.server.errors import TooManyRequestsError
-from accelserve.server.rpc.status import status_of
+from accelserve.server.protocols.status import status_of
 
 T = TypeVar("T")
 

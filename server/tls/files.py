@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.server.config_files.text_format_file import read_text_format
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.text_format_file import read_text_format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

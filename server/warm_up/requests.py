@@ -13,8 +13,8 @@ from accelserve.server.dataplane.outputs import wanted_outputs
 from accelserve.server.dataplane.predictor import decoded_pixels, signature_of
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.examples import pictures_of
-from accelserve.server.rpc.tensors import arrays_of
+from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from accelserve.server.config import (
     RequestLimits,
     ServerConfig,
 )
-from accelserve.server.loading import ServableLoader
+from accelserve.server.loading.device import ServableLoader
 
 
 @dataclass(frozen=True, slots=True)

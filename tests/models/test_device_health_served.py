@@ -27,7 +27,7 @@ from accelserve.server.config import (
     ServerConfig,
 )
 from accelserve.server.core.registry import ModelChoice
-from accelserve.server.loading import ServableLoader
+from accelserve.server.loading.device import ServableLoader
 from tests.kernels.devices.opencl_devices import opencl_parameters
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 

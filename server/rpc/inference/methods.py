@@ -10,9 +10,7 @@ from accelserve.protos.services import BoundMethod, InferenceService
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
-from accelserve.server.readiness import Readiness
-from accelserve.server.rpc.guard import Observe, guarded
-from accelserve.server.rpc.inference.description import (
+from accelserve.server.protocols.open_inference.description import (
     EXTENSIONS,
     PLATFORM,
     SERVER_NAME,
@@ -24,6 +22,8 @@ from accelserve.server.rpc.inference.description import (
     is_ready,
     refuse_unload,
 )
+from accelserve.server.readiness import Readiness
+from accelserve.server.rpc.guard import Observe, guarded
 from accelserve.server.rpc.inference.model_infer import ModelInfer, ModelStreamInfer
 from accelserve.server.rpc.streams import OpenStreams
 from accelserve.server.scheduler.watch import CallWatch

@@ -15,15 +15,14 @@ from accelserve.protos.services import BoundMethod, InferenceService
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.guard import Observe, on_pool, watch_of
-from accelserve.server.rpc.inference.call import (
+from accelserve.server.protocols.open_inference.call import (
     CLASSIFICATION_PARAMETER,
     SIGNATURE_PARAMETER,
     InferAnswer,
     InferCall,
     infer,
 )
-from accelserve.server.rpc.inference.tensors import (
+from accelserve.server.protocols.open_inference.tensors import (
     array_of_contents,
     array_of_raw,
     check_new,
@@ -32,7 +31,8 @@ from accelserve.server.rpc.inference.tensors import (
     has_contents,
     raw_of,
 )
-from accelserve.server.rpc.status import Status, status_of
+from accelserve.server.protocols.status import Status, status_of
+from accelserve.server.rpc.guard import Observe, on_pool, watch_of
 from accelserve.server.rpc.streams import OpenStreams
 from accelserve.server.scheduler.watch import CallWatch
 

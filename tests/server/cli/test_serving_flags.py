@@ -14,7 +14,7 @@ from accelserve.server.cli.serve import serve, server_config
 from accelserve.server.cli.serving_flags import FLAGS, INERT, inert_flags_given
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ConfigurationError
-from accelserve.server.loading import ServableLoader
+from accelserve.server.loading.device import ServableLoader
 
 
 def flags(*arguments: str) -> dict[str, Any]:

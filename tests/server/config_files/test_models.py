@@ -16,8 +16,8 @@ from accelserve.protos.services import ModelService
 from accelserve.server.config_files.batching import batching_of_file
 from accelserve.server.config_files.models import models_of_file
 from accelserve.server.config_files.watcher import ModelConfigWatcher
-from accelserve.server.core.policy import Everything, Latest, Specific
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.version_policy import Everything, Latest, Specific
 
 Serve = Callable[..., SimpleNamespace]
 

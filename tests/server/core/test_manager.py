@@ -10,7 +10,6 @@ import pytest
 
 from accelserve.server.config import LoadingConfig, ModelConfig
 from accelserve.server.core.echo import EchoLoader, EchoServable
-from accelserve.server.core.policy import Everything, Latest, Specific, VersionPolicy
 from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.servable import ServableId
 from accelserve.server.core.states import VersionState
@@ -21,6 +20,7 @@ from accelserve.server.errors import (
     LoadError,
     ServableNotFoundError,
 )
+from accelserve.server.version_policy import Everything, Latest, Specific, VersionPolicy
 
 LATEST = ModelChoice(name="echo")
 

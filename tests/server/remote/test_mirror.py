@@ -14,11 +14,11 @@ import pytest
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.config import LoadingConfig, model_at
 from accelserve.server.config_files.models import models_of
-from accelserve.server.core.policy import Latest, Specific
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.errors import ConfigurationError, LoadError
-from accelserve.server.remote.location import folder_of, is_remote, local_path
-from accelserve.server.warm_up.loader import WARM_UP_FILE
+from accelserve.server.loading.warming import WARM_UP_FILE
+from accelserve.server.location import folder_of, is_remote, local_path
+from accelserve.server.version_policy import Latest, Specific
 
 ServeRemote = Callable[..., SimpleNamespace]
 

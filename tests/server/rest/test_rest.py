@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from accelserve.server.config import BatchingConfig, RequestLimits, RestConfig
-from accelserve.server.core.policy import Everything
 from accelserve.server.core.servable import ServableId
+from accelserve.server.version_policy import Everything
 
 Rest = Callable[..., tuple[SimpleNamespace, httpx.Client]]
 

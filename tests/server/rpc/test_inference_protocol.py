@@ -21,8 +21,8 @@ from PIL import Image
 from accelserve.kernels.preprocess import decode_image
 from accelserve.protos import inference
 from accelserve.protos.services import InferenceService, UnaryMethod
-from accelserve.server.core.policy import Everything
-from accelserve.server.rpc.inference.pictures import bitmap, encoded_pictures, gray_png
+from accelserve.server.protocols.open_inference.pictures import bitmap, encoded_pictures, gray_png
+from accelserve.server.version_policy import Everything
 
 Serve = Callable[..., SimpleNamespace]
 Request = inference.ModelInferRequest

@@ -14,8 +14,8 @@ from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_array
 from accelserve.server.config import BatchingConfig
-from accelserve.server.config_files.model_batching import PARAMETERS_FILE
 from accelserve.server.errors import LoadError
+from accelserve.server.loading.batching import PARAMETERS_FILE
 
 Serve = Callable[..., SimpleNamespace]
 EXPLICIT = BatchingConfig(max_batch_images=64, max_queued_images=640, explicit=True, per_model=True)

@@ -11,9 +11,9 @@ from accelserve.server.core.states import StateReport, VersionState
 from accelserve.server.dataplane.predictor import signature_of
 from accelserve.server.dataplane.servable import ImageServable, TensorSpec
 from accelserve.server.errors import InvalidRequestError, ServableNotFoundError, UnsupportedMethodError
+from accelserve.server.protocols.open_inference.call import choice_of
+from accelserve.server.protocols.open_inference.tensors import datatype_of
 from accelserve.server.readiness import Readiness
-from accelserve.server.rpc.inference.call import choice_of
-from accelserve.server.rpc.inference.tensors import datatype_of
 
 SERVER_NAME = "accelserve"
 SERVER_VERSION = version("accelserve")

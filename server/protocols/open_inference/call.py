@@ -13,7 +13,7 @@ from accelserve.server.dataplane.predictor import Predictor, PredictRequest
 from accelserve.server.dataplane.scores import class_scores, label_of
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.rpc.inference.pictures import encoded_pictures
+from accelserve.server.protocols.open_inference.pictures import encoded_pictures
 from accelserve.server.scheduler.watch import CallWatch
 
 # Parameter of a request that chooses a signature: the protocol has no word for it.

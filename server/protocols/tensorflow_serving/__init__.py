@@ -1,0 +1,1 @@
+"""TensorFlow Serving's messages in the data plane's terms, and back."""
