@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
 from accelserve.server.errors import ConfigurationError
+
+Unusable = Callable[[str], AbstractSet[int]]
+"""Name of a model -> versions of it that failed to load, and did not load since."""
 
 
 class VersionPolicy(Protocol):
@@ -53,3 +57,14 @@ class Specific:
     def wanted(self, present: Collection[int]) -> frozenset[int]:
         """The listed ones among those present."""
         return self.versions & frozenset(present)
+
+
+def with_stand_ins(
+    policy: VersionPolicy, present: Collection[int], unusable: AbstractSet[int]
+) -> frozenset[int]:
+    """What a policy wants; where nothing of that can be used, also what it would want if the unusable were not there.
+
+    So a server that starts beside a half-copied version serves the newest whole one, until the other is whole.
+    """
+    wanted = policy.wanted(present)
+    return wanted if wanted - unusable else wanted | policy.wanted(set(present) - unusable)

@@ -13,15 +13,14 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelserve.models.repository import versions_among
 from accelserve.server.complaints import Complaints
 from accelserve.server.config import ModelConfig
-from accelserve.server.version_policy import VersionPolicy
+from accelserve.server.version_policy import Unusable, with_stand_ins
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +39,10 @@ class AspiredVersion:
 Aspire = Callable[[str, Mapping[int, AspiredVersion]], None]
 
 
-Unusable = Callable[[str], AbstractSet[int]]
-"""Name of a model -> versions of it that failed to load, and did not load since."""
-
-
 def versions_under(base_path: Path) -> dict[int, list[str]]:
     """Version -> names of its folders under ``base_path``, the shortest first; OSError if it cannot be listed."""
     with os.scandir(base_path) as children:
         return versions_among(child.name for child in children if _is_folder(child))
-
-
-def with_stand_ins(
-    policy: VersionPolicy, present: Collection[int], unusable: AbstractSet[int]
-) -> frozenset[int]:
-    """What a policy wants; where nothing of that can be used, also what it would want if the unusable were not there.
-
-    So a server that starts beside a half-copied version serves the newest whole one, until the other is whole.
-    """
-    wanted = policy.wanted(present)
-    return wanted if wanted - unusable else wanted | policy.wanted(set(present) - unusable)
 
 
 def fingerprint(folder: Path) -> str:

@@ -71,13 +71,6 @@ class Status:
     message: str
     retry_after_ms: int | None = None
 
-    @property
-    def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
-        """The retry hint that gRPC's clients obey by themselves."""
-        if self.retry_after_ms is None:
-            return ()
-        return (("grpc-retry-pushback-ms", str(self.retry_after_ms)),)
-
 
 def status_of(error: Exception) -> Status:
     """The status of an error. One that no row foresees becomes INTERNAL with an id; its trace goes to the log."""

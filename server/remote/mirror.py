@@ -13,11 +13,11 @@ from pathlib import Path
 from accelserve.models.repository import versions_among
 from accelserve.server.complaints import Complaints
 from accelserve.server.config import ModelConfig
-from accelserve.server.core.source import Unusable, with_stand_ins
 from accelserve.server.errors import LoadError
 from accelserve.server.location import folder_of
 from accelserve.server.remote.download import MANIFEST, UNFINISHED, download_version
 from accelserve.server.remote.store import Store, store_of
+from accelserve.server.version_policy import Unusable, with_stand_ins
 
 _LOG = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accelserve.server.auth.keyring import KeyRing
 from accelserve.server.core.access import CURRENT_CALL, Call
 from accelserve.server.errors import DrainingError, ServerError, UnauthenticatedError
+from accelserve.server.protocols.headers import AUTHORIZATION, REQUEST_ID, TRACE_PARENT, request_id_of
 from accelserve.server.rest.errors import error_response
-from accelserve.server.rpc.envelope import AUTHORIZATION, REQUEST_ID, TRACE_PARENT, request_id_of
 
 _LOG = logging.getLogger(__name__)
 

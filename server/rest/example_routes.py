@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from accelserve.server.dataplane.predictor import Predictor
+from accelserve.server.protocols.tensorflow_serving.classify import classification, classify_request
 from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.regress import regress_request, regression
 from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_examples import classification_body, parse_examples, regression_body
 from accelserve.server.rest.model_routes import choice_of
-from accelserve.server.rpc.classify import classification, classify_request
-from accelserve.server.rpc.regress import regress_request, regression
 from accelserve.server.scheduler.watch import CallWatch
 
 

@@ -14,10 +14,10 @@ from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.states import StateReport
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.protocols.tensorflow_serving.model_status import version_status
 from accelserve.server.protocols.tensorflow_serving.tensors import signature_def
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.numbers import whole_number
-from accelserve.server.rpc.get_model_status import version_status
 
 # int64's range: a larger number in the path is no version
 _MAX_VERSION = 2**63 - 1

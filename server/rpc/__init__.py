@@ -1,5 +1,5 @@
-"""The gRPC door: one file a method, thin shells over the data plane and the registry.
+"""The gRPC door: a thin shell around what ``server.protocols`` answers.
 
-``service_table`` lists the methods; ``guard`` wraps each of them; ``listener`` owns the port. What requests mean is
-the business of ``server.protocols``.
+``service_table`` lists the methods; ``guard`` wraps each of them; ``envelope`` opens every call; ``listener`` owns the
+port. Health, reflection and streams are gRPC's own and stand here whole.
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,19 +23,16 @@ from accelserve.protos.services import (
 from accelserve.server.auth.keyring import KeyRing
 from accelserve.server.core.access import CURRENT_CALL, Call, everyone
 from accelserve.server.errors import DrainingError, ServerError
+from accelserve.server.protocols.headers import AUTHORIZATION, REQUEST_ID, TRACE_PARENT, request_id_of
 from accelserve.server.protocols.status import status_of
 from accelserve.server.rpc.guard import abort, on_pool
 from accelserve.server.rpc.receiving import Reception
 
 _LOG = logging.getLogger(__name__)
 
-AUTHORIZATION = "authorization"
-REQUEST_ID = "x-request-id"
-TRACE_PARENT = "traceparent"
 # The Azure service's own routing header: /api/v1/service/NAME
 ROUTE = "x-ms-aml-grpc-service-route"
 _ROUTE_PATTERN = re.compile(r"/api/v1/service/([^/]+)/?")
-_REQUEST_ID_PATTERN = re.compile(r"[\x21-\x7e]{1,128}")
 
 # Orchestrators ask without a key.
 OPEN_METHODS = frozenset(
@@ -161,11 +157,6 @@ class Envelope(grpc.ServerInterceptor):
                     caller.check_admin()
                 return _described(metadata, caller.check_model)
         return _described(metadata)
-
-
-def request_id_of(given: str | None) -> str:
-    """The caller's id if it may stand in a log as it is, else a new one."""
-    return given if given and _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(8)
 
 
 def routed_model_of(route: str | None) -> str:

@@ -26,6 +26,9 @@ Observe = Callable[[RequestT | None, Status | None, float], None]
 # gRPC reports "no deadline" as a time in the far future.
 _NO_DEADLINE_SECONDS = 10 * 365 * 24 * 3600.0
 
+# The hint that gRPC's clients obey by themselves.
+_RETRY_AFTER = "grpc-retry-pushback-ms"
+
 
 class _OnPool(Generic[A, R]):
     """A function with the attribute by which gRPC runs it on another pool than the server's."""
@@ -97,7 +100,8 @@ def _parse(method: UnaryMethod[RequestT, ResponseT], raw: bytes) -> RequestT:
 
 def abort(context: grpc.ServicerContext, status: Status) -> NoReturn:
     """End a call with a status, and keep the trailing metadata that are set already."""
-    if status.trailing_metadata:
-        context.set_trailing_metadata((*(context.trailing_metadata() or ()), *status.trailing_metadata))
+    if status.retry_after_ms is not None:
+        hint = (_RETRY_AFTER, str(status.retry_after_ms))
+        context.set_trailing_metadata((*(context.trailing_metadata() or ()), hint))
     context.abort(status.code, status.message)
     raise AssertionError  # abort raises

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import grpc
 
+from accelserve.protos import inference
 from accelserve.protos.services import (
     BoundMethod,
     HealthService,
+    InferenceService,
     ModelService,
     PredictionService,
     ReflectionAlphaService,
@@ -22,19 +24,21 @@ from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.metrics.server_metrics import ServerMetrics
+from accelserve.server.protocols.open_inference.methods import InferenceMethods
+from accelserve.server.protocols.open_inference.model_infer import ModelInfer
+from accelserve.server.protocols.tensorflow_serving.classify import Classify
+from accelserve.server.protocols.tensorflow_serving.model_metadata import GetModelMetadata
+from accelserve.server.protocols.tensorflow_serving.model_status import GetModelStatus
+from accelserve.server.protocols.tensorflow_serving.multi_inference import MultiInference
+from accelserve.server.protocols.tensorflow_serving.predict import Predict
+from accelserve.server.protocols.tensorflow_serving.regress import Regress
+from accelserve.server.protocols.tensorflow_serving.reload_config import HandleReloadConfig
 from accelserve.server.readiness import Readiness
-from accelserve.server.rpc.classify import Classify
-from accelserve.server.rpc.get_model_metadata import GetModelMetadata
-from accelserve.server.rpc.get_model_status import GetModelStatus
 from accelserve.server.rpc.guard import guarded
-from accelserve.server.rpc.handle_reload_config import HandleReloadConfig
 from accelserve.server.rpc.health import Health
-from accelserve.server.rpc.inference.methods import Inference
-from accelserve.server.rpc.multi_inference import MultiInference
 from accelserve.server.rpc.observation import observe
-from accelserve.server.rpc.predict import Predict
 from accelserve.server.rpc.reflection import Reflection
-from accelserve.server.rpc.regress import Regress
+from accelserve.server.rpc.stream_infer import ModelStreamInfer
 from accelserve.server.rpc.streams import OpenStreams
 
 
@@ -75,13 +79,8 @@ def methods(parts: Parts) -> list[BoundMethod]:
             HandleReloadConfig(parts.registry, parts.allow_unavailable_labels),
             control,
         ),
+        *_open_inference(parts),
     ]
-    serving += Inference(
-        predictor=parts.predictor,
-        readiness=parts.readiness,
-        streams=parts.streams,
-        observe=observe(parts.metrics, "ModelInfer", lambda request: request.model_name),
-    ).methods(control)
     services = {_service(method) for method in serving}
     visible = {*services, HealthService.NAME, ReflectionService.NAME, ReflectionAlphaService.NAME}
     return [
@@ -121,6 +120,31 @@ def _predictions(parts: Parts) -> list[BoundMethod]:
             ),
         ),
     ]
+
+
+def _open_inference(parts: Parts) -> list[BoundMethod]:
+    """All but ModelInfer on the pool that predictions do not fill."""
+    service, control = InferenceService, parts.control
+    answer = ModelInfer(parts.predictor)
+    counted = observe(parts.metrics, "ModelInfer", _model_name)
+    about = InferenceMethods(parts.registry, parts.readiness)
+    return [
+        guarded(service.MODEL_INFER, answer, observe=counted),
+        ModelStreamInfer(answer, parts.streams, counted).method(control),
+        guarded(service.SERVER_LIVE, about.server_live, control),
+        guarded(service.SERVER_READY, about.server_ready, control),
+        guarded(service.MODEL_READY, about.model_ready, control),
+        guarded(service.SERVER_METADATA, about.server_metadata, control),
+        guarded(service.MODEL_METADATA, about.model_metadata, control),
+        guarded(service.MODEL_CONFIG, about.model_config, control),
+        guarded(service.REPOSITORY_INDEX, about.repository_index, control),
+        guarded(service.REPOSITORY_MODEL_LOAD, about.load, control),
+        guarded(service.REPOSITORY_MODEL_UNLOAD, about.unload, control),
+    ]
+
+
+def _model_name(request: inference.ModelInferRequest) -> str:
+    return request.model_name
 
 
 def handlers(bound: Sequence[BoundMethod]) -> list[grpc.GenericRpcHandler]:

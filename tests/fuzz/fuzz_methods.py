@@ -26,13 +26,13 @@ with atheris.instrument_imports(include=["accelserve.protos", "accelserve.server
     from accelserve.server.config import BatchingConfig, LoadingConfig, ModelConfig, RequestLimits
     from accelserve.server.core.registry import ModelRegistry
     from accelserve.server.dataplane.predictor import Predictor
+    from accelserve.server.protocols.open_inference.model_infer import ModelInfer
     from accelserve.server.protocols.status import status_of
-    from accelserve.server.rpc.classify import Classify
-    from accelserve.server.rpc.get_model_metadata import GetModelMetadata
-    from accelserve.server.rpc.inference.model_infer import ModelInfer
-    from accelserve.server.rpc.multi_inference import MultiInference
-    from accelserve.server.rpc.predict import Predict
-    from accelserve.server.rpc.regress import Regress
+    from accelserve.server.protocols.tensorflow_serving.classify import Classify
+    from accelserve.server.protocols.tensorflow_serving.model_metadata import GetModelMetadata
+    from accelserve.server.protocols.tensorflow_serving.multi_inference import MultiInference
+    from accelserve.server.protocols.tensorflow_serving.predict import Predict
+    from accelserve.server.protocols.tensorflow_serving.regress import Regress
     from accelserve.server.scheduler.scheduler import DeviceScheduler
     from accelserve.server.scheduler.watch import CallWatch
 

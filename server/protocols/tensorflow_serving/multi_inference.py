@@ -10,10 +10,14 @@ from accelserve.server.core.handle import ServableHandle
 from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, PredictReply, PredictRequest
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.protocols.tensorflow_serving.classify import (
+    CLASSIFY_METHOD,
+    classification,
+    classify_request,
+)
 from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.regress import REGRESS_METHOD, regress_request, regression
 from accelserve.server.protocols.tensorflow_serving.tensors import model_choice, model_spec
-from accelserve.server.rpc.classify import CLASSIFY_METHOD, classification, classify_request
-from accelserve.server.rpc.regress import REGRESS_METHOD, regress_request, regression
 from accelserve.server.scheduler.watch import CallWatch
 
 

@@ -1,14 +1,11 @@
-"""The small methods of inference.GRPCInferenceService, and the list of all."""
+"""The methods of inference.GRPCInferenceService that describe: messages in, messages out."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from accelserve.protos import inference
-from accelserve.protos.services import BoundMethod, InferenceService
 from accelserve.server.core.registry import ModelRegistry
-from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.protocols.open_inference.description import (
     EXTENSIONS,
@@ -23,49 +20,15 @@ from accelserve.server.protocols.open_inference.description import (
     refuse_unload,
 )
 from accelserve.server.readiness import Readiness
-from accelserve.server.rpc.guard import Observe, guarded
-from accelserve.server.rpc.inference.model_infer import ModelInfer, ModelStreamInfer
-from accelserve.server.rpc.streams import OpenStreams
 from accelserve.server.scheduler.watch import CallWatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inference:
-    """The service.
+@dataclass(frozen=True, slots=True)
+class InferenceMethods:
+    """Answers from the registry and the readiness of server and models."""
 
-    Attributes:
-        predictor: the data plane.
-        readiness: of server and models.
-        streams: calls that last.
-        observe: told of every inference.
-    """
-
-    predictor: Predictor
+    registry: ModelRegistry[ImageServable]
     readiness: Readiness
-    streams: OpenStreams
-    observe: Observe[inference.ModelInferRequest]
-
-    def methods(self, control: ThreadPoolExecutor) -> list[BoundMethod]:
-        """The service's RPCs; all but ModelInfer on a pool that predictions do not fill."""
-        answer = ModelInfer(self.predictor)
-        service = InferenceService
-        return [
-            guarded(service.MODEL_INFER, answer, observe=self.observe),
-            ModelStreamInfer(answer, self.streams, self.observe).method(control),
-            guarded(service.SERVER_LIVE, self.server_live, control),
-            guarded(service.SERVER_READY, self.server_ready, control),
-            guarded(service.MODEL_READY, self.model_ready, control),
-            guarded(service.SERVER_METADATA, self.server_metadata, control),
-            guarded(service.MODEL_METADATA, self.model_metadata, control),
-            guarded(service.MODEL_CONFIG, self.model_config, control),
-            guarded(service.REPOSITORY_INDEX, self.repository_index, control),
-            guarded(service.REPOSITORY_MODEL_LOAD, self.load, control),
-            guarded(service.REPOSITORY_MODEL_UNLOAD, self.unload, control),
-        ]
-
-    @property
-    def _registry(self) -> ModelRegistry[ImageServable]:
-        return self.predictor.registry
 
     def server_live(
         self, _request: inference.ServerLiveRequest, _watch: CallWatch
@@ -83,7 +46,7 @@ class Inference:
         self, request: inference.ModelReadyRequest, _watch: CallWatch
     ) -> inference.ModelReadyResponse:
         """Whether one model, or one version of it, is; an unknown one is not."""
-        ready = is_ready(self._registry, self.readiness, request.name, request.version)
+        ready = is_ready(self.registry, self.readiness, request.name, request.version)
         return inference.ModelReadyResponse(ready=ready)
 
     def server_metadata(
@@ -98,7 +61,7 @@ class Inference:
         self, request: inference.ModelMetadataRequest, _watch: CallWatch
     ) -> inference.ModelMetadataResponse:
         """What a model takes and gives; ServableNotFoundError for an unknown one."""
-        described = describe(self._registry, request.name, request.version)
+        described = describe(self.registry, request.name, request.version)
         return inference.ModelMetadataResponse(
             name=described.name,
             versions=described.versions,
@@ -111,7 +74,7 @@ class Inference:
         self, request: inference.ModelConfigRequest, _watch: CallWatch
     ) -> inference.ModelConfigResponse:
         """The same in Triton's words; ServableNotFoundError for an unknown one."""
-        described = describe(self._registry, request.name, request.version)
+        described = describe(self.registry, request.name, request.version)
         return inference.ModelConfigResponse(
             config=inference.ModelConfig(
                 name=described.name,
@@ -136,7 +99,7 @@ class Inference:
                 inference.RepositoryIndexResponse.ModelIndex(
                     name=entry.name, version=entry.version, state=entry.state, reason=entry.reason
                 )
-                for entry in index(self._registry, ready_only=request.ready)
+                for entry in index(self.registry, ready_only=request.ready)
             ]
         )
 
@@ -144,7 +107,7 @@ class Inference:
         self, request: inference.RepositoryModelLoadRequest, _watch: CallWatch
     ) -> inference.RepositoryModelLoadResponse:
         """Nothing to do for a model that serves; UnsupportedMethodError for any other."""
-        check_load(self._registry, request.model_name)
+        check_load(self.registry, request.model_name)
         return inference.RepositoryModelLoadResponse()
 
     def unload(

@@ -1,0 +1,16 @@
+"""Names that mean the same among gRPC's metadata and HTTP's headers."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+AUTHORIZATION = "authorization"
+REQUEST_ID = "x-request-id"
+TRACE_PARENT = "traceparent"
+_REQUEST_ID_PATTERN = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def request_id_of(given: str | None) -> str:
+    """The caller's id if it may stand in a log as it is, else a new one."""
+    return given if given and _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(8)
