@@ -5,6 +5,7 @@ KernelError
 │   ├── ShapeMismatchError     operands whose shapes or dtypes do not fit an operator
 │   └── UnsupportedNodesError  operators that no kernel implements, every one named
 ├── PlanError                  a graph that cannot be compiled for a device
+│   ├── PassError              a compiler pass that failed or broke what it promises
 │   └── UnsafePlanError        a plan that is not proved to stay inside its memory
 ├── DeviceError                a device that failed, is missing or is in use
 └── image and detection errors, in the preprocess and postprocess rooms
@@ -54,6 +55,20 @@ class UnsupportedNodesError(GraphError):
 
 class PlanError(KernelError):
     """A lowered graph cannot be compiled for a device."""
+
+
+class PassError(PlanError):
+    """A pass of the compiler failed, does not come to an end, or broke a condition that it promises to keep.
+
+    Attributes:
+        name: the pass.
+        reason: what went wrong, as a sentence.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"the compiler's pass '{name}' is at fault: {reason}; please report this network")
 
 
 class UnsafePlanError(PlanError):

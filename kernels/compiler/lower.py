@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from accelserve.kernels.compiler.driver import Pass, run_pass, run_passes
 from accelserve.kernels.compiler.passes.activations_to_uint8 import activations_to_uint8
 from accelserve.kernels.compiler.passes.fold_affine_into_layer import fold_affine_into_layer
 from accelserve.kernels.compiler.passes.fold_constants import fold_constants
-from accelserve.kernels.compiler.passes.integer_inputs import integer_inputs
+from accelserve.kernels.compiler.passes.integer_inputs import input_quantization, integer_inputs
 from accelserve.kernels.compiler.passes.lower_convolution import lower_convolution, lower_residual_convolution
 from accelserve.kernels.compiler.passes.lower_elementwise import lower_elementwise
 from accelserve.kernels.compiler.passes.lower_pointwise import lower_pointwise
 from accelserve.kernels.compiler.passes.merge_equal_nodes import merge_equal_nodes
 from accelserve.kernels.compiler.passes.move_dequantize_down import move_dequantize_down
 from accelserve.kernels.compiler.passes.symmetric_weights import symmetric_weights
-from accelserve.kernels.compiler.passes.use_winograd import use_winograd
+from accelserve.kernels.compiler.passes.use_winograd import winograd_pass
 from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.ir import Graph, WinogradTaps
-
-Pass = Callable[[Graph], tuple[Graph, bool]]
 
 TO_INTEGERS: tuple[Pass, ...] = (
     activations_to_uint8,
@@ -47,11 +46,9 @@ def lower(graph: Graph, winograd: Mapping[str, WinogradTaps] | None = None) -> L
 
     Raises:
         PlanError: ``winograd`` names a layer that is not there or that has no such form.
+        PassError: a pass failed; see ``driver``.
     """
-    for each in TO_INTEGERS:
-        changed = True
-        while changed:
-            graph, changed = each(graph)
-    graph, _ = use_winograd(graph, winograd or {})
-    graph, quantization = integer_inputs(graph)
-    return Lowered(graph, quantization)
+    graph = run_passes(graph, TO_INTEGERS)
+    if winograd:
+        graph = run_pass(graph, winograd_pass(winograd))
+    return Lowered(run_pass(graph, integer_inputs), input_quantization(graph))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from accelserve.kernels.compiler.driver import run_pass
 from accelserve.kernels.compiler.passes.stack_inner_batches import stack_inner_batches
 from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu.arena import Memory
@@ -39,7 +40,7 @@ def plan_network(
     Raises:
         UnsupportedNodesError: operators are lacking; all of them are named.
     """
-    graph, _ = stack_inner_batches(lowered.graph)
+    graph = run_pass(lowered.graph, stack_inner_batches)
     lacking = [(node.name, node.op.label) for node in graph if type(node.op) not in LOWERINGS]
     if lacking:
         raise UnsupportedNodesError(lacking)

@@ -5,13 +5,14 @@
 
 Quantisers that leave batch normalisation where training had it (NNCF) write this. Pre: the layer's result has no other
 reader; constants are symmetric int8, as ``integer_weights`` has them, and x is a quantised activation. A channel with
-``mul`` 0 gets weights 0. Post: the integers are the same, but for such channels; scales may be negative.
+``mul`` 0 gets weights 0. Post: the integers are the same, but for such channels; scales may be negative, and are finite.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.passes.quantized_pattern import integer_weights
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
 from accelserve.kernels.ir import ChannelAffine, Conv2d, Dense, Dequantize, Graph, Node
@@ -20,6 +21,15 @@ from accelserve.kernels.ir import ChannelAffine, Conv2d, Dense, Dequantize, Grap
 _LARGEST_BIAS = 2.0**30
 
 
+def _endless_scale(graph: Graph) -> str | None:
+    for node in graph:
+        scale = graph.constants.get(node.inputs[1]) if isinstance(node.op, Dequantize) else None
+        if scale is not None and not np.isfinite(scale.astype(np.float64)).all():
+            return f"'{node.name}' has a scale that is not finite"
+    return None
+
+
+@graph_pass(ensures=(leaves(_endless_scale),))
 def fold_affine_into_layer(graph: Graph) -> tuple[Graph, bool]:
     """Apply the rule of this file; see the module's docstring."""
     return rewrite(graph, _fold)

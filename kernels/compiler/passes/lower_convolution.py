@@ -11,8 +11,8 @@ With ``layer`` one of Conv2d, Dense of (Dequantize(x), Dequantize(constant w), b
 
 Rules 1 and 2 are offered to the whole graph before 3 and 4. Dense runs as a 1x1 convolution, its rows being
 pixels.
-Pre: weights are symmetric; activations are per-tensor uint8; no sum leaves int32. A layer that does not fit stays
-float32.
+Pre: weights are symmetric; activations are per-tensor uint8. A layer of others, or with sums beyond int32, stays
+float32. Post: no sum of an integer layer leaves int32, whatever it reads.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accelserve.kernels.compiler.driver import graph_pass, leaves
+from accelserve.kernels.compiler.passes.activations_to_uint8 import signed_activation
 from accelserve.kernels.compiler.passes.quantized_pattern import (
     IntegerWeights,
     Tail,
@@ -50,11 +52,38 @@ from accelserve.kernels.ir import (
 )
 
 
+def sums_beyond_int32(graph: Graph) -> str | None:
+    """The condition that every sum of integer layers fits int32, for any input, the bias included."""
+    limits = np.iinfo(np.int32)
+    for node in graph:
+        if not isinstance(node.op, QConv2d):
+            continue
+        weights, bias = (graph.constants.get(value) for value in node.inputs[1:3])
+        if weights is None or bias is None:
+            continue
+        least, most = (
+            bias + 255 * half(weights.reshape(len(weights), -1), 0).sum(axis=1, dtype=np.int64)
+            for half in (np.minimum, np.maximum)
+        )
+        if (least < limits.min).any() or (most > limits.max).any():
+            return f"sums of '{node.name}' may leave int32"
+    return None
+
+
+def integer_layer_left(graph: Graph) -> str | None:
+    """The condition that no layer of float32 could be one of integers."""
+    index = GraphIndex(graph)
+    left = next((node for node in graph if _layer_at(index, node.output) is not None), None)
+    return None if left is None else f"'{left.name}' could still compute with integers"
+
+
+@graph_pass(requires=(signed_activation,), ensures=(leaves(sums_beyond_int32),))
 def lower_residual_convolution(graph: Graph) -> tuple[Graph, bool]:
     """Rules 1 and 2 of this file."""
     return rewrite(graph, _with_residual)
 
 
+@graph_pass(requires=(signed_activation,), ensures=(leaves(sums_beyond_int32), leaves(integer_layer_left)))
 def lower_convolution(graph: Graph) -> tuple[Graph, bool]:
     """Rule 3 of this file, then rule 4 for what is left."""
     graph, quantized = rewrite(graph, _with_tail)

@@ -4,6 +4,7 @@
 2. ``Quantize(f(...f(Dequantize(x))))`` with every f an operator of one element -> ``QLookup(x, table)``;
    with no f in between this is a requantisation.
 
+Post: no value is dequantised to be quantised again by the same parameters.
 The table is what the reference evaluators give for all 256 stored values.
 """
 
@@ -11,12 +12,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite, substitute
 from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Graph, Node, QLookup, Quantize
 from accelserve.kernels.ir.float_ops import Elementwise
 
 
+def _round_trips(graph: Graph) -> str | None:
+    index = GraphIndex(graph)
+    left = next((node for node in graph if _round_trip(index, node) is not None), None)
+    return None if left is None else f"'{left.name}' quantises what was dequantised by the same parameters"
+
+
+@graph_pass(ensures=(leaves(_round_trips),))
 def lower_elementwise(graph: Graph) -> tuple[Graph, bool]:
     """Apply the rules of this file; see the module's docstring."""
     index = GraphIndex(graph)

@@ -6,12 +6,16 @@ With [Clip] a Clip or nothing, and operands that are per-tensor uint8:
 2. ``Quantize([Clip](ChannelAffine(Dequantize(x), mul, add)))`` -> ``QChannelAffine``.
 3. ``Quantize([Clip](ChannelAffine(L2Normalize(Dequantize(x)), mul, add)))`` -> ``QL2Normalize``.
 4. ``Quantize(AveragePool(Dequantize(x)))`` -> ``QAveragePool``.
+
+Post: their factors are constants.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from accelserve.kernels.compiler.driver import graph_pass, leaves
+from accelserve.kernels.compiler.passes.activations_to_uint8 import signed_activation
 from accelserve.kernels.compiler.passes.quantized_pattern import Tail, ratio, tail_at
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
 from accelserve.kernels.ir import (
@@ -32,6 +36,15 @@ from accelserve.kernels.ir import (
 from accelserve.kernels.ir.integer_ops import LEAST_EPSILON, MOST_SQUARES
 
 
+def _computed_factors(graph: Graph) -> str | None:
+    for node in graph:
+        factors = node.inputs[1:] if isinstance(node.op, QChannelAffine | QL2Normalize | QAveragePool) else ()
+        if not all(value in graph.constants for value in factors):
+            return f"the factors of '{node.name}' are no constants"
+    return None
+
+
+@graph_pass(requires=(signed_activation,), ensures=(leaves(_computed_factors),))
 def lower_pointwise(graph: Graph) -> tuple[Graph, bool]:
     """Apply the rules of this file; see the module's docstring."""
     return rewrite(graph, _lower)

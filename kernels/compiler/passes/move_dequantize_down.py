@@ -13,12 +13,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from accelserve.kernels.compiler.driver import graph_pass
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
-from accelserve.kernels.ir import Concat, Graph, MaxPool, Node, Op, Pad, Quantize, Reshape, Slice, Transpose
+from accelserve.kernels.ir import (
+    Concat,
+    DType,
+    Graph,
+    MaxPool,
+    Node,
+    Op,
+    Pad,
+    Quantize,
+    Reshape,
+    Slice,
+    Transpose,
+)
 
 MOVEMENT = (MaxPool, Reshape, Transpose, Slice)
 
 
+def _more_floats(before: Graph, after: Graph) -> str | None:
+    floats = [
+        sum(
+            graph.type_of(node.output).size_bytes
+            for node in graph
+            if graph.type_of(node.output).dtype is DType.F32
+        )
+        for graph in (before, after)
+    ]
+    return None if floats[1] <= floats[0] else f"float32 results take {floats[1]} bytes, {floats[0]} before"
+
+
+@graph_pass(ensures=(_more_floats,))
 def move_dequantize_down(graph: Graph) -> tuple[Graph, bool]:
     """Apply the rules of this file once to every node; the pipeline repeats until nothing changes."""
     return rewrite(graph, _move)

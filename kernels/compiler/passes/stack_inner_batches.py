@@ -20,6 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
 from accelserve.kernels.ir import (
     AveragePool,
@@ -54,6 +55,15 @@ WINOGRAD_BLOCK_ROWS = 2
 Shape = tuple[int, ...]
 
 
+def _inner_batches(graph: Graph) -> str | None:
+    for node in graph:
+        shape = graph.type_of(node.inputs[0]).shape if isinstance(node.op, (*PIXELWISE, *WINDOWED)) else ()
+        if len(shape) == 4 and shape[0] != 1:
+            return f"'{node.name}' computes {shape[0]} images"
+    return None
+
+
+@graph_pass(ensures=(leaves(_inner_batches),))
 def stack_inner_batches(graph: Graph) -> tuple[Graph, bool]:
     """Apply the rules of this file; see the module's docstring."""
     return rewrite(graph, _stacked)

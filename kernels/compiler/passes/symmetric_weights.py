@@ -9,7 +9,7 @@ With ``centred`` the exact difference of stored weights and their zero points:
    three parts where a weight is 255.)
 
 onnxruntime's quantiser writes uint8 weights whose zero point is not 128 where it is told to; their differences take nine
-bits. What no rule fits runs in float32. Post: the reals are the same.
+bits. What no rule fits runs in float32. Post: the reals are the same, and stored weights whose centred values are int8 have the zero point 0.
 """
 
 from __future__ import annotations
@@ -17,12 +17,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
 from accelserve.kernels.ir import Array, Concat, Conv2d, Dense, Dequantize, Graph, Node
 
 _INT8 = np.iinfo(np.int8)
 
 
+def _asymmetric_weights(graph: Graph) -> str | None:
+    index = GraphIndex(graph)
+    for node in graph:
+        centred = _centred(index, node)
+        if centred is None or not _fits(centred):
+            continue
+        zero_point = index.constant(node.inputs[2])
+        if zero_point is not None and zero_point.any():
+            return f"'{node.name}' has weights of a zero point other than 0 that int8 could hold without one"
+    return None
+
+
+@graph_pass(ensures=(leaves(_asymmetric_weights),))
 def symmetric_weights(graph: Graph) -> tuple[Graph, bool]:
     """Apply the rules of this file; see the module's docstring."""
     graph, shifted = rewrite(graph, _shifted)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.compiler.driver import Pass, leaves
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Array, Graph, Node, Op, QConv2d, QWinogradConv2d, WinogradTaps
@@ -59,6 +60,18 @@ def use_winograd(graph: Graph, layers: Mapping[str, WinogradTaps]) -> tuple[Grap
     return rewrite(graph, rule)
 
 
+def winograd_pass(layers: Mapping[str, WinogradTaps]) -> Pass:
+    """``use_winograd`` of some layers, for the driver."""
+
+    def others(graph: Graph) -> str | None:
+        found = {node.name for node in graph if isinstance(node.op, QWinogradConv2d)}
+        return None if found == layers.keys() else f"{sorted(found ^ layers.keys())} are in the wrong domain"
+
+    return Pass(
+        "use_winograd", lambda graph: use_winograd(graph, layers), ensures=(leaves(others),), repeats=False
+    )
+
+
 def _transformed(index: GraphIndex, node: Node, taps: WinogradTaps) -> Replacement:
     op = node.op
     operands = [index.constant(value) for value in node.inputs[1:4]]
@@ -99,4 +112,4 @@ def transformed_weights(weights: NDArray[np.int8]) -> tuple[NDArray[np.int8], ND
     return integers.astype(np.int8), greatest / (4.0 * _GREATEST)
 
 
-__all__ = ["has_winograd_form", "transformed_weights", "use_winograd"]
+__all__ = ["has_winograd_form", "transformed_weights", "use_winograd", "winograd_pass"]
