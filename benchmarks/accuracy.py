@@ -23,7 +23,7 @@ from rich.table import Table
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_spec
-from accelserve.models.convert import ConvertOptions, convert_imported
+from accelserve.models.conversion.convert import ConvertOptions, convert_imported
 from accelserve.models.evaluate import EvaluateOptions, Evaluation, evaluate_servable
 from accelserve.models.evaluate.report import CLEAR_LEAD
 from accelserve.models.importing import ImportedModel, import_onnx

@@ -28,7 +28,7 @@ from rich.table import Table
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.ir import Array
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import ServingProcess, jpeg_request, published

@@ -64,7 +64,7 @@ def _accelserve(model: Path, threads: int, isa: str | None, *, fast: bool) -> Lo
     from accelserve.kernels.devices.cpu import CpuDevice
     from accelserve.kernels.preprocess import PRESETS, Preprocessor
     from accelserve.models.importing import import_onnx
-    from accelserve.models.numerics import decode, taps_of
+    from accelserve.models.repository.numerics import decode, taps_of
 
     winograd = {}
     if fast:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
 from accelserve.models.architectures import architecture, random_weights
-from accelserve.models.convert import winograd_file
+from accelserve.models.conversion.convert import winograd_file
 from accelserve.models.importing import export_onnx, import_onnx
-from accelserve.models.numerics import WinogradFile, encode
 from accelserve.models.quantize.fast import choose_fast
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
+from accelserve.models.repository.numerics import WinogradFile, encode
 
 NETWORKS = {
     "resnet50": "resnet50",

@@ -17,7 +17,7 @@ from examples.photographs import package_files
 
 from accelserve.kernels.preprocess import preprocess_spec
 from accelserve.models.architectures import architecture
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import HealthService

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         RetryPolicy,
         TlsOptions,
     )
-    from accelserve.models.convert import Converted
+    from accelserve.models.conversion.convert import Converted
     from accelserve.server.config import ServerConfig
     from accelserve.server.embedding import LoadedModel, Server, convert, load
 
@@ -54,7 +54,7 @@ _HOMES = {
     "PredictionClient": _CLIENT,
     "RetryPolicy": _CLIENT,
     "TlsOptions": _CLIENT,
-    "Converted": "accelserve.models.convert",
+    "Converted": "accelserve.models.conversion.convert",
     "ServerConfig": "accelserve.server.config",
     "LoadedModel": _EMBEDDING,
     "Server": _EMBEDDING,

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.ir import Array, Graph
 from accelserve.kernels.preprocess import ImageError, PreprocessSpec, preprocess_float
+from accelserve.models.conversion.features import with_features
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import EvaluationError
 from accelserve.models.evaluate.float_network import Run, float_network
 from accelserve.models.evaluate.report import Evaluation
 from accelserve.models.evaluate.tally import Tally
 from accelserve.models.evaluate.truth import Truth, truth_of_folders
-from accelserve.models.features import with_features
 from accelserve.models.importing import import_onnx
 from accelserve.models.quantize.noise import LayerNoise, measure_noise
 from accelserve.models.quantize.pictures import Pictures
 from accelserve.models.quantize.simplify import simplify
 from accelserve.models.repository import MODEL_FILE, SERVING_DEFAULT, Manifest, read_manifest, tensor_name
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures done so far, and of all of them."""

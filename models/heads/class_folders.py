@@ -14,7 +14,7 @@ from accelserve.kernels.preprocess import ImageError
 from accelserve.models.errors import TrainingError
 from accelserve.models.quantize.pictures import SUFFIXES
 from accelserve.models.repository import FEATURES
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 
 LEAST_PICTURES = 2
 """Of a class: one to train on, one to test on."""

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.ir import Graph, QuantParams, WinogradTaps
-from accelserve.models.convert import signatures
+from accelserve.models.conversion.convert import signatures
+from accelserve.models.conversion.proof import prove
 from accelserve.models.errors import MissingExtraError, ModelNameError, TrainingError
 from accelserve.models.heads.attachment import LAYERS, Layer, as_quantized, attach, feature_params
 from accelserve.models.heads.class_folders import ClassFolders, LabelledFeatures, labelled_features
 from accelserve.models.heads.confusion_picture import confusion_picture
 from accelserve.models.heads.linear_head import Fit, confusion, fit, split
 from accelserve.models.importing import export_onnx, import_onnx
-from accelserve.models.numerics import WINOGRAD_FILE, read_winograd
-from accelserve.models.proof import prove
 from accelserve.models.repository import FEATURES, MODEL_FILE, Manifest, check_destination, publish
-from accelserve.models.servable import Servable
+from accelserve.models.repository.numerics import WINOGRAD_FILE, read_winograd
+from accelserve.models.serving.servable import Servable
 
 CONFUSION_FILE = "confusion-matrix.png"
 

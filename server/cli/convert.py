@@ -16,7 +16,7 @@ from accelserve.server.cli.input_shapes import input_shape_option
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from accelserve.models.convert import Converted, ConvertOptions
+    from accelserve.models.conversion.convert import Converted, ConvertOptions
     from accelserve.models.quantize.fast import FastChoice
 
 _ANYTHING = click.Path(exists=True, path_type=Path)
@@ -100,7 +100,7 @@ def convert(
 ) -> None:
     """Make a quantised servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
     from accelserve.kernels.preprocess import preprocess_spec
-    from accelserve.models.convert import ConvertOptions
+    from accelserve.models.conversion.convert import ConvertOptions
     from accelserve.models.detection import detection_document
     from accelserve.models.quantize.quantizer import QuantizeOptions
 
@@ -162,7 +162,7 @@ def _tag(text: str) -> tuple[str, str]:
 def _converted(
     source: Path, options: ConvertOptions, architecture: str | None, outputs: Sequence[str]
 ) -> Converted:
-    from accelserve.models.convert import convert_imported
+    from accelserve.models.conversion.convert import convert_imported
     from accelserve.models.importing import ImportOptions
     from accelserve.models.importing.source import import_source
     from accelserve.server.cli.progress import picture_progress

@@ -16,7 +16,7 @@ from accelserve.server.cli.input_shapes import input_shape_option
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from accelserve.models.profiling import NetworkProfile
+    from accelserve.models.serving.profiling import NetworkProfile
 
 
 @click.command(context_settings=former_names(picture="figure"))
@@ -43,7 +43,7 @@ def profile(
     """Time every layer of MODEL: an ONNX file, a model's folder or one of its versions."""
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
-    from accelserve.models.profiling import profile_network
+    from accelserve.models.serving.profiling import profile_network
 
     options = LoadOptions(threads=threads, cache=cache_folder(cache_dir), model=model.name)
     measured = profile_network(model, open_device(device), options, runs, input_shapes)
@@ -52,7 +52,7 @@ def profile(
     else:
         _print(measured)
     if figure is not None:
-        from accelserve.models.profile_figure import draw_profile
+        from accelserve.models.serving.profile_figure import draw_profile
 
         draw_profile(measured, model.name, figure)
 

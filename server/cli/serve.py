@@ -85,8 +85,8 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
 
 def _end_at_once() -> NoReturn:
     """End with 0 while other threads compile, which cannot be interrupted and has nothing to finish."""
-    if "accelserve.models.compile_apart" in sys.modules:
-        from accelserve.models.compile_apart import stop_compiling
+    if "accelserve.models.serving.compile_apart" in sys.modules:
+        from accelserve.models.serving.compile_apart import stop_compiling
 
         stop_compiling()
     logging.shutdown()

@@ -47,7 +47,7 @@ class Signature(Protocol):
 
 
 class ImageServable(Protocol):
-    """One loaded version of an image network. Thread-safe. ``accelserve.models.servable.Servable`` is one."""
+    """One loaded version of an image network. Thread-safe. ``accelserve.models.serving.servable.Servable`` is one."""
 
     @property
     def signatures(self) -> Mapping[str, Signature]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageLimits
-from accelserve.models.compile_apart import compile_apart
-from accelserve.models.servable import Servable
+from accelserve.models.serving.compile_apart import compile_apart
+from accelserve.models.serving.servable import Servable
 from accelserve.server.config import DeviceConfig, RequestLimits
 from accelserve.server.core.servable import ServableId
 

@@ -24,9 +24,9 @@ from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import KernelError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ModelError
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.generated_networks import GeneratedNetwork
 
 IMAGES = 3

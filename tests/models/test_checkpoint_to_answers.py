@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.repository import read_manifest
 from accelserve.server.cli.group import run
-from tests.models.serving import served
+from tests.models.real_server import served
 from tests.models.weights.test_trained_checkpoint import package_folder
 from tests.models.weights.torch_writer import write_torch_file
 

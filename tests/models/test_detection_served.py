@@ -22,9 +22,9 @@ from accelserve.models.architectures import architecture
 from accelserve.models.detection import detection_document
 from accelserve.models.errors import CorruptVersionError
 from accelserve.models.repository import MANIFEST_FILE, decode_manifest, encode_manifest, read_manifest
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.detectors import CLASSES, PHOTOGRAPHS, WIDTH, publish, write_network
-from tests.models.serving import Served, served
+from tests.models.real_server import Served, served
 
 Outputs = dict[str, NDArray[np.float32]]
 GRIDS = [(37, 4), (19, 6), (10, 6), (5, 6), (3, 4), (1, 4)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from accelserve.models.numerics import WINOGRAD_FILE
 from accelserve.models.quantize.fast import LEAST_CHANNELS, LEAST_SIDE, MOST_PICTURES
+from accelserve.models.repository.numerics import WINOGRAD_FILE
 from accelserve.server.cli.convert import convert
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from accelserve.kernels.ir import (
     Window,
 )
 from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.importing import export_onnx
 
 PHOTOGRAPHS = [Path(name) for name in load_sample_images().filenames]

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from accelserve.kernels.preprocess import PRESETS
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from tests.models.importing.trained import open_nsfw
 
 SKIMAGE = Path(skimage.__file__).parent / "data"

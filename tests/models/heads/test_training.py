@@ -19,7 +19,7 @@ from accelserve.models.heads.attachment import Layer
 from accelserve.models.heads.linear_head import split
 from accelserve.models.heads.training import CONFUSION_FILE, HeadOptions, TrainedHead, train_head
 from accelserve.models.repository import MODEL_FILE, read_manifest, verify
-from tests.models.serving import served
+from tests.models.real_server import served
 
 CLASSES = ("cat", "pagoda", "rocket")
 

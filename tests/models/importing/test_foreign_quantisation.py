@@ -19,9 +19,9 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.preprocess import PreprocessSpec, transform_float
 from accelserve.models.architectures import random_weights
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.importing import import_onnx
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.architectures.small import small
 from tests.models.importing.onnx_models import session
 

@@ -12,7 +12,7 @@ import pytest
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.ir import Conv2d, Dense, Graph, Node
 from accelserve.models.architectures import architecture, random_weights
-from accelserve.models.features import with_features
+from accelserve.models.conversion.features import with_features
 from accelserve.models.importing import import_onnx
 from accelserve.models.quantize.quantizer import quantize
 from accelserve.models.quantize.simplify import simplify

@@ -16,17 +16,17 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.devices.reference_winograd import transformed_patches
 from accelserve.kernels.ir import Graph
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
+from accelserve.models.conversion.features import with_features
 from accelserve.models.errors import CalibrationError, CorruptVersionError
-from accelserve.models.features import with_features
 from accelserve.models.importing import export_onnx, import_onnx
-from accelserve.models.numerics import WINOGRAD, WINOGRAD_FILE, decode, read_winograd
 from accelserve.models.quantize.fast import FastChoice, choose_fast, is_candidate, why_slower_on
 from accelserve.models.quantize.quantizer import quantize
 from accelserve.models.quantize.winograd_ranges import TapHistograms
 from accelserve.models.repository import MANIFEST_FILE, read_manifest
+from accelserve.models.repository.numerics import WINOGRAD, WINOGRAD_FILE, decode, read_winograd
 from accelserve.models.repository.store import sha256_of
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.importing.trained import open_nsfw
 from tests.models.quantize.photographs import CALIBRATION, EVALUATION, SPEC, calibration
 

@@ -11,7 +11,7 @@ import pytest
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
-from accelserve.models.features import with_features
+from accelserve.models.conversion.features import with_features
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.quantize.quantizer import quantize
 from tests.models.importing.onnx_models import floats, node, onnx_file

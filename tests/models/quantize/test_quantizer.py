@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Add, Array, AveragePool, Graph, Reshape, Softmax, Window
+from accelserve.models.conversion.features import with_features
 from accelserve.models.errors import CalibrationError
-from accelserve.models.features import with_features
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.quantize.noise import measure_noise
 from accelserve.models.quantize.quantizer import Quantized, QuantizeOptions, quantize

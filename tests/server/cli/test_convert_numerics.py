@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from tests.models.importing.trained import open_nsfw
 from tests.models.quantize.photographs import CALIBRATION
 
-from accelserve.models.numerics import WINOGRAD
 from accelserve.models.repository import read_manifest
+from accelserve.models.repository.numerics import WINOGRAD
 from accelserve.server.cli.convert import PROVING, convert
 
 

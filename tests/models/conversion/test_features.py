@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelserve.kernels.ir import AveragePool, Graph, Reshape, Softmax, Window
-from accelserve.models.features import with_features
+from accelserve.models.conversion.features import with_features
 from tests.models.quantize.float_graphs import Chain, with_outputs
 
 GLOBAL = AveragePool(Window(kernel=(5, 6)))

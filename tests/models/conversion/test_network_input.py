@@ -16,10 +16,10 @@ from onnx import TensorProto
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ConversionError
 from accelserve.models.repository import list_models
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.importing.onnx_models import floats, node, onnx_file, session
 
 SIDE = 8

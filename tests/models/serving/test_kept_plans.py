@@ -21,12 +21,12 @@ from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.architectures import architecture, random_weights
-from accelserve.models.compile_apart import compile_apart
-from accelserve.models.compiling import network_of
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import CorruptVersionError
 from accelserve.models.repository import verify
-from accelserve.models.servable import Servable
+from accelserve.models.serving.compile_apart import compile_apart
+from accelserve.models.serving.compiling import network_of
+from accelserve.models.serving.servable import Servable
 from tests.models.architectures.small import small
 
 NAME, SIDE = "resnet50", 64
@@ -99,7 +99,7 @@ SERVE = """
     from pathlib import Path
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
-    from accelserve.models.servable import Servable
+    from accelserve.models.serving.servable import Servable
     options = LoadOptions(threads=2, cache=Path(sys.argv[2]))
     servable = Servable.load(Path(sys.argv[1]), device=open_device("cpu"), options=options)
     servable.warm_up()
@@ -198,7 +198,7 @@ RELOAD = """
     from pathlib import Path
     from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
-    from accelserve.models.servable import Servable
+    from accelserve.models.serving.servable import Servable
 
     def private_kb():
         return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

@@ -20,10 +20,10 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import KernelError
 from accelserve.kernels.ir import Array
-from accelserve.models.compiling import network_of
 from accelserve.models.errors import ConversionError, ModelError
 from accelserve.models.repository import Manifest, records_of, tensor_name
-from accelserve.models.servable import Servable
+from accelserve.models.serving.compiling import network_of
+from accelserve.models.serving.servable import Servable
 
 COPIES = 3
 """Of the picture, in one batch: some are computed side by side, by one worker each, and one by all workers."""

@@ -14,11 +14,11 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import QAveragePool
-from accelserve.models.compiling import network_of
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ConversionError
 from accelserve.models.repository import list_models, read_manifest
-from accelserve.models.servable import Servable
+from accelserve.models.serving.compiling import network_of
+from accelserve.models.serving.servable import Servable
 from tests.models.importing.onnx_models import floats, node, onnx_file
 from tests.models.quantize.photographs import SPEC
 

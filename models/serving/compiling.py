@@ -13,10 +13,10 @@ from accelserve.kernels.cpu.sources import hash_of_sources
 from accelserve.kernels.devices.base import Device, LoadOptions, Program
 from accelserve.kernels.heap import give_memory_back
 from accelserve.kernels.ir import QuantParams
-from accelserve.models.numerics import read_winograd
 from accelserve.models.repository import MODEL_FILE, Manifest
+from accelserve.models.repository.numerics import read_winograd
 
-_ROOM = Path(__file__).parent
+_MODELS = Path(__file__).parents[1]
 
 
 def network_of(manifest: Manifest) -> str:
@@ -26,7 +26,7 @@ def network_of(manifest: Manifest) -> str:
     """
     if MODEL_FILE not in manifest.files:
         return ""
-    importer = hash_of_sources(_ROOM / "importing", _ROOM / "numerics.py")
+    importer = hash_of_sources(_MODELS / "importing", _MODELS / "repository" / "numerics.py")
     files = sorted(f"{name} {record.sha256}" for name, record in manifest.files.items())
     return "\n".join([importer, repr(sorted(manifest.numerics.items())), *files])
 

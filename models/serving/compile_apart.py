@@ -1,6 +1,6 @@
 """Compiles a version in a process of its own, so that the process that serves never holds more than it needs.
 
-``python -m accelserve.models.compile_apart DIRECTORY DEVICE THREADS CACHE`` fills the cache: packed weights, machine
+``python -m accelserve.models.serving.compile_apart DIRECTORY DEVICE THREADS CACHE`` fills the cache: packed weights, machine
 code, the plan. It writes a line to standard output for every function that it compiled, and ends when its standard
 input does, so that it never outlives who started it.
 """
@@ -88,7 +88,7 @@ def _followed(process: subprocess.Popen[str], progress: Callable[[int], None]) -
 
 def main(directory: str, device: str, threads: str, cache: str) -> None:
     """Fill the cache; whatever fails is raised."""
-    from accelserve.models.servable import Servable
+    from accelserve.models.serving.servable import Servable
 
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     # What cannot be kept is of no use to anybody: who asked for it compiles it then, and says why it is not kept.

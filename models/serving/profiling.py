@@ -12,8 +12,8 @@ import numpy as np
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile, share_of_peak
 from accelserve.models.importing import ImportOptions, import_onnx
-from accelserve.models.numerics import winograd_beside
 from accelserve.models.repository import MODEL_FILE, latest_version, verify
+from accelserve.models.repository.numerics import winograd_beside
 
 
 @dataclass(frozen=True, slots=True)

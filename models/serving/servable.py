@@ -35,10 +35,10 @@ from accelserve.kernels.preprocess import (
     StageClock,
     preprocess_float,
 )
-from accelserve.models.compiling import compiled, network_of
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import CorruptVersionError, ModelError
 from accelserve.models.repository import FEATURES, Manifest, Signature, tensor_name, verify
+from accelserve.models.serving.compiling import compiled, network_of
 
 Floats = NDArray[np.float32]
 _WARM_UP_ROUNDS = 3

@@ -16,7 +16,7 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice, evaluate
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_float
-from accelserve.models.convert import Converted, ConvertOptions, convert
+from accelserve.models.conversion.convert import Converted, ConvertOptions, convert
 from accelserve.models.errors import (
     CalibrationError,
     ConversionError,
@@ -28,7 +28,7 @@ from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
 from accelserve.models.repository import MODEL_FILE, Manifest, TensorSpec, list_models, read_manifest, verify
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.importing.onnx_models import floats, node, onnx_file, session
 from tests.models.importing.trained import open_nsfw
 from tests.models.quantize.photographs import CALIBRATION, SPEC, evaluation

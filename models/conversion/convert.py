@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.ir import Graph, Quantize, TensorType
 from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.answers import check_outputs
-from accelserve.models.architecture_facts import class_labels, detection_preset, preparation_note
+from accelserve.models.conversion.architecture_facts import class_labels, detection_preset, preparation_note
+from accelserve.models.conversion.features import with_features
+from accelserve.models.conversion.network_input import checked_input
+from accelserve.models.conversion.network_outputs import check_outputs
+from accelserve.models.conversion.proof import prove
 from accelserve.models.detection import DetectionStage, detection_document, detection_stage
 from accelserve.models.errors import ConversionError
-from accelserve.models.features import with_features
 from accelserve.models.importing import ImportedModel, ImportOptions, export_onnx, import_onnx
 from accelserve.models.importing.onnx_exporter import OPSET
 from accelserve.models.importing.source import PREPROCESS_KEY
-from accelserve.models.numerics import WINOGRAD_FILE, WinogradFile, WinogradLayer, encode, numerics_of
-from accelserve.models.picture_input import checked_input
-from accelserve.models.proof import prove
 from accelserve.models.quantize.fast import FastChoice, choose_fast
 from accelserve.models.quantize.pictures import SYNTHETIC_COUNT, Pictures, synthetic
 from accelserve.models.quantize.quantizer import Quantized, QuantizeOptions, quantize
@@ -44,6 +43,13 @@ from accelserve.models.repository import (
     check_destination,
     publish,
     tensor_name,
+)
+from accelserve.models.repository.numerics import (
+    WINOGRAD_FILE,
+    WinogradFile,
+    WinogradLayer,
+    encode,
+    numerics_of,
 )
 
 INPUT_ALIAS = "images"

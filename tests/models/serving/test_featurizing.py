@@ -10,7 +10,7 @@ import pytest
 from accelserve import models
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import InvalidImageError, UnknownImageFormatError
-from accelserve.models.servable import InputError, Servable
+from accelserve.models.serving.servable import InputError, Servable
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 
 

@@ -17,10 +17,10 @@ from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.models.convert import ConvertOptions, convert
+from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ConversionError
 from accelserve.models.repository import MODEL_FILE, list_models
-from accelserve.models.servable import Servable
+from accelserve.models.serving.servable import Servable
 from tests.models.importing.onnx_models import floats, node, onnx_file, session
 
 SIDE = 8

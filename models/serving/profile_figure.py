@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accelserve.models.profiling import NetworkProfile
+from accelserve.models.serving.profiling import NetworkProfile
 
 _INCHES_A_STEP = 0.16
 _WIDTH_INCHES = 9.0

@@ -1,0 +1,1 @@
+"""From an imported network to a published version: what it reads and answers with, quantised, proved, described."""
