@@ -11,6 +11,7 @@ ModelError
 ├── ConversionError          a network that cannot be made into a servable
 ├── EvaluationError          pictures, truth, original and servable that do not fit together
 ├── TrainingError            pictures, or a network, from which no head can be trained
+├── InputError               a tensor, or a kind of input, that a loaded model does not take
 └── RepositoryError
     ├── ModelNameError       a name or a version number that the repository does not allow
     ├── ModelNotFoundError   no such model, or no such version of it
@@ -18,7 +19,7 @@ ModelError
     └── CorruptVersionError  a version whose files are missing, altered or half copied
 
 A network with operators that no kernel implements raises ``accelserve.kernels.errors.UnsupportedNodesError``.
-No transport codes here: the server's rpc room alone maps errors to statuses.
+No transport codes here: the server's status table alone maps errors to statuses.
 """
 
 from __future__ import annotations
@@ -154,6 +155,18 @@ class EvaluationError(ModelError):
 
 class TrainingError(ModelError):
     """Pictures or a network from which no head can be trained."""
+
+
+class InputError(ModelError):
+    """A tensor or a kind of input does not suit this model.
+
+    Attributes:
+        reason: got and expected, as a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class RepositoryError(ModelError):

@@ -20,10 +20,11 @@ from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import ImageError, preprocess_spec
 from accelserve.models.conversion.convert import Converted, ConvertOptions, Progress, convert_imported
+from accelserve.models.errors import InputError
 from accelserve.models.importing import ImportOptions
 from accelserve.models.importing.source import import_source
 from accelserve.models.repository import SERVING_DEFAULT, Signature, latest_version
-from accelserve.models.serving.servable import InputError, Servable
+from accelserve.models.serving.servable import Servable
 from accelserve.server import app
 from accelserve.server.cache_folder import cache_folder
 from accelserve.server.config import DeviceConfig, GrpcConfig, RestConfig, ServerConfig, model_at

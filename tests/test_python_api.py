@@ -14,7 +14,7 @@ from examples.photographs import write_photographs
 
 import accelserve
 from accelserve.kernels.preprocess import ImageError
-from accelserve.models.serving.servable import InputError
+from accelserve.models.errors import InputError
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 

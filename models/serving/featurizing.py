@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageError
+from accelserve.models.errors import InputError
 from accelserve.models.repository import latest_version
-from accelserve.models.serving.servable import InputError, Servable
+from accelserve.models.serving.servable import Servable
 
 Floats = NDArray[np.float32]
 Picture = bytes | Path | str

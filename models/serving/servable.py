@@ -36,7 +36,7 @@ from accelserve.kernels.preprocess import (
     preprocess_float,
 )
 from accelserve.models.detection import DetectionRunner, DetectionStage
-from accelserve.models.errors import CorruptVersionError, ModelError
+from accelserve.models.errors import CorruptVersionError, InputError, ModelError
 from accelserve.models.repository import FEATURES, Manifest, Signature, tensor_name, verify
 from accelserve.models.serving.compiling import compiled, network_of
 
@@ -47,18 +47,6 @@ _WARM_UP_SIZE = (640, 480)
 
 Prepare = Callable[[Path, LoadOptions], None]
 """Fills the cache with the plan of a version's folder, elsewhere; what it fails to do is done here."""
-
-
-class InputError(ModelError):
-    """A tensor or a kind of input does not suit this model.
-
-    Attributes:
-        reason: got and expected, as a sentence.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 class Servable:

@@ -10,7 +10,8 @@ import pytest
 from accelserve import models
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import InvalidImageError, UnknownImageFormatError
-from accelserve.models.serving.servable import InputError, Servable
+from accelserve.models.errors import InputError
+from accelserve.models.serving.servable import Servable
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 
 
