@@ -24,7 +24,9 @@ def main(cache: str, rounds: str, *models: str) -> None:
     loader = ServableLoader(DeviceConfig(name="cpu", cache=Path(cache)), RequestLimits())
     for _ in range(int(rounds)):
         for each in map(Path, models):
-            loader.load(ServableId(each.parent.name, int(each.name)), each).close()
+            servable = loader.load(ServableId(each.parent.name, int(each.name)), each)
+            servable.warm_up()
+            servable.close()
         print(json.dumps(asdict(ProcessMemory.of(os.getpid()))), flush=True)
 
 

@@ -16,9 +16,7 @@ from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor, PredictReply
 from accelserve.server.dataplane.servable import ImageServable, computed_by
 from accelserve.server.doors import Answers, Doors
-from accelserve.server.loading.announcing import AnnouncingLoader
-from accelserve.server.loading.batching import BatchingLoader
-from accelserve.server.loading.warming import WarmingLoader
+from accelserve.server.loading.pipeline import LoadingPipeline, loading_stages
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
 from accelserve.server.rpc.service_table import Parts, methods
@@ -44,8 +42,8 @@ class Server:
     def __init__(self, config: ServerConfig, loader: Loader[ImageServable]) -> None:
         self.config = config
         batching = BatchingTable(config.batching)
-        prepared = AnnouncingLoader(_prepared(loader, config, batching), self._announce)
-        self.registry = ModelRegistry(prepared, config.loading)
+        stages = loading_stages(config, batching, self._announce)
+        self.registry = ModelRegistry(LoadingPipeline(loader, stages), config.loading)
         scheduler = DeviceScheduler(config.batching, batching)
         self.metrics = ServerMetrics(
             self.registry, scheduler.gate.waiting_images, config.device.name, version("accelserve")
@@ -171,14 +169,3 @@ class Server:
             self.registry.reload(models, allow_unavailable_labels=self.config.allow_unavailable_labels)
 
         return ModelConfigWatcher(path, self.config.model_config_poll_seconds, apply)
-
-
-def _prepared(
-    loader: Loader[ImageServable], config: ServerConfig, table: BatchingTable
-) -> Loader[ImageServable]:
-    """A loader behind which a version is warm, and its batching parameters apply."""
-    if config.loading.warm_up:
-        loader = WarmingLoader(loader, config.loading.warm_up_iterations, config.batching.max_batch_images)
-    if config.batching.per_model:
-        loader = BatchingLoader(loader, table)
-    return loader

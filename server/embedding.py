@@ -81,8 +81,7 @@ class Server:
                 grpc=GrpcConfig(address=host, port=port),
                 rest=RestConfig(address=host, port=rest_port),
             )
-        loader = ServableLoader(self.config.device, self.config.limits, warm_up=self.config.loading.warm_up)
-        self._server = app.Server(self.config, loader)
+        self._server = app.Server(self.config, ServableLoader(self.config.device, self.config.limits))
 
     def start(self) -> Self:
         """Load every model and open the ports; returns itself. To be called once.

@@ -28,7 +28,7 @@ def serve_until_stopped(config: ServerConfig, stop: StopSignals, warnings: Seque
     for warning in warnings:
         _LOG.warning(warning)
     try:
-        server = Server(config, ServableLoader(config.device, config.limits, warm_up=config.loading.warm_up))
+        server = Server(config, ServableLoader(config.device, config.limits))
         server.start(opened=lambda: _say_where(config, server))
         stop.starting = False
     except (ServerError, KernelError) as error:

@@ -93,6 +93,9 @@ class ImageServable(Protocol):
     ) -> dict[str, Array]:
         """The wanted outputs of a signature, by alias, from what ``run`` gave."""
 
+    def warm_up(self) -> None:
+        """Send some pictures through every step, so that the first request is as fast as the rest."""
+
     def close(self) -> None:
         """Give memory and the device back."""
 

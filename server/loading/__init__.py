@@ -1,4 +1,5 @@
 """From a version's folder to a version that answers.
 
-``device`` loads onto the device; ``batching``, ``warming`` and ``announcing`` do what a version needs before it is available.
+``device`` loads onto the device; ``pipeline`` lists the stages around it, ``stages`` says what one is, and
+``batching_parameters`` and ``recorded_requests`` are two of them.
 """

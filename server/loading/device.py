@@ -22,11 +22,10 @@ _PROGRESS_SECONDS = 1.0
 
 
 class ServableLoader:
-    """Loads onto one device, and warms up what it loaded, so that the first request is as fast as the rest."""
+    """Loads onto one device."""
 
-    def __init__(self, device: DeviceConfig, limits: RequestLimits, *, warm_up: bool = True) -> None:
+    def __init__(self, device: DeviceConfig, limits: RequestLimits) -> None:
         """Open the device; DeviceError if there is none of that name."""
-        self._warm_up = warm_up
         self._name = device.name
         self._device = open_device(device.name)
         self._options = LoadOptions(threads=device.threads, cache=device.cache)
@@ -34,7 +33,7 @@ class ServableLoader:
         self._decoders = _decoders()
 
     def load(self, servable_id: ServableId, path: Path) -> Servable:
-        """Verify, compile, warm up; raises as ``Servable.load`` does."""
+        """Verify and compile; raises as ``Servable.load`` does."""
         servable = Servable.load(
             path,
             device=self._device,
@@ -43,8 +42,6 @@ class ServableLoader:
             executor=self._decoders,
             prepare=self._compile_apart,
         )
-        if self._warm_up:
-            servable.warm_up()
         _LOG.info(
             "%s: %s, %.1f MB, signatures %s",
             servable_id,

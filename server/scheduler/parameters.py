@@ -1,4 +1,4 @@
-"""Batching parameters, which a model may bring along."""
+"""Batching parameters, of which a model may have its own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class BatchingTable:
         """What applies to a model."""
         return self._own.get(model, self.default)
 
-    def bring(self, model: str, own: BatchingConfig | None) -> None:
-        """The newest version of a model brought these, or none."""
+    def replace(self, model: str, own: BatchingConfig | None) -> None:
+        """The newest version of a model has these of its own, or none."""
         with self._lock:
             if own is None:
                 self._own.pop(model, None)

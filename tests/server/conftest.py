@@ -114,6 +114,9 @@ class ColourNetwork:
         outputs = self.signatures[signature].outputs
         return {alias: results[outputs[alias].name] for alias in wanted}
 
+    def warm_up(self) -> None:
+        """Numpy is as fast the first time."""
+
     def close(self) -> None:
         self.closed = True
 

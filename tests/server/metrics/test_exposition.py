@@ -16,7 +16,7 @@ from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_strings
 from accelserve.server.config import RestConfig
 from accelserve.server.core.servable import ServableId
-from accelserve.server.loading.warming import WARM_UP_FILE
+from accelserve.server.loading.recorded_requests import WARM_UP_FILE
 from accelserve.server.metrics.server_metrics import exponential
 from accelserve.server.warm_up.record_file import frame
 

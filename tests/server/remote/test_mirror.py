@@ -16,7 +16,7 @@ from accelserve.server.config import LoadingConfig, model_at
 from accelserve.server.config_files.models import models_of
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.errors import ConfigurationError, LoadError
-from accelserve.server.loading.warming import WARM_UP_FILE
+from accelserve.server.loading.recorded_requests import WARM_UP_FILE
 from accelserve.server.location import folder_of, is_remote, local_path
 from accelserve.server.version_policy import Latest, Specific
 

@@ -20,7 +20,7 @@ from accelserve.protos.tensors import from_array, from_strings
 from accelserve.server.config import LoadingConfig
 from accelserve.server.core.servable import ServableId
 from accelserve.server.errors import LoadError
-from accelserve.server.loading.warming import WARM_UP_FILE
+from accelserve.server.loading.recorded_requests import WARM_UP_FILE
 from accelserve.server.warm_up.record_file import frame, masked_checksum, records
 
 Serve = Callable[..., SimpleNamespace]

@@ -15,7 +15,7 @@ from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_array
 from accelserve.server.config import BatchingConfig
 from accelserve.server.errors import LoadError
-from accelserve.server.loading.batching import PARAMETERS_FILE
+from accelserve.server.loading.batching_parameters import PARAMETERS_FILE
 
 Serve = Callable[..., SimpleNamespace]
 EXPLICIT = BatchingConfig(max_batch_images=64, max_queued_images=640, explicit=True, per_model=True)

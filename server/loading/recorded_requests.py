@@ -6,9 +6,10 @@ import logging
 import time
 from pathlib import Path
 
-from accelserve.server.core.servable import Loader, ServableId
+from accelserve.server.core.servable import ServableId
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.errors import LoadError
+from accelserve.server.loading.stages import Load, Version
 from accelserve.server.warm_up.record_file import records
 from accelserve.server.warm_up.requests import calls_of, replay
 
@@ -18,39 +19,27 @@ WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST_RECORDS = 1000
 
 
-class WarmingLoader:
-    """A loader behind which every version has answered before.
+class RecordedRequests:
+    """Replays a version's warm-up file.
 
     Args:
-        inner: what loads.
         iterations: how often each record is replayed.
         batch_images: at most so many on the device at once.
     """
 
-    def __init__(self, inner: Loader[ImageServable], iterations: int, batch_images: int) -> None:
-        self._inner = inner
+    def __init__(self, iterations: int, batch_images: int) -> None:
         self._iterations = iterations
         self._batch_images = batch_images
 
-    def load(self, servable_id: ServableId, path: Path) -> ImageServable:
-        """Load and warm up.
-
-        Raises:
-            LoadError: the warm-up file cannot be replayed.
-            Exception: as ``inner``.
-        """
-        servable = self._inner.load(servable_id, path)
-        file = path / WARM_UP_FILE
-        if not file.exists():
-            return servable
-        try:
-            self._warm_up(servable_id, servable, file)
-        except BaseException:
-            servable.close()
-            raise
+    def __call__(self, version: Version, load: Load) -> ImageServable:
+        """Load and replay; LoadError if the file cannot be replayed."""
+        servable = load()
+        file = version.path / WARM_UP_FILE
+        if file.exists():
+            self._replay(version.servable_id, servable, file)
         return servable
 
-    def _warm_up(self, servable_id: ServableId, servable: ImageServable, file: Path) -> None:
+    def _replay(self, servable_id: ServableId, servable: ImageServable, file: Path) -> None:
         begin = time.perf_counter()
         count = 0
         for index, record in enumerate(records(file)):
