@@ -11,6 +11,7 @@ import onnx
 
 from accelserve.models.architectures import Architecture, random_weights
 from accelserve.models.architectures import architecture as architecture_named
+from accelserve.models.architectures.blueprint import Weights
 from accelserve.models.errors import ModelFileError
 from accelserve.models.importing.onnx_importer import ImportedModel, ImportOptions, import_onnx
 from accelserve.models.importing.tensorflow import import_tensorflow, is_saved_model
@@ -141,9 +142,23 @@ def random_network(name: str, seed: int, *, outputs: Sequence[str] = ()) -> Sour
         UnknownOutputError: if it has no such output.
     """
     chosen = architecture_named(name)
-    blueprint = chosen.blueprint()
-    weights = random_weights(blueprint, seed, pixel_scale=chosen.pixel_scale)
-    selected = blueprint.select(tuple(outputs) or chosen.outputs)
+    weights = random_weights(chosen.blueprint(), seed, pixel_scale=chosen.pixel_scale)
+    return filled_network(chosen, weights, outputs=outputs)
+
+
+def filled_network(chosen: Architecture, weights: Weights, *, outputs: Sequence[str] = ()) -> SourceNetwork:
+    """A built-in architecture with these weights, whose pictures are prepared in the usual way for it.
+
+    Args:
+        chosen: the architecture.
+        weights: ``state_dict`` name -> array, for every parameter that the outputs need.
+        outputs: what it answers with; the usual outputs if empty.
+
+    Raises:
+        UnknownOutputError: if it has no such output.
+        KeyError, WeightMismatchError: if a weight is missing, or of another shape.
+    """
+    selected = chosen.blueprint().select(tuple(outputs) or chosen.outputs)
     model = selected.to_onnx({key: weights[key] for key in selected.parameters})
     return _described(model, chosen, usual_preparation(chosen))
 

@@ -19,6 +19,7 @@ from accelserve.server.errors import ServerError
 # Command -> (module that holds a click command of the same name with '_' for '-', what the list of commands says).
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "sample": ("sample", "Write a small trained network and a few photographs to start with."),
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
         "convert": ("convert", "Make a quantised servable of a trained network."),
         "train-head": ("train_head", "Train a classifier of your own classes on a network's features."),

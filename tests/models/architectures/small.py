@@ -13,6 +13,7 @@ SMALL: Mapping[str, Options] = {
     "densenet121": {"classes": 10, "image_size": 64, "depths": (2, 2, 2, 2), "growth": 8, "width": 16},
     "vgg16": {"classes": 10, "image_size": 64, "width": 8, "hidden": 32},
     "vgg16_features": {"image_size": 64, "width": 8},
+    "squeezenet1_1": {"classes": 10, "image_size": 64, "width": 16},
     "ssd300_vgg16": {"classes": 5, "width": 4},
     "ssd_vgg": {"classes": 5, "width": 4},
     "tf_efficientnet_lite0": {

@@ -26,6 +26,7 @@ PARAMETERS = {
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
+    "squeezenet1_1": 1_235_496,
     "ssd300_vgg16": 35_641_826,
     "tf_efficientnet_lite0": 4_652_008,
     "vgg11": 132_863_336,
@@ -72,6 +73,16 @@ NAMES: Mapping[str, tuple[int, dict[str, tuple[int, ...]]]] = {
             "features.28.bias": (512,),
             "classifier.0.weight": (4096, 25088),
             "classifier.6.bias": (1000,),
+        },
+    ),
+    "squeezenet1_1": (
+        52,
+        {
+            "features.0.weight": (64, 3, 3, 3),
+            "features.3.squeeze.weight": (16, 64, 1, 1),
+            "features.6.expand1x1.bias": (128,),
+            "features.12.expand3x3.weight": (256, 64, 3, 3),
+            "classifier.1.weight": (1000, 512, 1, 1),
         },
     ),
     "ssd300_vgg16": (
@@ -121,6 +132,7 @@ OUTPUT_SHAPES: Mapping[str, dict[str, tuple[int, ...]]] = {
     "resnet152": {"features": (1, 1, 2048), "logits": (1000,), "probabilities": (1000,)},
     "densenet121": {"features": (1, 1, 1024), "logits": (1000,), "probabilities": (1000,)},
     "vgg16": {"features": (1, 1, 4096), "logits": (1000,), "probabilities": (1000,)},
+    "squeezenet1_1": {"features": (1, 1, 512), "logits": (1000,), "probabilities": (1000,)},
     "tf_efficientnet_lite0": {"features": (1, 1, 1280), "logits": (1000,), "probabilities": (1000,)},
     "ssd300_vgg16": {"bbox_regression": (8732, 4), "cls_logits": (8732, 91)},
     "ssd_vgg": dict(
