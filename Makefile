@@ -134,7 +134,7 @@ csharp-aot: dotnet
 	touch $@
 
 test-tensorflow: .venv-tensorflow/ready
-	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py tests/kernels/preprocess/test_gray.py tests/kernels/preprocess/test_odd_pictures.py
+	.venv-tensorflow/bin/python -m pytest tests/models/importing/test_tensorflow.py tests/kernels/preprocess/test_gray.py tests/kernels/preprocess/test_letterbox.py tests/kernels/preprocess/test_odd_pictures.py
 
 # What takes minutes: thousands of reloads, of mutated requests, of callers at twice the capacity.
 test-soak: setup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections import deque
@@ -65,6 +66,7 @@ class Preprocessor:
         self._to = Quantisation(float(np.float32(input_scale)), int(input_zero_point))
         self._executor = executor
         self._mean_row, self._scale_row = _rows_of(spec)
+        self._border = self.quantise(_border(spec)) if spec.pad else None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -160,31 +162,39 @@ class Preprocessor:
             pixels: uint8 [any height, any width, channels], C-contiguous, channels in the description's order.
             out: uint8 [height, width, channels] of any strides, written.
         """
+        if self._border is not None:
+            out[:] = self._border
+        placed = _placed(self.spec, pixels)
+        inner = out[placed.rows, placed.columns]
         if self.spec.channels != CHANNELS:
-            dense = np.empty((*self.shape[:2], CHANNELS), np.uint8)
-            self._transform(_widened(pixels), dense)
-            out[:] = dense[..., :1]
+            dense = np.empty((*inner.shape[:2], CHANNELS), np.uint8)
+            self._transform(_widened(pixels), placed, dense)
+            inner[:] = dense[..., :1]
         else:
-            self._transform(pixels, out)
+            self._transform(pixels, placed, inner)
 
-    def _transform(self, pixels: U8, out: U8) -> None:
+    def _transform(self, pixels: U8, placed: _Placed, out: U8) -> None:
         if not out.flags.c_contiguous:
-            dense = np.empty((*self.shape[:2], CHANNELS), np.uint8)
-            self._transform(pixels, dense)
+            dense = np.empty((*out.shape[:2], CHANNELS), np.uint8)
+            self._transform(pixels, placed, dense)
             transform.spread(dense, out)
             return
-        rows, columns = _axes(self.spec, pixels)
         flat, target = _flat_rows(pixels), _flat_rows(out)
+        mean, scale = self._mean_row[: target.shape[1]], self._scale_row[: target.shape[1]]
         match self.spec.interpolation:
             case "bilinear-legacy" | "bilinear" as linear:
                 transform.bilinear_quantised(
-                    flat, two_taps(rows, linear), two_taps(columns, linear),
-                    self._mean_row, self._scale_row, self._to, target,
-                )  # fmt: skip
+                    flat,
+                    two_taps(placed.y, linear),
+                    two_taps(placed.x, linear),
+                    mean,
+                    scale,
+                    self._to,
+                    target,
+                )
             case "bilinear-antialias" | "bicubic-antialias" as smooth:
                 transform.filtered_quantised(
-                    flat, filter_taps(rows, smooth), filter_taps(columns, smooth),
-                    self._mean_row, self._scale_row, self._to, target,
+                    flat, filter_taps(placed.y, smooth), filter_taps(placed.x, smooth), mean, scale, self._to, target
                 )  # fmt: skip
 
     def quantise(self, values: npt.ArrayLike) -> U8:
@@ -205,7 +215,7 @@ class Preprocessor:
         )
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
         padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
-        self._transform(pixels, padded[..., :CHANNELS])
+        self._transform(pixels, _placed(self.spec, pixels), padded[..., :CHANNELS])
         self.quantise(np.zeros((1, 1), np.float32))
 
 
@@ -236,19 +246,29 @@ def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
     Returns:
         float32 [crop height, crop width, channels].
     """
-    rows, columns = _axes(spec, pixels)
-    mean, scale = _rows_of(spec)
-    pixels = _widened(pixels)
-    out = np.empty((spec.crop_height, spec.crop_width * CHANNELS), np.float32)
+    placed = _placed(spec, pixels)
+    whole = np.empty((spec.crop_height, spec.crop_width, CHANNELS), np.float32)
+    if spec.pad:
+        whole[:] = _border(spec)
+    inner = whole[placed.rows, placed.columns]
+    out = np.ascontiguousarray(inner).reshape(inner.shape[0], -1)  # of ``whole`` itself, unless that is wider
+    mean, scale = (row[: out.shape[1]] for row in _rows_of(spec))
     match spec.interpolation:
         case "bilinear-legacy" | "bilinear" as linear:
-            taps = two_taps(rows, linear), two_taps(columns, linear)
-            transform.bilinear_float(_flat_rows(pixels), *taps, mean, scale, out)
+            taps = two_taps(placed.y, linear), two_taps(placed.x, linear)
+            transform.bilinear_float(_flat_rows(_widened(pixels)), *taps, mean, scale, out)
         case "bilinear-antialias" | "bicubic-antialias" as smooth:
-            filters = filter_taps(rows, smooth), filter_taps(columns, smooth)
-            transform.filtered_float(_flat_rows(pixels), *filters, mean, scale, out)
-    values = out.reshape(spec.crop_height, spec.crop_width, CHANNELS)
-    return values if spec.channels == CHANNELS else np.ascontiguousarray(values[..., :1])
+            filters = filter_taps(placed.y, smooth), filter_taps(placed.x, smooth)
+            transform.filtered_float(_flat_rows(_widened(pixels)), *filters, mean, scale, out)
+    if spec.pad:
+        inner[:] = out.reshape(inner.shape)
+    return whole if spec.channels == CHANNELS else np.ascontiguousarray(whole[..., :1])
+
+
+def _border(spec: PreprocessSpec) -> F32:
+    """The normalised pixel around a letterboxed picture, float32 [channels]."""
+    pad, mean, scale = (np.array(values, np.float32) for values in (spec.pad, spec.mean, spec.scale))
+    return np.asarray((pad - mean) * scale, np.float32)
 
 
 def _rows_of(spec: PreprocessSpec) -> tuple[F32, F32]:
@@ -262,13 +282,36 @@ def _widened(pixels: U8) -> U8:
     return pixels if pixels.shape[2] == CHANNELS else np.repeat(pixels, CHANNELS, axis=2)
 
 
-def _axes(spec: PreprocessSpec, pixels: U8) -> tuple[Axis, Axis]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where a picture lies in the result, and which part of the resized picture that is.
+
+    Attributes:
+        rows: of the result; all of them unless the picture is letterboxed.
+        columns: likewise.
+        y: the resize of the vertical axis.
+        x: of the horizontal axis.
+    """
+
+    rows: slice
+    columns: slice
+    y: Axis
+    x: Axis
+
+
+def _placed(spec: PreprocessSpec, pixels: U8) -> _Placed:
     height, width = pixels.shape[:2]
     window = crop_window(spec, height, width)
-    return (
-        Axis(height, window.resized_height, window.top, spec.crop_height),
-        Axis(width, window.resized_width, window.left, spec.crop_width),
-    )
+    rows, y = _along(height, window.resized_height, window.top, spec.crop_height)
+    columns, x = _along(width, window.resized_width, window.left, spec.crop_width)
+    return _Placed(rows, columns, y, x)
+
+
+def _along(source: int, resized: int, start: int, wanted: int) -> tuple[slice, Axis]:
+    """One axis: the wanted pixels from ``start`` on, of which those outside the resized picture are padding."""
+    before, first = max(-start, 0), max(start, 0)
+    count = min(resized - first, wanted - before)
+    return slice(before, before + count), Axis(source, resized, first, count)
 
 
 def _flat_rows(pixels: U8) -> U8:

@@ -14,9 +14,9 @@ from typing import Any, Literal, Self, get_args
 
 from accelserve.kernels.preprocess.errors import PreprocessSpecError
 
-ResizeMode = Literal["shorter-side", "exact"]
+ResizeMode = Literal["shorter-side", "exact", "letterbox"]
 Interpolation = Literal["bilinear-legacy", "bilinear", "bilinear-antialias", "bicubic-antialias"]
-SizeRule = Literal["float32-product", "integer-quotient"]
+SizeRule = Literal["float32-product", "integer-quotient", "rounded-quotient"]
 CropOffset = Literal["floor", "round-half-even"]
 ColorOrder = Literal["RGB", "BGR", "GRAY"]
 PerChannel = tuple[float, ...]
@@ -34,7 +34,8 @@ class PreprocessSpec:
 
     Attributes:
         resize: ``shorter-side`` keeps the aspect and gives the shorter side ``resize_height`` (= ``resize_width``)
-            pixels; ``exact`` gives exactly ``resize_height`` x ``resize_width``.
+            pixels; ``exact`` gives exactly ``resize_height`` x ``resize_width``; ``letterbox`` keeps the aspect, makes
+            the picture as large as fits into ``resize_height`` x ``resize_width``, and fills the rest with ``pad``.
         resize_height: pixels; with ``shorter-side`` it must equal ``resize_width``.
         resize_width: pixels.
         interpolation: ``bilinear-legacy`` is TensorFlow 1's ``resize_bilinear(align_corners=False)``: source
@@ -43,17 +44,24 @@ class PreprocessSpec:
             and ``BICUBIC`` for 8-bit pictures, to the bit: the filter widens with the scale; horizontally first, then
             vertically, rounded to 8 bits after each. (Pillow 13 and later swap the passes where the height shrinks much
             more than the width, which moves a few pixels by one level; this order is the one of all versions before.)
-        size_rule: how ``shorter-side`` computes the longer one. ``float32-product``: both sides are
-            ``int(float32(side) * float32(target / shorter))``. ``integer-quotient``: the shorter is the target and the
-            longer is ``target * longer // shorter`` (torchvision's). A side is never less than the crop.
-        crop_height: rows of the central crop, at most the resized rows.
+        size_rule: how the side that the aspect decides is computed. ``float32-product``: as TensorFlow's pipelines do;
+            with ``shorter-side`` both sides are ``int(float32(side) * float32(target / shorter))``, with ``letterbox``
+            ``tf.image.resize_with_pad``'s ``floor(side / ratio)`` in float32, and its margins. ``integer-quotient``: one
+            side is the target and the other is ``target * side // other side`` (torchvision's). ``rounded-quotient``:
+            the other is ``round(side / other side * target)`` (Pillow's ``ImageOps.contain`` and ``pad``). A side is
+            never less than the crop, with ``letterbox`` never less than 1.
+        crop_height: rows of the central crop, at most the resized rows; with ``letterbox`` equal to ``resize_height``,
+            since nothing is cropped.
         crop_width: columns of the central crop.
         crop_offset: where the crop begins: ``floor`` is ``(size - crop) // 2``; ``round-half-even`` is
-            ``round((size - crop) / 2)`` as Python rounds (torchvision's).
+            ``round((size - crop) / 2)`` as Python rounds (torchvision's). With ``letterbox`` likewise where the picture
+            begins.
         color_order: order of the channels in the result, and of ``mean`` and ``scale``. ``GRAY`` is one channel, what
             TensorFlow's ``decode_image(channels=1)`` makes of a picture; it reads no GIF and no BMP so.
         mean: subtracted from each channel, in units of an 8-bit pixel; one number a channel.
         scale: multiplies each channel after the subtraction; 1 if left out.
+        pad: with ``letterbox``, the pixel around the picture before the normalisation, 0..255, one number a channel in
+            the order of ``color_order``; black if left out.
 
     Raises:
         PreprocessSpecError: if a field breaks its rule.
@@ -70,6 +78,7 @@ class PreprocessSpec:
     color_order: ColorOrder
     mean: PerChannel
     scale: PerChannel = ()
+    pad: PerChannel = ()
 
     def __post_init__(self) -> None:
         for field, allowed in _CHOICES.items():
@@ -79,6 +88,7 @@ class PreprocessSpec:
         object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
         scale = (1.0,) * self.channels if self.scale == () else self.scale
         object.__setattr__(self, "scale", _per_channel("scale", scale, self.channels))
+        self._check_pad()
         if self.resize == "shorter-side" and self.resize_height != self.resize_width:
             raise PreprocessSpecError(
                 "resize_height",
@@ -92,6 +102,24 @@ class PreprocessSpec:
                     f"crop_{side}",
                     f"got {crop}, but the resized picture may have only {resized} pixels there.",
                 )
+            if self.resize == "letterbox" and crop != resized:
+                raise PreprocessSpecError(
+                    f"crop_{side}",
+                    f"got {crop}, but 'letterbox' crops nothing: expected {resized}, resize_{side}.",
+                )
+
+    def _check_pad(self) -> None:
+        if self.resize != "letterbox":
+            if self.pad != ():
+                raise PreprocessSpecError(
+                    "pad",
+                    f"got {self.pad!r}, but only the resize 'letterbox' pads, and resize is {self.resize!r}.",
+                )
+            return
+        pad = _per_channel("pad", (0.0,) * self.channels if self.pad == () else self.pad, self.channels)
+        if not all(0.0 <= value <= 255.0 for value in pad):
+            raise PreprocessSpecError("pad", f"got {self.pad!r}, expected 8-bit pixels, 0 to 255.")
+        object.__setattr__(self, "pad", pad)
 
     @property
     def channels(self) -> int:
@@ -99,10 +127,14 @@ class PreprocessSpec:
         return 1 if self.color_order == "GRAY" else 3
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values, in the order of their definition."""
+        """The fields as plain JSON values, in the order of their definition; ``pad`` if something is padded."""
         document = dataclasses.asdict(self)
         document["mean"] = list(self.mean)
         document["scale"] = list(self.scale)
+        if self.pad:
+            document["pad"] = list(self.pad)
+        else:
+            del document["pad"]
         return document
 
     @classmethod

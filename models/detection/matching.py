@@ -162,6 +162,6 @@ def _check_picture(spec: DetectionSpec, graph: Graph, preprocess: PreprocessSpec
     )
     if cropped or preprocess.resize != "exact":
         raise ConversionError(
-            "detections are places relative to the whole picture, but the preprocessing crops it; "
-            "choose one that resizes exactly"
+            "detections are places relative to the whole picture, but the preprocessing "
+            f"{'pads' if preprocess.resize == 'letterbox' else 'crops'} it; choose one that resizes exactly"
         )

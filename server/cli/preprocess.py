@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from accelserve.kernels.preprocess import PreprocessSpec
+    from accelserve.kernels.preprocess.geometry import Window
 
 
 @click.command(context_settings=former_names(out="output"))
@@ -65,10 +66,18 @@ def _steps(image: bytes, spec: PreprocessSpec) -> list[str]:
     return [
         f"decode     {width} x {height}",
         f"resize     {window.resized_width} x {window.resized_height}, {spec.resize}, {spec.interpolation}",
-        f"crop       {spec.crop_width} x {spec.crop_height} from {window.left}, {window.top}",
+        _place(spec, window),
         f"channels   {spec.color_order}",
         f"normalise  (pixel - mean) * scale; mean {means}; scale {scales}",
     ]
+
+
+def _place(spec: PreprocessSpec, window: Window) -> str:
+    size = f"{spec.crop_width} x {spec.crop_height}"
+    if not spec.pad:
+        return f"crop       {size} from {window.left}, {window.top}"
+    color = ", ".join(f"{value:g}" for value in spec.pad)
+    return f"pad        {size}, the picture at {-window.left}, {-window.top}, around it {color}"
 
 
 def visible(tensor: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.uint8]:

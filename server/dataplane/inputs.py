@@ -62,7 +62,8 @@ def images_of(
 
     Args:
         signature: what the model takes.
-        inputs: name (alias or tensor name) -> object array of bytes, [], [N] or [N, 1]; or float32 [N, H, W, C].
+        inputs: name (alias or tensor name) -> object array of bytes, [], [N] or [N, 1]; or float32 [N, H, W, C]
+            or [N, C, H, W].
         input_shape: H, W, C.
         max_images: in one request.
 
@@ -125,14 +126,17 @@ def _encoded(alias: str, tensor: Array, max_images: int) -> EncodedImages:
 def _prepared(
     alias: str, tensor: Array, input_shape: tuple[int, int, int], max_images: int
 ) -> PreparedImages:
-    if tensor.ndim != 4 or tensor.shape[1:] != input_shape:
-        expected = ",".join(str(size) for size in input_shape)
+    height, width, channels = input_shape
+    # Where both orders fit, as in [N,3,3,3], the signature's counts.
+    if tensor.shape[1:] == (channels, height, width) != input_shape:
+        tensor = tensor.transpose(0, 2, 3, 1)
+    if tensor.shape[1:] != input_shape:
         raise InvalidRequestError(
-            f"input '{alias}' holds preprocessed images and has shape {list(tensor.shape)}; "
-            f"expected [N,{expected}], channels last"
+            f"input '{alias}' holds preprocessed images and has shape {list(tensor.shape)}; expected "
+            f"[N,{height},{width},{channels}], or channels first: [N,{channels},{height},{width}]"
         )
     _check_count(alias, tensor.shape[0], max_images)
-    return PreparedImages(alias, tensor.astype(np.float32, copy=False))
+    return PreparedImages(alias, np.ascontiguousarray(tensor, np.float32))
 
 
 def _check_count(alias: str, count: int, max_images: int) -> None:

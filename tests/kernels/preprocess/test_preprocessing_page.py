@@ -10,7 +10,8 @@ from typing import get_args
 from accelserve.kernels.preprocess import PRESETS, PreprocessSpec, preprocess_spec
 from accelserve.kernels.preprocess.spec import ColorOrder, CropOffset, Interpolation, ResizeMode, SizeRule
 
-PAGE = (Path(__file__).parents[3] / "docs" / "preprocessing.md").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parents[3] / "docs"
+PAGE = (FOLDER / "preprocessing.md").read_text(encoding="utf-8")
 
 
 def test_every_preset_has_a_row_that_is_true() -> None:
@@ -33,7 +34,17 @@ def test_every_field_and_choice_is_there() -> None:
     assert missing == []
 
 
-def test_the_json_is_the_preset() -> None:
-    found = re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    assert found
-    assert preprocess_spec(found[1].strip()) == PRESETS["imagenet-caffe"]
+def test_the_json_is_what_it_is_said_to_be() -> None:
+    letterbox, caffe = (
+        preprocess_spec(each.strip()) for each in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    )
+    assert caffe == PRESETS["imagenet-caffe"]
+    assert (letterbox.resize, letterbox.size_rule, letterbox.crop_offset) == (
+        "letterbox", "float32-product", "floor"
+    )  # fmt: skip
+
+
+def test_the_pictures_are_there() -> None:
+    names = re.findall(r"\(images/(.*?)\)", PAGE)
+    assert len(names) == 3
+    assert all((FOLDER / "images" / name).is_file() for name in names)

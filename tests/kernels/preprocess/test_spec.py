@@ -47,6 +47,13 @@ def test_the_document_names_every_field_in_plain_json() -> None:
     }
 
 
+def test_a_letterbox_names_its_padding() -> None:
+    fitted = DOCUMENT | {"resize": "letterbox", "crop_height": 256, "crop_width": 256}
+    assert PreprocessSpec.from_json(fitted).to_json() == fitted | {"pad": [0.0, 0.0, 0.0]}
+    padded = PreprocessSpec.from_json(fitted | {"pad": [114, 114, 114]})
+    assert PreprocessSpec.from_json(padded.to_json()) == padded
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3),
@@ -66,7 +73,15 @@ def test_any_valid_description_survives_json(mean: list[float], side: int, order
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"resize": "stretch"}, "resize", "shorter-side, exact"),
+        ({"resize": "stretch"}, "resize", "shorter-side, exact, letterbox"),
+        ({"resize": "letterbox"}, "crop_height", "crops nothing: expected 256"),
+        ({"pad": [1, 2, 3]}, "pad", "only the resize 'letterbox' pads"),
+        ({"resize": "letterbox", "crop_height": 256, "crop_width": 256, "pad": [1]}, "pad", "three numbers"),
+        (
+            {"resize": "letterbox", "crop_height": 256, "crop_width": 256, "pad": [1, 2, 256]},
+            "pad",
+            "0 to 255",
+        ),
         ({"interpolation": "lanczos"}, "interpolation", "bicubic-antialias"),
         ({"interpolation": ["bilinear"]}, "interpolation", "expected one of"),
         ({"color_order": "GBR"}, "color_order", "RGB, BGR"),

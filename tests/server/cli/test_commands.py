@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -75,6 +76,17 @@ def test_preprocess_writes_what_the_network_would_see(tmp_path: Path) -> None:
     assert done.stderr == ""
     blue_green_red = expected + np.array(spec.mean, np.float32)
     np.testing.assert_allclose(seen, blue_green_red[..., ::-1], atol=0.51)
+
+
+def test_preprocess_shows_where_a_letterboxed_picture_lies() -> None:
+    fields = {
+        "resize": "letterbox", "resize_height": 300, "resize_width": 320, "interpolation": "bilinear",
+        "crop_height": 300, "crop_width": 320, "color_order": "RGB", "mean": [0, 0, 0], "pad": [114, 114, 114],
+    }  # fmt: skip
+    done = run("preprocess", ROCKET, "--preprocess", json.dumps(fields))
+    assert done.returncode == 0, done.stderr
+    assert "resize     320 x 213, letterbox, bilinear\n" in done.stdout
+    assert "pad        320 x 300, the picture at 0, 43, around it 114, 114, 114\n" in done.stdout
 
 
 def test_preprocess_says_that_it_writes_nothing() -> None:

@@ -222,8 +222,8 @@ BEGINS = {
         "input 'images' holds 5 images; at most 4 are taken in one request, split it",
     ),
     "floats-of-another-shape": (
-        from_array(np.zeros((1, 3, 8, 8), np.float32)),
-        "input 'images' holds preprocessed images and has shape [1, 3, 8, 8]; expected [N,8,8,3], channels last",
+        from_array(np.zeros((1, 3, 8, 9), np.float32)),
+        "input 'images' holds preprocessed images and has shape [1, 3, 8, 9]; expected [N,8,8,3], or channels first:",
     ),
 }
 

@@ -88,6 +88,16 @@ def test_preprocessed_floats(serve: Serve) -> None:
     assert means(response).tolist() == [[4, 5, 6], [4, 5, 6]]
 
 
+def test_preprocessed_floats_with_channels_first(serve: Serve) -> None:
+    """As clients of ONNX servers send them, whose networks read [N, C, H, W]."""
+    images = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    server = serve()
+    last = predict(server, request(from_array(images)))
+    first = predict(server, request(from_array(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))))
+    np.testing.assert_array_equal(means(first), means(last))
+    assert len(set(means(last)[0])) > 1
+
+
 @pytest.mark.parametrize("alias", ["images", "images:0"])
 @pytest.mark.parametrize("output", ["output_alias", "colour/mean:0", "colour/mean"])
 def test_aliases_and_tensor_names(serve: Serve, alias: str, output: str) -> None:
