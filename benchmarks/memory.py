@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from accelserve.kernels.cpu.plan_file import CpuPlan
+from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import ProcessMemory, ServingProcess, jpeg_request, published

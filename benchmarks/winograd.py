@@ -21,10 +21,10 @@ from rich.table import Table
 
 from accelserve.kernels import ir
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.convolution.layer import Layer
-from accelserve.kernels.cpu.convolution.winograd_layer import is_exact
+from accelserve.kernels.cpu.compiler.convolution.layer import Layer
+from accelserve.kernels.cpu.compiler.convolution.winograd_layer import is_exact
+from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, Form
-from accelserve.kernels.cpu.ops import convolution
 from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
 from benchmarks.results_file import RESULTS, heading, write

@@ -15,12 +15,12 @@ from examples.open_nsfw import trained_network
 from examples.photographs import write_photographs
 
 from accelserve.client import PredictionClient
-from accelserve.kernels.opencl.discovery import discover
 from accelserve.kernels.opencl.estimate.model import best_configuration, estimate
 from accelserve.kernels.opencl.estimate.parts import PARTS
 from accelserve.kernels.opencl.estimate.workload import Workload, workload_of
 from accelserve.kernels.opencl.options import parse_detail
-from accelserve.kernels.opencl.platforms import DeviceKind
+from accelserve.kernels.opencl.runtime.discovery import discover
+from accelserve.kernels.opencl.runtime.platforms import DeviceKind
 from accelserve.models.architectures import architecture
 from accelserve.models.importing import import_onnx
 from accelserve.models.quantize.simplify import simplify

@@ -10,9 +10,9 @@ from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError, PlanError
-from accelserve.kernels.opencl.discovery import discover
 from accelserve.kernels.opencl.options import parse_detail
-from accelserve.kernels.opencl.platforms import DeviceKind
+from accelserve.kernels.opencl.runtime.discovery import discover
+from accelserve.kernels.opencl.runtime.platforms import DeviceKind
 
 _log = logging.getLogger(__name__)
 _NO_BOARD = "there is no FPGA board here"

@@ -7,15 +7,15 @@ import os
 from pathlib import Path
 
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.arena import Memory
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.pack import digest_of, mapped_block
-from accelserve.kernels.cpu.plan_file import CpuPlan
-from accelserve.kernels.cpu.program import CpuProgram
-from accelserve.kernels.cpu.sources import hash_of_sources
-from accelserve.kernels.cpu.verifier import verify
+from accelserve.kernels.cpu.plan.arena import Memory
+from accelserve.kernels.cpu.plan.packed_file import digest_of, mapped_block
+from accelserve.kernels.cpu.plan.plan_file import CpuPlan
+from accelserve.kernels.cpu.plan.verifier import verify
+from accelserve.kernels.cpu.runtime.program import CpuProgram
 from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered
 from accelserve.kernels.errors import UnsafePlanError
+from accelserve.kernels.native.sources import source_hash
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class CpuDevice:
     def load(self, lowered: Lowered, options: LoadOptions) -> CpuProgram:
         """Plan, pack and compile; see ``Device.load``."""
         # The compiler and numba are imported only if there is something to compile.
-        from accelserve.kernels.cpu.planning import plan_network
+        from accelserve.kernels.cpu.compiler.planning import plan_network
 
         plan, constants = plan_network(lowered, self.isa, _threads(options), options.cache)
         verify(plan, constants.bytes)
@@ -72,8 +72,7 @@ class CpuDevice:
         return Kept(program, plan.input_quantization)
 
     def _plan_file(self, cache: Path, options: LoadOptions) -> Path:
-        sources = hash_of_sources(Path(__file__).parents[1])
-        kind = f"{sources}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"
+        kind = f"{source_hash()}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"
         return cache / "plans" / f"{digest_of([kind.encode()])}.json"
 
 

@@ -15,20 +15,20 @@ from weakref import WeakValueDictionary
 from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
 from accelserve.kernels.errors import DeviceError, PlanError, UnsupportedNodesError
 from accelserve.kernels.ir import Graph
-from accelserve.kernels.opencl.compile import compile_segment
-from accelserve.kernels.opencl.configuration import EMULATION, EngineConfiguration
-from accelserve.kernels.opencl.discovery import choose, discover
+from accelserve.kernels.opencl.compiler.compile import compile_segment
+from accelserve.kernels.opencl.compiler.partition import partition
+from accelserve.kernels.opencl.engine.configuration import EMULATION, EngineConfiguration
+from accelserve.kernels.opencl.engine.manifest import Bitstream, read_bitstream
+from accelserve.kernels.opencl.engine.segment import CompiledSegment, Segment
+from accelserve.kernels.opencl.engine.source import EnginePath, render
 from accelserve.kernels.opencl.errors import BitstreamError, DeviceHeldError
-from accelserve.kernels.opencl.hybrid import FpgaProgram, Part, host_device
-from accelserve.kernels.opencl.lease import Lease, LeasePolicy, acquire, lease_path
-from accelserve.kernels.opencl.manifest import Bitstream, read_bitstream
-from accelserve.kernels.opencl.messages import SourceProgram, Start
 from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
-from accelserve.kernels.opencl.partition import Segment, partition
-from accelserve.kernels.opencl.platforms import DeviceKind, OpenClDevice
-from accelserve.kernels.opencl.segment import CompiledSegment
-from accelserve.kernels.opencl.source import EnginePath, render
-from accelserve.kernels.opencl.supervisor import Deadlines, Supervisor
+from accelserve.kernels.opencl.runtime.discovery import choose, discover
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram, Part, host_device
+from accelserve.kernels.opencl.runtime.lease import Lease, LeasePolicy, acquire, lease_path
+from accelserve.kernels.opencl.runtime.messages import SourceProgram, Start
+from accelserve.kernels.opencl.runtime.platforms import DeviceKind, OpenClDevice
+from accelserve.kernels.opencl.runtime.supervisor import Deadlines, Supervisor
 
 _log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from accelserve.kernels.errors import DeviceError
-from accelserve.kernels.opencl.configuration import EngineConfiguration
-from accelserve.kernels.opencl.lease import LeasePolicy, default_lease_folder
-from accelserve.kernels.opencl.source import EnginePath
-from accelserve.kernels.opencl.supervisor import FaultPolicy
+from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
+from accelserve.kernels.opencl.engine.source import EnginePath
+from accelserve.kernels.opencl.runtime.lease import LeasePolicy, default_lease_folder
+from accelserve.kernels.opencl.runtime.supervisor import FaultPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

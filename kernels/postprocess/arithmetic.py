@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.cpu.jit import inlined
+from accelserve.kernels.native.jit import inlined
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

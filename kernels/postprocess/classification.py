@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.cpu.compiled import ArrayFunction
+from accelserve.kernels.native.compiled import ArrayFunction
 from accelserve.kernels.postprocess.errors import TensorShapeError
 
 F32 = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.cpu.compiled import ArrayFunction
+from accelserve.kernels.native.compiled import ArrayFunction
 from accelserve.kernels.postprocess.anchors import anchor_boxes
 from accelserve.kernels.postprocess.errors import TensorShapeError
 from accelserve.kernels.postprocess.spec import DetectionSpec

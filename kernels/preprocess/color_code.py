@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.cpu.jit import inlined
+from accelserve.kernels.native.jit import inlined
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.cpu.compiled import ArrayFunction
+from accelserve.kernels.native.compiled import ArrayFunction
 from accelserve.kernels.preprocess.sampling import FilterTaps, TwoTaps
 
 U8 = npt.NDArray[np.uint8]

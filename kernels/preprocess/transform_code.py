@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from accelserve.kernels.cpu.jit import inlined
+from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.preprocess.four_lanes import lerp_four, weigh_four
 from accelserve.kernels.preprocess.sampling import WEIGHT_BITS
 

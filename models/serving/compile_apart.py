@@ -93,7 +93,7 @@ def main(directory: str, device: str, threads: str, cache: str) -> None:
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     # What cannot be kept is of no use to anybody: who asked for it compiles it then, and says why it is not kept.
     react_to_failures(lambda _error: os._exit(1))
-    code_log = logging.getLogger("accelserve.kernels.cpu.machine_code")
+    code_log = logging.getLogger("accelserve.kernels.native.machine_code")
     code_log.setLevel(logging.INFO)
     code_log.addHandler(logging.StreamHandler(sys.stdout))
     options = LoadOptions(threads=int(threads), cache=Path(cache))

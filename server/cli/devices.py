@@ -28,9 +28,9 @@ def _detail(device: object) -> str:
 
 
 def _list_opencl() -> None:
-    from accelserve.kernels.opencl.discovery import discover
-    from accelserve.kernels.opencl.lease import default_lease_folder, lease_holder
-    from accelserve.kernels.opencl.platforms import DeviceKind
+    from accelserve.kernels.opencl.runtime.discovery import discover
+    from accelserve.kernels.opencl.runtime.lease import default_lease_folder, lease_holder
+    from accelserve.kernels.opencl.runtime.platforms import DeviceKind
 
     found = discover()
     for device in found:

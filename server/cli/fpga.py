@@ -13,7 +13,7 @@ from accelserve.server.cli.flag_sources import former_names
 
 if TYPE_CHECKING:
     from accelserve.kernels.ir import Graph
-    from accelserve.kernels.opencl.configuration import EngineConfiguration
+    from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
     from accelserve.kernels.opencl.estimate.model import Estimate
 
 _SIZES = (
@@ -56,8 +56,8 @@ def build(
     **sizes: int | None,
 ) -> None:
     """Build a bitstream: the engine with its constants, compiled for one board."""
-    from accelserve.kernels.opencl.aoc import BoardBuild, build_for_board
-    from accelserve.kernels.opencl.configuration import EMULATION, EngineConfiguration
+    from accelserve.kernels.opencl.bitstreams.aoc import BoardBuild, build_for_board
+    from accelserve.kernels.opencl.engine.configuration import EMULATION, EngineConfiguration
 
     if bool(board) == emulator:
         raise click.UsageError("give either --board or --emulator")
@@ -80,9 +80,9 @@ def build(
 
 
 def _built_for_emulator(configuration: EngineConfiguration, output: Path) -> str:
-    from accelserve.kernels.opencl.discovery import choose, discover
-    from accelserve.kernels.opencl.driver_build import build_with_driver
-    from accelserve.kernels.opencl.source import EnginePath
+    from accelserve.kernels.opencl.bitstreams.driver_build import build_with_driver
+    from accelserve.kernels.opencl.engine.source import EnginePath
+    from accelserve.kernels.opencl.runtime.discovery import choose, discover
 
     manifest = build_with_driver(choose("fpga", discover()), configuration, EnginePath.CHANNELS, output)
     return f"{output}: {manifest.file}, for {manifest.part}"
@@ -116,7 +116,7 @@ def estimate(
     Without sizes, the VEC, LANE and PX are found with which the part is fastest over all of the models together.
     Every figure is a prediction.
     """
-    from accelserve.kernels.opencl.configuration import EngineConfiguration
+    from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
     from accelserve.kernels.opencl.estimate import model as predictions
     from accelserve.kernels.opencl.estimate.parts import find_part
     from accelserve.kernels.opencl.estimate.workload import workload_of

@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from accelserve.kernels.opencl.hybrid import FpgaProgram
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
 from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import HealthService, PredictionService

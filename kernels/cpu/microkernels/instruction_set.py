@@ -8,9 +8,9 @@ from typing import Protocol
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import Emitter
 from accelserve.kernels.cpu.microkernels.word_products import WordProducts
+from accelserve.kernels.native.machine_code import CodeTarget
 
 
 class LoadActivation(Protocol):

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from accelserve.kernels.errors import PlanError
-from accelserve.kernels.opencl.configuration import BURST_BYTES, EngineConfiguration
+from accelserve.kernels.opencl.engine.configuration import BURST_BYTES, EngineConfiguration
 from accelserve.kernels.opencl.estimate.parts import Part
 from accelserve.kernels.opencl.estimate.workload import Convolution, Vector, Workload
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.layout import Placement, lay_out
 from accelserve.kernels.compiler.plan import plan
-from accelserve.kernels.cpu.lowering import CpuLayoutRules
-from accelserve.kernels.cpu.ops import LOWERINGS
+from accelserve.kernels.cpu.compiler.lowering import CpuLayoutRules
+from accelserve.kernels.cpu.compiler.ops import LOWERINGS
 from accelserve.kernels.ir import Graph
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 
 from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.blocks import Blocks
-from accelserve.kernels.cpu.convolution import winograd_layer
-from accelserve.kernels.cpu.convolution.layer import Layer
-from accelserve.kernels.cpu.convolution.winograd_choice import form_of
-from accelserve.kernels.cpu.convolution.winograd_layer import cut_of, is_exact, suits
-from accelserve.kernels.cpu.lowering import Context, CpuLayoutRules
-from accelserve.kernels.cpu.machine_code import assembly
+from accelserve.kernels.cpu.compiler.blocks import Blocks
+from accelserve.kernels.cpu.compiler.convolution import winograd_layer
+from accelserve.kernels.cpu.compiler.convolution.layer import Layer
+from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of
+from accelserve.kernels.cpu.compiler.convolution.winograd_layer import cut_of, is_exact, suits
+from accelserve.kernels.cpu.compiler.lowering import Context, CpuLayoutRules
+from accelserve.kernels.cpu.compiler.ops import convolution
+from accelserve.kernels.cpu.compiler.pack import Packer
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
@@ -35,11 +36,10 @@ from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     emit_input_transform,
     emit_weight_transform,
 )
-from accelserve.kernels.cpu.ops import convolution
-from accelserve.kernels.cpu.pack import Packer
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.native.machine_code import assembly
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.machine_code import assembly
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
 from accelserve.kernels.cpu.microkernels.elements import ElementKernelName, emit_element_kernel
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
@@ -25,6 +24,7 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.native.machine_code import assembly
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.random_graphs import integer_graphs

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accelserve.kernels.cpu.compiler.pack import Packer
 from accelserve.kernels.cpu.isa import available
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.pack import Packer
-from accelserve.kernels.cpu.program import CpuProgram
+from accelserve.kernels.cpu.runtime.program import CpuProgram
 from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, share_of_peak
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate
@@ -148,7 +148,7 @@ LOAD_AGAIN = """
 import sys
 from pathlib import Path
 import llvmlite.binding as llvm
-from accelserve.kernels.cpu import machine_code
+from accelserve.kernels.native import machine_code
 from tests.kernels.cpu.test_program import images, load
 
 def refuse(*_):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.convolution.repairs import WINDOW, Repairs, joined, repairs_of
+from accelserve.kernels.cpu.compiler.convolution.repairs import WINDOW, Repairs, joined, repairs_of
 
 
 def drawn(seed: int, shape: tuple[int, ...], density: float) -> NDArray[np.int8]:

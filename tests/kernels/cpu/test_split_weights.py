@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.convolution.pairing import matched
-from accelserve.kernels.cpu.convolution.split_weights import excess_of
+from accelserve.kernels.cpu.compiler.convolution.pairing import matched
+from accelserve.kernels.cpu.compiler.convolution.split_weights import excess_of
 from accelserve.kernels.cpu.microkernels.permute import shuffle_table
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice

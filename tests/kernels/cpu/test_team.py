@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.jit import entry_point
-from accelserve.kernels.cpu.memory import atomic_add, field
-from accelserve.kernels.cpu.team import TABLE_ROW_BYTES, Team
+from accelserve.kernels.cpu.runtime.team import TABLE_ROW_BYTES, Team
+from accelserve.kernels.native.jit import entry_point
+from accelserve.kernels.native.memory import atomic_add, field
 
 SEEN = 0
 PREVIOUS_TOTAL = 1

@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from accelserve.kernels.cpu.team_size import MOST_WAIT_PART, MOST_WAIT_SLOW, TeamSize
+from accelserve.kernels.cpu.runtime.team_size import MOST_WAIT_PART, MOST_WAIT_SLOW, TeamSize
 
 
 def quiet(workers: int) -> float:

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from accelserve.kernels import ir
-from accelserve.kernels.cpu.accesses.copies import HALO
-from accelserve.kernels.cpu.jit import step
-from accelserve.kernels.cpu.lowering import Context
+from accelserve.kernels.cpu.compiler.lowering import Context
+from accelserve.kernels.cpu.compiler.planning import plan_network
+from accelserve.kernels.cpu.compiler.step_function import step
 from accelserve.kernels.cpu.microkernels import conv_fields
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
-from accelserve.kernels.cpu.plan_file import CpuPlan
-from accelserve.kernels.cpu.planning import plan_network
-from accelserve.kernels.cpu.steps import Address, Code, Field
-from accelserve.kernels.cpu.verifier import verify
+from accelserve.kernels.cpu.plan.accesses.copies import HALO
+from accelserve.kernels.cpu.plan.plan_file import CpuPlan
+from accelserve.kernels.cpu.plan.steps import Address, Code, Field
+from accelserve.kernels.cpu.plan.verifier import verify
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate
@@ -329,7 +329,7 @@ def test_a_compiled_plan_that_is_not_proved_is_refused_with_a_sentence(
         plan, constants = plan_network(*arguments)
         return without_step(plan, 1), constants
 
-    monkeypatch.setattr("accelserve.kernels.cpu.planning.plan_network", damaged)
+    monkeypatch.setattr("accelserve.kernels.cpu.compiler.planning.plan_network", damaged)
     wanted = (
         r"the plan of this network is refused: step '.*' \(.*\) reads \d+ bytes .* no step before it wrote"
     )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.convolution.winograd import split_of
+from accelserve.kernels.cpu.compiler.convolution.winograd import split_of
 from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import evaluate

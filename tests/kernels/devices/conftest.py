@@ -8,11 +8,11 @@ import pytest
 from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.ir import Array
-from accelserve.kernels.opencl.discovery import discover
-from accelserve.kernels.opencl.hybrid import FpgaProgram
 from accelserve.kernels.opencl.options import FpgaOptions
-from accelserve.kernels.opencl.platforms import OpenClDevice
-from accelserve.kernels.opencl.supervisor import FaultPolicy
+from accelserve.kernels.opencl.runtime.discovery import discover
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
+from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
+from accelserve.kernels.opencl.runtime.supervisor import FaultPolicy
 from tests.kernels.devices.device_list import device_of, device_parameters
 from tests.kernels.devices.opencl_devices import Clock, images, loaded, opencl_parameters, small_network
 

@@ -16,10 +16,10 @@ import pytest
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.devices.base import Device
 from accelserve.kernels.devices.discovery import device_kinds, open_device
-from accelserve.kernels.opencl.configuration import EngineConfiguration
-from accelserve.kernels.opencl.discovery import discover
-from accelserve.kernels.opencl.platforms import EMULATOR_DISTRIBUTION, DeviceKind
-from accelserve.kernels.opencl.source import EnginePath
+from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
+from accelserve.kernels.opencl.engine.source import EnginePath
+from accelserve.kernels.opencl.runtime.discovery import discover
+from accelserve.kernels.opencl.runtime.platforms import EMULATOR_DISTRIBUTION, DeviceKind
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet

@@ -6,8 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from accelserve.kernels.opencl.discovery import discover
-from accelserve.kernels.opencl.lease import acquire
+from accelserve.kernels.opencl.runtime.discovery import discover
+from accelserve.kernels.opencl.runtime.lease import acquire
 
 
 def main(number: str, folder: str) -> None:

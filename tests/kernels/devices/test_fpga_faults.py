@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.ir import Array
-from accelserve.kernels.opencl.configuration import EMULATION
-from accelserve.kernels.opencl.driver_build import build_with_driver
-from accelserve.kernels.opencl.hybrid import FpgaProgram
+from accelserve.kernels.opencl.bitstreams.driver_build import build_with_driver
+from accelserve.kernels.opencl.engine.configuration import EMULATION
+from accelserve.kernels.opencl.engine.source import EnginePath, render
 from accelserve.kernels.opencl.options import FpgaOptions
-from accelserve.kernels.opencl.platforms import OpenClDevice
-from accelserve.kernels.opencl.source import EnginePath, render
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
+from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
 from tests.kernels.devices.opencl_devices import Clock, assert_answers, images, loaded
 
 HANG = """

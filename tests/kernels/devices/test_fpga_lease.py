@@ -17,10 +17,10 @@ from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.errors import DeviceHeldError
-from accelserve.kernels.opencl.hybrid import FpgaProgram
-from accelserve.kernels.opencl.lease import LeasePolicy, acquire
 from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
-from accelserve.kernels.opencl.platforms import OpenClDevice
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
+from accelserve.kernels.opencl.runtime.lease import LeasePolicy, acquire
+from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
 from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
 
 

@@ -16,17 +16,17 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError, PlanError
 from accelserve.kernels.ir import Array, DType, Graph, Node, QLookup, Softmax, TensorType
-from accelserve.kernels.opencl.configuration import EMULATION
-from accelserve.kernels.opencl.driver_build import BINARY_NAME, build_with_driver
+from accelserve.kernels.opencl.bitstreams.driver_build import BINARY_NAME, build_with_driver
+from accelserve.kernels.opencl.engine.configuration import EMULATION
+from accelserve.kernels.opencl.engine.manifest import MANIFEST_NAME, digest
+from accelserve.kernels.opencl.engine.source import EnginePath
 from accelserve.kernels.opencl.errors import (
     BitstreamError,
     BuildError,
     DeviceMemoryError,
 )
-from accelserve.kernels.opencl.manifest import MANIFEST_NAME, digest
 from accelserve.kernels.opencl.options import FpgaOptions
-from accelserve.kernels.opencl.platforms import OpenClDevice
-from accelserve.kernels.opencl.source import EnginePath
+from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
 

@@ -14,9 +14,9 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array
-from accelserve.kernels.opencl.hybrid import FpgaProgram
+from accelserve.kernels.opencl.engine.source import EnginePath
 from accelserve.kernels.opencl.options import FpgaOptions
-from accelserve.kernels.opencl.source import EnginePath
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.networks import SMALL, network
 from tests.kernels.devices.opencl_devices import opencl_parameters

@@ -14,11 +14,11 @@ from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
-from accelserve.kernels.opencl.discovery import choose, discover
+from accelserve.kernels.opencl.engine.source import EnginePath
 from accelserve.kernels.opencl.errors import NoDeviceError
 from accelserve.kernels.opencl.options import FpgaOptions
-from accelserve.kernels.opencl.platforms import DeviceKind, OpenClDevice
-from accelserve.kernels.opencl.source import EnginePath
+from accelserve.kernels.opencl.runtime.discovery import choose, discover
+from accelserve.kernels.opencl.runtime.platforms import DeviceKind, OpenClDevice
 from tests.kernels.devices.opencl_devices import assert_answers, loaded, small_network
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.kernels.opencl.aoc import BoardBuild, build_for_board
-from accelserve.kernels.opencl.configuration import EngineConfiguration
+from accelserve.kernels.opencl.bitstreams.aoc import BoardBuild, build_for_board
+from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
+from accelserve.kernels.opencl.engine.manifest import read_bitstream
+from accelserve.kernels.opencl.engine.source import KERNELS, EnginePath
 from accelserve.kernels.opencl.errors import BuildError, CompilerMissingError
-from accelserve.kernels.opencl.manifest import read_bitstream
-from accelserve.kernels.opencl.source import KERNELS, EnginePath
 
 COMPILER = """#!/bin/sh
 # Stands where the vendor's compiler would: checks that it is given our source, writes a file of the wanted name.

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Window
-from accelserve.kernels.opencl.compile import compile_segment
-from accelserve.kernels.opencl.configuration import EngineConfiguration
+from accelserve.kernels.opencl.compiler.compile import compile_segment
+from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
+from accelserve.kernels.opencl.engine.source import EnginePath
 from accelserve.kernels.opencl.estimate.model import (
     MOST_PIXELS,
     Estimate,
@@ -25,7 +26,6 @@ from accelserve.kernels.opencl.estimate.model import (
 from accelserve.kernels.opencl.estimate.parts import PARTS, example_part, find_part
 from accelserve.kernels.opencl.estimate.roofline import draw_roofline
 from accelserve.kernels.opencl.estimate.workload import Convolution, Vector, Workload, workload_of
-from accelserve.kernels.opencl.source import EnginePath
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 
 ARRIA = PARTS["arria10-gx1150"]

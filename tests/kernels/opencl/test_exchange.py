@@ -7,12 +7,11 @@ import os
 import numpy as np
 
 from accelserve.kernels.ir import DType, TensorType
-from accelserve.kernels.opencl.compile import compile_segment
-from accelserve.kernels.opencl.configuration import EMULATION
-from accelserve.kernels.opencl.exchange import Exchange, fill_borders, open_exchange, put, take
-from accelserve.kernels.opencl.segment import Port
-from accelserve.kernels.opencl.source import EnginePath
-from accelserve.kernels.opencl.storage import Border
+from accelserve.kernels.opencl.compiler.compile import compile_segment
+from accelserve.kernels.opencl.engine.configuration import EMULATION
+from accelserve.kernels.opencl.engine.segment import Border, Port
+from accelserve.kernels.opencl.engine.source import EnginePath
+from accelserve.kernels.opencl.runtime.exchange import Exchange, fill_borders, open_exchange, put, take
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 
 

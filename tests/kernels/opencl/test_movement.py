@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from accelserve.kernels.opencl.movement import LOOPS, Movement, loops
+from accelserve.kernels.opencl.compiler.movement import LOOPS, Movement, loops
 
 
 def apply(movement: Movement, element_bytes: int, source: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from accelserve.kernels.opencl.configuration import EngineConfiguration
-from accelserve.kernels.opencl.pack import pack_convolution
+from accelserve.kernels.opencl.compiler.pack import pack_convolution
+from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
 
 
 @pytest.mark.parametrize(

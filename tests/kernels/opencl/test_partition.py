@@ -7,7 +7,7 @@ import numpy as np
 from accelserve.kernels import ir
 from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
-from accelserve.kernels.opencl.partition import partition
+from accelserve.kernels.opencl.compiler.partition import partition
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from accelserve.kernels.errors import PlanError
-from accelserve.kernels.opencl.compile import compile_segment
-from accelserve.kernels.opencl.configuration import EMULATION, EngineConfiguration
-from accelserve.kernels.opencl.source import EnginePath
+from accelserve.kernels.opencl.compiler.compile import compile_segment
+from accelserve.kernels.opencl.engine.configuration import EMULATION, EngineConfiguration
+from accelserve.kernels.opencl.engine.source import EnginePath
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 
 

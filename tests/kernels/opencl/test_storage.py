@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from accelserve.kernels import ir
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Array, DType, Graph, Node, TensorType
-from accelserve.kernels.opencl.compile import compile_segment
-from accelserve.kernels.opencl.configuration import EMULATION, EngineConfiguration
-from accelserve.kernels.opencl.descriptor import LayerKind
-from accelserve.kernels.opencl.partition import partition
-from accelserve.kernels.opencl.source import EnginePath
-from accelserve.kernels.opencl.storage import assign_storage
+from accelserve.kernels.opencl.compiler.compile import compile_segment
+from accelserve.kernels.opencl.compiler.partition import partition
+from accelserve.kernels.opencl.compiler.storage import assign_storage
+from accelserve.kernels.opencl.engine.configuration import EMULATION, EngineConfiguration
+from accelserve.kernels.opencl.engine.descriptor import LayerKind
+from accelserve.kernels.opencl.engine.source import EnginePath
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.random_graphs import integer_graphs
 

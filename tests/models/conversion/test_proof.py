@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accelserve.kernels.cpu.lowering import LOWERINGS, Lowering
+from accelserve.kernels.cpu.compiler.lowering import LOWERINGS, Lowering
 from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference_ops import EVALUATORS

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from tests.kernels.devices.opencl_devices import opencl_parameters
 
-from accelserve.kernels.opencl.discovery import discover
-from accelserve.kernels.opencl.manifest import read_bitstream
+from accelserve.kernels.opencl.engine.manifest import read_bitstream
+from accelserve.kernels.opencl.runtime.discovery import discover
 from accelserve.models.importing.source import random_network
 from accelserve.server.cli.devices import devices
 from accelserve.server.cli.fpga import fpga

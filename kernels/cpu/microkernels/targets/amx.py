@@ -6,10 +6,10 @@ import ctypes
 import platform
 from functools import cache
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
 from accelserve.kernels.cpu.microkernels.word_products import Cycles
+from accelserve.kernels.native.machine_code import CodeTarget
 
 _ARCH_PRCTL = 158
 _ARCH_REQ_XCOMP_PERM = 0x1023

@@ -14,11 +14,11 @@ from dataclasses import replace
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
 from accelserve.kernels.cpu.microkernels.word_products import Cycles
+from accelserve.kernels.native.machine_code import CodeTarget
 
 LANES = 8
 

@@ -1,9 +1,9 @@
 """AVX-512 VNNI: 28 of 32 registers accumulate a tile of 7 pixels by 64 channels."""
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
 from accelserve.kernels.cpu.microkernels.word_products import Cycles
+from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="avx512vnni",

@@ -1,9 +1,9 @@
 """AVX-VNNI: processors with vpdpbusd but without AVX-512; 12 of 16 registers accumulate 6 pixels by 16 channels."""
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import vpdpbusd, words
 from accelserve.kernels.cpu.microkernels.word_products import Cycles
+from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="avxvnni",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.word_products import Cycles, plain_words
+from accelserve.kernels.native.machine_code import CodeTarget
 
 LANES = 4
 TARGET = CodeTarget("", "")

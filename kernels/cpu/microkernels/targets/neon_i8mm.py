@@ -1,9 +1,9 @@
 """ARM with the int8 matrix extension: ``usdot`` multiplies uint8 by int8 directly."""
 
-from accelserve.kernels.cpu.machine_code import CodeTarget
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import neon
 from accelserve.kernels.cpu.microkernels.word_products import plain_words
+from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="neoni8mm",

@@ -1,0 +1,1 @@
+"""From a lowered graph to a plan: every operator's steps and their compiled code, packed weights, layout rules."""

@@ -1,0 +1,325 @@
+"""Exact Winograd convolution of a layer: how it is cut and packed; ``winograd_walk`` is what runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.cpu.compiler.convolution.layer import Layer
+from accelserve.kernels.cpu.compiler.convolution.winograd_walk import convolve_by_winograd, prepare_weights
+from accelserve.kernels.cpu.compiler.lowering import Field, Step
+from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters
+from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.cpu.microkernels.names import KernelName
+from accelserve.kernels.cpu.microkernels.packed_epilogue import kind_for, packs_panels, panel_order
+from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form
+from accelserve.kernels.cpu.microkernels.winograd_products import channels_a_turn, emit_word_products
+from accelserve.kernels.cpu.microkernels.winograd_results import emit_results
+from accelserve.kernels.cpu.microkernels.winograd_transforms import (
+    WINDOW,
+    emit_input_transform,
+    emit_weight_transform,
+    words_of,
+)
+
+_PAGE_BYTES = 4096
+MOST_TRANSFORMED_BYTES = 5 << 18
+"""Of the transformed patches of a chunk: about half a second-level cache, whose rest weights and products take."""
+MOST_CHUNK_TILES = 56
+MOST_READY_BYTES = 3 << 20
+"""Of a layer's transformed weights, if all chunks are to share them."""
+LEAST_CHUNKS_TO_SHARE = 4
+PASS_CHANNELS = 32
+"""At least so many output channels share a pass over the transformed patches, where panels are narrower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a layer is cut into items.
+
+    Attributes:
+        tiles: of the layer.
+        chunks: even shares of the tiles.
+        groups: even shares of a chunk, each of which one call of a microkernel multiplies.
+        panel_items: items that share a chunk.
+    """
+
+    tiles: int
+    chunks: int
+    groups: int
+    panel_items: int
+
+    @property
+    def chunk(self) -> int:
+        """Tiles of the larger chunks."""
+        return -(-self.tiles // self.chunks)
+
+    @property
+    def group(self) -> int:
+        """Tiles of the larger groups."""
+        return -(-self.chunk // self.groups)
+
+
+def cut_of(tiles: int, channels: int, passes: int, rows: int, taps: int, threads: int) -> Cut:
+    """Chunks whose transformed patches stay near, and items enough for all workers.
+
+    Args:
+        tiles: of the layer.
+        channels: of the input, padded.
+        passes: of panels of output channels.
+        rows: most tiles of a group.
+        taps: of a tile.
+        threads: workers.
+    """
+    most = max(rows, min(MOST_CHUNK_TILES, MOST_TRANSFORMED_BYTES // (2 * taps * channels)) // rows * rows)
+    chunks = -(-tiles // most)
+    if chunks > 1 or passes == 1:
+        # Equal shares for all workers, unless that would make chunks much smaller.
+        chunks = min(tiles, -(-chunks // threads) * threads)
+    panel_items = 1
+    while chunks * panel_items < threads and 2 * panel_items <= passes:
+        panel_items *= 2
+    chunk = -(-tiles // chunks)
+    return Cut(tiles, chunks, -(-chunk // rows), panel_items)
+
+
+def suits(layer: Layer) -> bool:
+    """Whether a layer is what the forms compute: a 3x3 window at stride 1 over all channels."""
+    window = layer.op.window
+    return (
+        (layer.r, layer.s) == (KERNEL, KERNEL)
+        and window.strides == (1, 1)
+        and window.dilations == (1, 1)
+        and layer.op.groups == 1
+    )
+
+
+def is_exact(layer: Layer, form: Form) -> bool:
+    """Whether every sum that inputs of 0 to 255 can make, bias included, lies within the form's bound.
+
+    Then the int32 that the transforms make is ``2**shift`` times the sum. And whether every scale divided by that
+    power of two is the same number otherwise, as all but the very smallest are.
+    """
+    weights = layer.weights.reshape(layer.k, -1)
+    greatest = 255 * np.maximum(weights, 0).sum(axis=1, dtype=np.int64) + layer.bias()
+    least = 255 * np.minimum(weights, 0).sum(axis=1, dtype=np.int64) + layer.bias()
+    factor, scale = np.float32(2.0**form.shift), layer.scale()
+    return bool(
+        (least >= -form.bound).all()
+        and (greatest < form.bound).all()
+        and (scale / factor * factor == scale).all()
+    )
+
+
+class WinogradLayer:
+    """Lowers one layer by one form."""
+
+    def __init__(self, layer: Layer, form: Form) -> None:
+        self.layer, self.form = layer, form
+        self.context, self.isa = layer.context, layer.context.isa
+        words = self.isa.words
+        self.panels = PanelLayout(layer.k, min(self.isa.lanes * words.vectors, layer.k), self.isa.lanes)
+        self.channels = padded_channels(layer.per_group, self.isa)
+        rows, columns = layer.output_size
+        self.tile_rows, self.tile_columns = -(-rows // form.outputs), -(-columns // form.outputs)
+        self.tiles = self.tile_rows * self.tile_columns
+        self.panel_pass = max(1, PASS_CHANNELS // self.panels.padded(0))
+        passes = -(-self.panels.panels // self.panel_pass)
+        self.cut = cut_of(self.tiles, self.channels, passes, words.rows, form.taps, self.context.threads)
+
+    def steps(self) -> list[Step]:
+        """The layer, after a step that transforms its weights if that is worth doing once."""
+        fields = self._fields()
+        steps = []
+        if self._ready_bytes:
+            steps.append(
+                Step(
+                    name=f"{self.layer.node.name} weights",
+                    operator=f"winograd_{self.form}_weights",
+                    function=prepare_weights,
+                    fields=fields,
+                    items=self.panels.panels * self.form.side // 2,
+                    shape=self.layer.weights.shape,
+                )
+            )
+        steps.append(
+            Step(
+                name=self.layer.node.name,
+                operator=str(self._name()),
+                function=convolve_by_winograd,
+                fields=fields,
+                items=self.cut.chunks * self.cut.panel_items,
+                shape=self.layer.target.type.shape,
+                macs=self.layer.macs,
+                executed_macs=self._executed_macs,
+            )
+        )
+        return steps
+
+    @property
+    def _executed_macs(self) -> int:
+        """An instruction makes as many products of int16 as its group has channels; one of the peak's may make more."""
+        outputs = sum(map(self.panels.padded, range(self.panels.panels)))
+        products = self.tiles * self.form.taps * self.channels * outputs
+        return products * self.isa.group // self.isa.words.group
+
+    @property
+    def weight_transforms(self) -> int:
+        """How often the weights are transformed in a run."""
+        return 1 if self._ready_bytes else self.cut.chunks
+
+    @property
+    def _ready_bytes(self) -> int:
+        """Of the transformed weights that all chunks share; 0 if each transforms its own."""
+        size = self.panels.panels * self.form.taps * self._weight_tap
+        return size if size <= MOST_READY_BYTES and self.cut.chunks >= LEAST_CHUNKS_TO_SHARE else 0
+
+    @property
+    def _weight_tap(self) -> int:
+        """Bytes of one tap of a panel; not a power of two, so that taps do not compete for lines of a cache."""
+        return 2 * self.channels * self.panels.padded(0) + 64
+
+    def _name(self) -> KernelName:
+        words = self.isa.words
+        return KernelName(
+            op=f"winograd{self.form}",
+            result=self.layer.result_kind().unpacked,
+            rows=self.cut.group,
+            channels=self.panels.full,
+            group=words.group,
+            isa=self.isa.name,
+        )
+
+    def _fields(self) -> dict[int, Field]:
+        layer, form, cut, panels = self.layer, self.form, self.cut, self.panels
+        return {
+            **layer.result_fields(),
+            **self._weight_fields(),
+            **self._kernels(),
+            **self._scratch_fields(),
+            w.INPUT: layer.origin(),
+            w.PIXEL_STEP: layer.source.pixel_pitch,
+            w.ROW_STEP: layer.source.row_pitch,
+            w.SIDE: form.side,
+            w.INPUT_CHANNELS: layer.per_group,
+            w.TILES: self.tiles,
+            w.PANELS: panels.panels,
+            w.TILE_COLUMNS: self.tile_columns,
+            w.CHUNKS: cut.chunks,
+            w.GROUPS: cut.groups,
+            w.PANEL_CHANNELS: panels.full,
+            w.INPUT_TILE: 2 * self.channels,
+            w.PANEL_PASS: self.panel_pass,
+            w.CHANNEL_BLOCKS: self.channels // words_of(self.isa),
+            w.PANEL_ITEMS: cut.panel_items,
+            w.TURNS: self.channels // channels_a_turn(self.isa),
+        }
+
+    def _weight_fields(self) -> dict[int, Field]:
+        panels, context = self.panels, self.context
+        widths = [panels.padded(panel) for panel in range(panels.panels)]
+        blocks = [width * self.channels // words_of(self.isa) for width in widths]
+        return {
+            w.WEIGHTS: context.pack_later(sum(widths) * self.channels * WINDOW, self._packed_weights),
+            w.PANEL_BYTES: widths[0] * self.channels * WINDOW,
+            w.WEIGHT_BLOCKS: blocks[0],
+            w.LAST_WEIGHT_BLOCKS: blocks[-1],
+            w.PARAMETERS: context.pack_later(8 * widths[0] * panels.panels, self._packed_parameters),
+            w.PARAMETER_BYTES: 8 * widths[0],
+            w.WEIGHT_TAP: self._weight_tap,
+        }
+
+    def _order(self) -> NDArray[np.int64]:
+        """Output channels in the order in which the epilogue wants them."""
+        order = np.arange(self.layer.k)
+        width = self.panels.full
+        if self.layer.result_kind().quantised and packs_panels(self.isa, width):
+            for first in range(0, self.layer.k - width + 1, width):
+                order[first : first + width] = first + np.array(panel_order(self.isa))
+        return order
+
+    def _packed_weights(self) -> NDArray[np.int8]:
+        """Panel by panel [block][3][3][vector], blocks being of [channels of a group][output channel][group]."""
+        layer, panels, group = self.layer, self.panels, self.isa.words.group
+        weights = layer.weights[self._order()].reshape(layer.k, WINDOW, layer.per_group)
+        parts = []
+        for panel in range(panels.panels):
+            part = weights[panel * panels.full : (panel + 1) * panels.full]
+            whole = np.zeros((panels.padded(panel), WINDOW, self.channels), np.int8)
+            whole[: len(part), :, : layer.per_group] = part
+            grouped = whole.reshape(panels.padded(panel), WINDOW, self.channels // group, group)
+            flat = grouped.transpose(2, 0, 3, 1).reshape(-1, words_of(self.isa), WINDOW)
+            parts.append(np.ascontiguousarray(flat.transpose(0, 2, 1)).reshape(-1))
+        return np.concatenate(parts)
+
+    def _packed_parameters(self) -> NDArray[np.int32]:
+        layer, form, order = self.layer, self.form, self._order()
+        bias = (layer.bias().astype(np.int64) * form.scale).astype(np.int32)
+        scale = layer.scale() / np.float32(2.0**form.shift)
+        return pack_parameters(bias[order], scale[order], 1, self.panels)
+
+    def _kernels(self) -> dict[int, Field]:
+        isa, form, panels, context = self.isa, self.form, self.panels, self.context
+        larger = self.cut.group
+        fields: dict[int, Field] = {
+            w.TRANSFORM: context.kernel(
+                f"winograd_input_{form}__{isa.name}", partial(emit_input_transform, isa=isa, form=form)
+            ),
+            w.TRANSFORM_WEIGHTS: context.kernel(
+                f"winograd_weights_{form}__{isa.name}", partial(emit_weight_transform, isa=isa, form=form)
+            ),
+        }
+        for position, channels in enumerate((panels.full, panels.last)):
+            vectors = -(-channels // isa.lanes)
+            for smaller in (1, 0):
+                tiles = max(1, larger - smaller)
+                fields[w.KERNEL + 2 * position + 1 - smaller] = context.kernel(
+                    f"winograd_products_{tiles}x{vectors}__{isa.name}",
+                    partial(emit_word_products, isa=isa, tiles=tiles, vectors=vectors),
+                )
+            kind = kind_for(self.layer.result_kind(), isa, channels)
+            fields[w.FINISH + position] = context.kernel(
+                f"winograd_results_{form}_{kind}_{channels}__{isa.name}",
+                partial(emit_results, isa=isa, form=form, kind=kind, channels=channels),
+            )
+        return fields
+
+    def _scratch_fields(self) -> dict[int, Field]:
+        """Taps lie apart by no power of two, so that they do not compete for the same lines of a cache."""
+        chunk, taps = self.cut.chunk, self.form.taps
+        input_tap = _odd_lines(2 * self.channels * chunk)
+        products_tap = _odd_lines(4 * self.panels.padded(0) * chunk)
+        weights = 0 if self._ready_bytes else 2 * self.form.side * self._weight_tap * self.panel_pass
+        whole = taps * (input_tap + self.panel_pass * products_tap) + weights
+        whole = -(-whole // _PAGE_BYTES) * _PAGE_BYTES
+        scratch = self.context.scratch(whole)
+        ready: Field = 0
+        if self._ready_bytes:
+            ready = self.context.shared_scratch(whole, self._ready_bytes)
+        return {
+            w.SCRATCH: scratch,
+            w.THREAD_BYTES: whole,
+            w.INPUT_TAP: input_tap,
+            w.PRODUCTS: taps * input_tap,
+            w.PRODUCTS_TAP: products_tap,
+            w.READY_WEIGHTS: ready,
+            w.WEIGHTS_ARE_READY: int(bool(self._ready_bytes)),
+        }
+
+
+def padded_channels(channels: int, isa: InstructionSet) -> int:
+    """Input channels as whole vectors of int16 and whole turns of the products' loop."""
+    whole = max(words_of(isa), channels_a_turn(isa))
+    return -(-channels // whole) * whole
+
+
+def _odd_lines(least_bytes: int) -> int:
+    lines = -(-least_bytes // 64)
+    return 64 * (lines + 1 if lines % 2 == 0 else lines)
+
+
+__all__ = ["Cut", "WinogradLayer", "cut_of", "is_exact", "padded_channels", "suits"]

@@ -1,0 +1,164 @@
+"""What runs for an exact Winograd convolution: transform patches, multiply tap by tap, transform back.
+
+An item is a chunk of tiles by a range of panels of output channels. Its worker keeps the transformed patches, the
+products of a pass of panels, and two rows of taps of that pass's transformed weights in scratch of its own. Weights are
+kept as int8 and transformed for every chunk: transformed they would be eight times as large, and stream from memory.
+"""
+
+from __future__ import annotations
+
+from accelserve.kernels.cpu.compiler.frames import fill_halo
+from accelserve.kernels.cpu.compiler.step_function import step
+from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
+from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT, WIDTH
+from accelserve.kernels.native.jit import inlined
+from accelserve.kernels.native.memory import call6, field
+
+
+@inlined
+def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
+    """Taps of the patches of tiles ``first`` to ``last`` (excluded)."""
+    columns, outputs = field(record, w.TILE_COLUMNS), field(record, w.SIDE) - 2
+    row_step, pixel_step = field(record, w.ROW_STEP), field(record, w.PIXEL_STEP)
+    height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
+    for tile in range(first, last):
+        y, x = tile // columns * outputs, tile % columns * outputs
+        source = field(record, w.INPUT) + y * row_step + x * pixel_step
+        target = scratch + (tile - first) * field(record, w.INPUT_TILE)
+        # Windows reach two pixels beyond the last result.
+        call6(field(record, w.TRANSFORM), record, source, target, height + 1 - y, width + 1 - x, 0)
+
+
+@inlined
+def transform_weights(record: int, panel: int, pair: int, target: int) -> None:
+    """One pair of rows of taps of one panel."""
+    last = panel == field(record, w.PANELS) - 1
+    blocks = field(record, w.LAST_WEIGHT_BLOCKS if last else w.WEIGHT_BLOCKS)
+    source = field(record, w.WEIGHTS) + panel * field(record, w.PANEL_BYTES)
+    call6(field(record, w.TRANSFORM_WEIGHTS), source, target, field(record, w.WEIGHT_TAP), blocks, pair, 0)
+
+
+@inlined
+def multiply_tap(
+    record: int,
+    tiles: int,
+    first: int,
+    last: int,
+    source: int,
+    weights: int,
+    panel_weights: int,
+    products: int,
+) -> None:
+    """One tap of a chunk with panels ``first`` to ``last`` (excluded); a group stays in the cache for all of them."""
+    groups, side = field(record, w.GROUPS), field(record, w.SIDE)
+    tile_bytes, product_bytes = field(record, w.INPUT_TILE), field(record, w.PARAMETER_BYTES) // 2
+    chunk = (field(record, w.TILES) + field(record, w.CHUNKS) - 1) // field(record, w.CHUNKS)
+    larger = (chunk + groups - 1) // groups
+    panel_products = side * side * field(record, w.PRODUCTS_TAP)
+    for group in range(groups):
+        begin = tiles * group // groups
+        size = tiles * (group + 1) // groups - begin
+        if size == 0:
+            continue
+        for panel in range(first, last):
+            which = (1 if size == larger else 0) + (2 if panel == field(record, w.PANELS) - 1 else 0)
+            call6(
+                field(record, w.KERNEL + which),
+                source + begin * tile_bytes,
+                weights + (panel - first) * panel_weights,
+                products + (panel - first) * panel_products + begin * product_bytes,
+                field(record, w.TURNS),
+                tile_bytes,
+                product_bytes,
+            )
+
+
+@inlined
+def row_of_pair(pair: int, second: int, side: int) -> int:
+    """Rows that share what they are made from: the outermost two, then neighbours."""
+    if pair == 0:
+        return second * (side - 1)
+    return 2 * pair - 1 + second
+
+
+@inlined
+def multiply(record: int, tiles: int, first: int, last: int, scratch: int, products: int) -> None:
+    """All taps of a chunk with panels ``first`` to ``last`` (excluded), two rows of taps at a time."""
+    side, tap_bytes = field(record, w.SIDE), field(record, w.WEIGHT_TAP)
+    ready = field(record, w.WEIGHTS_ARE_READY)
+    weights = field(record, w.READY_WEIGHTS)
+    if ready == 0:
+        weights = products + field(record, w.PANEL_PASS) * side * side * field(record, w.PRODUCTS_TAP)
+    panel_weights = (2 * side if ready == 0 else side * side) * tap_bytes
+    for pair in range(side // 2):
+        pair_weights = weights
+        if ready != 0:
+            pair_weights += first * panel_weights + pair * 2 * side * tap_bytes
+        else:
+            for panel in range(first, last):
+                transform_weights(record, panel, pair, weights + (panel - first) * panel_weights)
+        for index in range(2 * side):
+            tap = row_of_pair(pair, index // side, side) * side + index % side
+            multiply_tap(
+                record,
+                tiles,
+                first,
+                last,
+                scratch + tap * field(record, w.INPUT_TAP),
+                pair_weights + index * tap_bytes,
+                panel_weights,
+                products + tap * field(record, w.PRODUCTS_TAP),
+            )
+
+
+@inlined
+def finish_tiles(record: int, first: int, last: int, panel: int, products: int) -> None:
+    """Results of tiles ``first`` to ``last`` (excluded) in one panel."""
+    columns, outputs = field(record, w.TILE_COLUMNS), field(record, w.SIDE) - 2
+    height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
+    kernel = field(record, w.FINISH + (1 if panel == field(record, w.PANELS) - 1 else 0))
+    channel = panel * field(record, w.PANEL_CHANNELS)
+    parameters = field(record, w.PARAMETERS) + panel * field(record, w.PARAMETER_BYTES)
+    output = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
+    residual = field(record, f.RESIDUAL) + channel
+    for tile in range(first, last):
+        y, x = tile // columns * outputs, tile % columns * outputs
+        target = output + y * field(record, f.OUTPUT_ROW) + x * field(record, f.OUTPUT_PIXEL)
+        other = residual + y * field(record, f.RESIDUAL_ROW) + x * field(record, f.RESIDUAL_PIXEL)
+        inside = min(outputs, height - y) * 8 + min(outputs, width - x)
+        source = products + (tile - first) * (field(record, w.PARAMETER_BYTES) // 2)
+        call6(kernel, record, source, parameters, target, other, inside)
+
+
+@step
+def convolve_by_winograd(record: int, item: int, thread: int) -> None:
+    """The tiles and panels of one item, and the halo beside the rows whose first tile is in it."""
+    panel_items, chunks = field(record, w.PANEL_ITEMS), field(record, w.CHUNKS)
+    tiles, panels, side = field(record, w.TILES), field(record, w.PANELS), field(record, w.SIDE)
+    chunk, share = item // panel_items, item % panel_items
+    first, last = tiles * chunk // chunks, tiles * (chunk + 1) // chunks
+    scratch = field(record, w.SCRATCH) + thread * field(record, w.THREAD_BYTES)
+    products = scratch + field(record, w.PRODUCTS)
+    transform_patches(record, first, last, scratch)
+    panel, end = share * panels // panel_items, (share + 1) * panels // panel_items
+    while panel < end:
+        following = min(panel + field(record, w.PANEL_PASS), end)
+        multiply(record, last - first, panel, following, scratch, products)
+        for each in range(panel, following):
+            place = products + (each - panel) * side * side * field(record, w.PRODUCTS_TAP)
+            finish_tiles(record, first, last, each, place)
+        panel = following
+    if share == 0:
+        columns, height = field(record, w.TILE_COLUMNS), field(record, f.HALO + HEIGHT)
+        above, below = (first + columns - 1) // columns, (last + columns - 1) // columns
+        fill_halo(record + 8 * f.HALO, above * (side - 2), min(below * (side - 2), height))
+
+
+@step
+def prepare_weights(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+    """One pair of rows of taps of one panel, for all chunks of the layer."""
+    side, tap_bytes = field(record, w.SIDE), field(record, w.WEIGHT_TAP)
+    pairs = side // 2
+    target = field(record, w.READY_WEIGHTS) + item * 2 * side * tap_bytes
+    transform_weights(record, item // pairs, item % pairs, target)

@@ -1,0 +1,48 @@
+"""Integer convolution and dense layers: which way each layer is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accelserve.kernels.cpu.compiler.convolution.depthwise import DepthwiseConvolution
+from accelserve.kernels.cpu.compiler.convolution.layer import Layer
+from accelserve.kernels.cpu.compiler.convolution.matrix import MatrixConvolution
+from accelserve.kernels.cpu.compiler.convolution.rearranged import rearranged
+from accelserve.kernels.cpu.compiler.convolution.split_weights import by_bytes
+from accelserve.kernels.cpu.compiler.convolution.tiles import TiledConvolution
+from accelserve.kernels.cpu.compiler.convolution.widened import WidenedConvolution, WidenedLayer
+from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of
+from accelserve.kernels.cpu.compiler.convolution.winograd_layer import WinogradLayer
+from accelserve.kernels.cpu.compiler.lowering import Context, Step, lowers
+from accelserve.kernels.cpu.plan.accesses.matrix_convolution import WORKER_BYTES
+from accelserve.kernels.ir import Node, Padding, QConv2d
+
+
+def _halo(node: Node, operand: int) -> tuple[Padding, int] | None:
+    op = node.op
+    if operand != 0 or not isinstance(op, QConv2d):
+        return None
+    return op.window.padding, op.input_zero_point
+
+
+def _takes_over(node: Node) -> Sequence[int]:
+    return (4,) if len(node.inputs) == 5 else ()
+
+
+@lowers(QConv2d, halo=_halo, takes_over=_takes_over)
+def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
+    """By matrix tiles where the processor has them and the layer is worth it, else by what takes the fewest cycles."""
+    layer = Layer(node, context)
+    if DepthwiseConvolution.suits(layer):
+        return (DepthwiseConvolution(layer).step(),)
+    if context.isa.matrix and MatrixConvolution.suits(layer):
+        layer, copies = rearranged(layer, WORKER_BYTES)
+        return (*copies, MatrixConvolution(layer).step())
+    form = form_of(layer)
+    if form is not None:
+        return WinogradLayer(layer, form).steps()
+    if context.isa.split is not None and (steps := by_bytes(layer)) is not None:
+        return steps
+    if context.isa.widened is not None and WidenedConvolution.suits(layer):
+        return WidenedConvolution(WidenedLayer(node, context)).steps()
+    return (TiledConvolution(layer, context.isa).step(),)

@@ -1,0 +1,163 @@
+"""Handles of functions that numba compiles: they say where the source stands, and import it only to compile it.
+
+Once its object file is in the cache, a function runs in a process that never imports numba, which would take a third
+of a second and the memory of a small network.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.kept_files import default_folder
+from accelserve.kernels.native.machine_code import KERNELS, host_target
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A C function ``void name(int64, ...)``, compiled by numba when its address is first asked for.
+
+    Attributes:
+        module: the Python module that holds the source; imported only if the function has to be compiled.
+        name: of the Python function.
+        arguments: how many int64 it takes.
+    """
+
+    module: str
+    name: str
+    arguments: int
+
+    @property
+    def symbol(self) -> str:
+        """Its name among all functions of the process."""
+        return f"{self.module}.{self.name}"
+
+    def address(self, folder: Path | None) -> int:
+        """Address of the machine code; compiled at most once in a process.
+
+        Args:
+            folder: where object files are kept between processes, None to keep nothing.
+        """
+        return KERNELS.address(self.symbol, self._compile, host_target(), folder)
+
+    def entry(self, folder: Path | None) -> Callable[..., None]:
+        """The function for Python callers; a call lets go of the interpreter lock."""
+        prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * self.arguments)
+        return prototype(self.address(folder))
+
+    def _compile(self) -> bytes:
+        from accelserve.kernels.native.jit import object_of
+
+        return object_of(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of an ``ArrayFunction``.
+
+    Attributes:
+        dtype: numpy's.
+        dimensions: 0 for a number.
+        strided: the array's elements may lie apart.
+    """
+
+    dtype: np.dtype[np.generic]
+    dimensions: int
+    strided: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Argument:
+        """``f32`` is a number, ``f32[2]`` a C-contiguous matrix, ``f32[2]~`` one of any strides."""
+        match = re.fullmatch(r"([uif])(\d+)(?:\[(\d)\](~?))?", text)
+        if match is None:
+            raise ValueError(f"argument type '{text}': expected 'f32', 'f32[2]' or 'f32[2]~'")
+        kind, bits, dimensions, strided = match.groups()
+        return cls(np.dtype(f"{kind}{int(bits) // 8}"), int(dimensions or 0), bool(strided))
+
+    @property
+    def words(self) -> str:
+        """Its part of a record, as ``struct`` says it: address, shape and strides, or the number."""
+        if self.dimensions == 0:
+            return "d" if self.dtype.kind == "f" else "q"
+        return "q" * (1 + self.dimensions * (2 if self.strided else 1))
+
+    def values(self, value: Any) -> tuple[Any, ...]:
+        """What stands in the record; TypeError for an array of another dtype, rank or layout."""
+        if self.dimensions == 0:
+            return (float(value) if self.dtype.kind == "f" else int(value),)
+        array: NDArray[np.generic] = value
+        fits = array.dtype == self.dtype and array.ndim == self.dimensions
+        if not fits or not (self.strided or array.flags.c_contiguous):
+            layout = "C-contiguous" if array.flags.c_contiguous else "strided"
+            raise TypeError(f"got {layout} {array.dtype}{list(array.shape)}, expected {self}")
+        address = array.__array_interface__["data"][0]
+        return (address, *array.shape, *array.strides) if self.strided else (address, *array.shape)
+
+    def __str__(self) -> str:
+        layout = "strided" if self.strided else "C-contiguous"
+        return f"{layout} {self.dtype} of {self.dimensions} dimensions"
+
+
+class ArrayFunction:
+    """A compiled function of arrays and numbers, for Python callers.
+
+    A call lets go of the interpreter lock. The function allocates nothing: scratch memory is among its arguments.
+
+    Args:
+        module: that holds the source; imported only if the function has to be compiled.
+        name: of the Python function, which is ``inlined``.
+        arguments: see ``Argument.parse``.
+        returns: whether it returns a whole number.
+    """
+
+    def __init__(self, module: str, name: str, *arguments: str, returns: bool = False) -> None:
+        self.module, self.name = module, name
+        self.arguments = tuple(Argument.parse(text) for text in arguments)
+        self.returns = returns
+        self.symbol = f"{module}.{name}({','.join(arguments)})"
+        # The first word is the result's.
+        self._record = struct.Struct("=q" + "".join(argument.words for argument in self.arguments))
+        self._entry: Callable[[int], None] | None = None
+        self._loading = threading.Lock()
+
+    def load(self, folder: Path | None) -> Callable[[int], None]:
+        """Compile it, or read its object file; later calls do nothing.
+
+        Args:
+            folder: where object files are kept between processes; None takes ``default_folder``.
+        """
+        with self._loading:
+            if self._entry is None:
+                address = KERNELS.address(
+                    self.symbol, self._compile, host_target(), folder or default_folder()
+                )
+                self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
+            return self._entry
+
+    def __call__(self, *values: Any) -> int:
+        """The function's result; 0 if it has none.
+
+        Raises:
+            TypeError: an array of another dtype, rank or layout, or another number of arguments.
+        """
+        entry = self._entry or self.load(None)
+        words: list[Any] = [0]
+        for argument, value in zip(self.arguments, values, strict=True):
+            words += argument.values(value)
+        record = ctypes.create_string_buffer(self._record.pack(*words), self._record.size)
+        entry(ctypes.addressof(record))
+        return int(struct.unpack_from("=q", record)[0])
+
+    def _compile(self) -> bytes:
+        from accelserve.kernels.native.array_entry import object_of_array_function
+
+        return object_of_array_function(self)

@@ -1,0 +1,154 @@
+"""From LLVM IR to the address of a function, through a cache of object files.
+
+An object file is named by a hash of its function's name, its target, the sources and the compilers' versions, so
+nothing in the cache is ever stale, and any number of processes may fill it at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from accelserve.kernels.kept_files import keep, kept
+from accelserve.kernels.native.sources import source_hash
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTarget:
+    """What machine code is made for.
+
+    Attributes:
+        cpu: LLVM's name of the oldest processor that can run it.
+        features: added to those of ``cpu``, as ``+name,...``.
+        triple: of the machine; empty for the host.
+    """
+
+    cpu: str
+    features: str
+    triple: str = ""
+
+    @property
+    def resolved_triple(self) -> str:
+        """The triple, the host's if none is given."""
+        return self.triple or str(llvm.get_process_triple())
+
+
+@cache
+def host_target() -> CodeTarget:
+    """This very processor."""
+    return CodeTarget(str(llvm.get_host_cpu_name()), str(llvm.get_host_cpu_features().flatten()))
+
+
+@cache
+def machine_of(target: CodeTarget) -> Any:
+    """LLVM's code generator for a target."""
+    if target.triple:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    else:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    found = llvm.Target.from_triple(target.resolved_triple)
+    # PIC, since the object is loaded wherever there is room.
+    return found.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+    )
+
+
+def _optimised(text: str, target: CodeTarget) -> Any:
+    module = llvm.parse_assembly(text)
+    machine = machine_of(target)
+    module.triple = target.resolved_triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    # Variables become registers, constants fold; nothing reorders the hand-made inner loops.
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    builder = llvm.create_pass_builder(machine, options)
+    passes = llvm.create_new_module_pass_manager()
+    for add in ("add_sroa_pass", "add_instruction_combine_pass", "add_simplify_cfg_pass"):
+        getattr(passes, add)()
+    passes.run(module, builder)
+    return module
+
+
+def assembly(text: str, target: CodeTarget) -> str:
+    """Assembly of a module, for any target that LLVM was built with."""
+    return str(machine_of(target).emit_assembly(_optimised(text, target)))
+
+
+def object_code(text: str, target: CodeTarget) -> bytes:
+    """A relocatable object file."""
+    return bytes(machine_of(target).emit_object(_optimised(text, target)))
+
+
+class KernelLoader:
+    """Machine code of this process: every function is compiled or read at most once, then stays.
+
+    Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._addresses: dict[tuple[str, CodeTarget], int] = {}
+        self._engine: Any = None
+
+    def address(self, name: str, make: Callable[[], bytes], target: CodeTarget, folder: Path | None) -> int:
+        """Address of a function.
+
+        Args:
+            name: unique among functions of different code.
+            make: compiles it; gives an object file that defines ``name``.
+            target: what it is compiled for.
+            folder: where object files are kept between processes; None to keep none.
+        """
+        with self._lock:
+            found = self.known(name, target, folder)
+            if found is None:
+                began = time.perf_counter()
+                code = make()
+                _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
+                if folder is not None:
+                    keep(_object_path(name, target, folder), code)
+                found = self._addresses[name, target] = self._link(name, code)
+            return found
+
+    def known(self, name: str, target: CodeTarget, folder: Path | None) -> int | None:
+        """Address of a function that is loaded or kept; None if it would have to be compiled."""
+        with self._lock:
+            key = (name, target)
+            if key not in self._addresses:
+                code = None if folder is None else kept(_object_path(name, target, folder))
+                if code is None:
+                    return None
+                self._addresses[key] = self._link(name, code)
+            return self._addresses[key]
+
+    def _link(self, name: str, code: bytes) -> int:
+        if self._engine is None:
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine_of(CodeTarget("", "")))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        return int(self._engine.get_function_address(name))
+
+
+def _object_path(name: str, target: CodeTarget, folder: Path) -> Path:
+    # The name and the sources determine the code.
+    digest = hashlib.sha256(f"{source_hash()}\n{target}\n{name}".encode()).hexdigest()[:24]
+    readable = re.sub(r"[^\w.-]+", "-", name)[:120]
+    return folder / "objects" / f"{readable}-{digest}.o"
+
+
+KERNELS = KernelLoader()
+"""The process's loader."""

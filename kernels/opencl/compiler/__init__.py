@@ -1,0 +1,1 @@
+"""From a lowered graph to segments for the engine: partition, storage, descriptors, packed weights."""

@@ -1,0 +1,116 @@
+"""One model at a time on a device: a lock of the operating system, which ends with the process that holds it."""
+
+from __future__ import annotations
+
+import enum
+import fcntl
+import json
+import os
+import re
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from accelserve.kernels.opencl.errors import DeviceHeldError
+from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
+
+QUEUE_INTERVAL_S = 0.05
+
+
+class LeasePolicy(enum.Enum):
+    """What a second model does about a device that is taken.
+
+    REFUSE fails to load and names the holder; QUEUE waits for it; SWAP sends the holder, if it is a model of this
+    process, to the CPU and takes its place, and refuses one of another process; CPU runs the newcomer on the CPU.
+    """
+
+    REFUSE = "refuse"
+    QUEUE = "queue"
+    SWAP = "swap"
+    CPU = "cpu"
+
+
+def default_lease_folder() -> Path:
+    """Where locks are kept: one place for all processes of this user."""
+    return Path(tempfile.gettempdir()) / f"accelserve-leases-{os.getuid()}"
+
+
+class Lease:
+    """A held lock on one device.
+
+    The file descriptor is passed on to the device's process, so the device counts as taken until both are gone.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the device back; a second call does nothing."""
+        if self.descriptor >= 0:
+            os.ftruncate(self.descriptor, 0)
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def lease_path(device: OpenClDevice, folder: Path) -> Path:
+    """The lock's file: the same for every process that sees this device, whatever number it has there."""
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{device.platform} {device.name} {device.ordinal}".lower()).strip("-")
+    return folder / f"{slug}.lock"
+
+
+def acquire(device: OpenClDevice, holder: str, folder: Path, wait_s: float = 0.0) -> Lease:
+    """Take the device.
+
+    Args:
+        device: which one.
+        holder: how others will be told about us.
+        folder: where the locks are.
+        wait_s: how long to wait for the present holder; 0 asks once.
+
+    Raises:
+        DeviceHeldError: it is still held after that time.
+    """
+    path = lease_path(device, folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + wait_s
+    pause = threading.Event()
+    while not _locked(descriptor):
+        if time.monotonic() >= until:
+            os.close(descriptor)
+            raise DeviceHeldError(device.selector, holder_of(path))
+        pause.wait(QUEUE_INTERVAL_S)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "holder": holder}).encode(), 0)
+    return Lease(path, descriptor)
+
+
+def lease_holder(device: OpenClDevice, folder: Path) -> str:
+    """Who holds the device now, as a phrase; an empty string if nobody does."""
+    path = lease_path(device, folder)
+    if not path.exists():
+        return ""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return "" if _locked(descriptor) else holder_of(path)
+    finally:
+        os.close(descriptor)
+
+
+def holder_of(path: Path) -> str:
+    """Who holds the lock, as a phrase; 'somebody' while they have not written it yet."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return f"{entry['holder']} (process {entry['pid']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "somebody"
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
