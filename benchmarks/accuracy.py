@@ -20,9 +20,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_spec
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import ConvertOptions, convert_imported
 from accelserve.models.evaluate import EvaluateOptions, Evaluation, evaluate_servable
 from accelserve.models.evaluate.report import CLEAR_LEAD

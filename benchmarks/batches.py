@@ -25,9 +25,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.ir import Array
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.serving.servable import Servable
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.results_file import RESULTS, heading, write

@@ -60,9 +60,9 @@ def accelserve_fast(model: Path, threads: int, isa: str | None = None) -> Loaded
 
 def _accelserve(model: Path, threads: int, isa: str | None, *, fast: bool) -> Loaded:
     from accelserve.kernels.compiler.lower import lower
-    from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.cpu import CpuDevice
     from accelserve.kernels.preprocess import PRESETS, Preprocessor
+    from accelserve.kernels.program import LoadOptions
     from accelserve.models.importing import import_onnx
     from accelserve.models.repository.numerics import decode, taps_of
 

@@ -25,8 +25,8 @@ from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.winograd_layer import is_exact
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, Form
-from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.program import LoadOptions, Lowered, Program
 from benchmarks.results_file import RESULTS, heading, write
 
 LAYERS = (

@@ -15,10 +15,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import ImageError, preprocess_spec
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import Converted, ConvertOptions, Progress, convert_imported
 from accelserve.models.errors import InputError
 from accelserve.models.importing import ImportOptions

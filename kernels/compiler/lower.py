@@ -16,8 +16,8 @@ from accelserve.kernels.compiler.passes.merge_equal_nodes import merge_equal_nod
 from accelserve.kernels.compiler.passes.move_dequantize_down import move_dequantize_down
 from accelserve.kernels.compiler.passes.symmetric_weights import symmetric_weights
 from accelserve.kernels.compiler.passes.use_winograd import winograd_pass
-from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.ir import Graph, WinogradTaps
+from accelserve.kernels.program import Lowered
 
 TO_INTEGERS: tuple[Pass, ...] = (
     activations_to_uint8,

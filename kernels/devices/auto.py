@@ -6,13 +6,13 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 
-from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError, PlanError
 from accelserve.kernels.opencl.options import parse_detail
 from accelserve.kernels.opencl.runtime.discovery import discover
 from accelserve.kernels.opencl.runtime.platforms import DeviceKind
+from accelserve.kernels.program import Kept, LoadOptions, Lowered, Program
 
 _log = logging.getLogger(__name__)
 _NO_BOARD = "there is no FPGA board here"

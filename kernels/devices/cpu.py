@@ -13,9 +13,9 @@ from accelserve.kernels.cpu.plan.packed_file import digest_of, mapped_block
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.verifier import verify
 from accelserve.kernels.cpu.runtime.program import CpuProgram
-from accelserve.kernels.devices.base import Kept, LoadOptions, Lowered
 from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.native.sources import source_hash
+from accelserve.kernels.program import Kept, LoadOptions, Lowered
 
 _log = logging.getLogger(__name__)
 

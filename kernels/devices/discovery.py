@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from accelserve.kernels.devices.base import Device
 from accelserve.kernels.errors import DeviceError
+from accelserve.kernels.program import Device
 
 GROUP = "accelserve.devices"
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
+from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.errors import DeviceError, PlanError, UnsupportedNodesError
 from accelserve.kernels.ir import Graph
 from accelserve.kernels.opencl.compiler.compile import compile_segment
@@ -24,11 +24,12 @@ from accelserve.kernels.opencl.engine.source import EnginePath, render
 from accelserve.kernels.opencl.errors import BitstreamError, DeviceHeldError
 from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
 from accelserve.kernels.opencl.runtime.discovery import choose, discover
-from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram, Part, host_device
+from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram, Part
 from accelserve.kernels.opencl.runtime.lease import Lease, LeasePolicy, acquire, lease_path
 from accelserve.kernels.opencl.runtime.messages import SourceProgram, Start
 from accelserve.kernels.opencl.runtime.platforms import DeviceKind, OpenClDevice
 from accelserve.kernels.opencl.runtime.supervisor import Deadlines, Supervisor
+from accelserve.kernels.program import LoadOptions, Lowered, Program
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class FpgaDevice:
                 raise
             reason = error
         _log.warning("%s runs on the CPU: %s", options.model, reason)
-        return host_device().load(lowered, options)
+        return CpuDevice().load(lowered, options)
 
     def _load(self, lowered: Lowered, options: LoadOptions) -> FpgaProgram:
         wanted = self._options
@@ -114,7 +115,7 @@ class FpgaDevice:
             raise
         sizes = f"{configuration.vec}x{configuration.lane}x{configuration.px}"
         description = f"fpga {device.name} ({device.kind.value}), {sizes} {path.value}"
-        loaded = FpgaProgram(lowered, options, parts, supervisor, compiled, description)
+        loaded = FpgaProgram(lowered, options, parts, supervisor, compiled, description, CpuDevice())
         _holders[lease.path] = loaded
         return loaded
 
@@ -191,7 +192,7 @@ def _parts(segments: Sequence[Segment], options: LoadOptions) -> list[Part]:
             on_device += 1
             continue
         try:
-            parts.append(Part(segment, host_device().load(Lowered(segment.graph, {}), of_a_part)))
+            parts.append(Part(segment, CpuDevice().load(Lowered(segment.graph, {}), of_a_part)))
         except UnsupportedNodesError as error:
             lacking += error.nodes
     if lacking:

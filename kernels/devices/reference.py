@@ -1,55 +1,17 @@
-"""The reference device: a graph, node by node, in numpy. The oracle of every test, and the float32 of calibration."""
+"""The reference device: ``kernels.reference`` as a device, to which every other one is compared."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from accelserve.kernels.devices import reference_winograd  # noqa: F401 - registers its operator
-from accelserve.kernels.devices.base import LoadOptions, Lowered, StepProfile
-from accelserve.kernels.devices.feeds import checked_batch
-from accelserve.kernels.devices.reference_ops import EVALUATORS, FASTER
 from accelserve.kernels.errors import DeviceError, UnsupportedNodesError
-from accelserve.kernels.ir import Array, Graph, Node, QWinogradConv2d, TensorType
-
-Watch = Callable[[Node, Array], None]
-
-
-def evaluate(
-    graph: Graph, feeds: Mapping[str, Array], watch: Watch | None = None, *, any_order: bool = False
-) -> dict[str, Array]:
-    """Results of a graph for one image.
-
-    Args:
-        graph: any graph, float or lowered.
-        feeds: input name -> array of the input's type, the leading dimension 1 included.
-        watch: called with every node and its result, as it is made; calibration observes activations here.
-        any_order: whether float32 sums may have any order, which is many times faster; without it the results are
-            those of every device, bit for bit.
-
-    Returns:
-        Public output name -> array.
-
-    Raises:
-        UnsupportedNodesError: an operator without an evaluator.
-    """
-    lacking = [(node.name, node.op.label) for node in graph if type(node.op) not in EVALUATORS]
-    if lacking:
-        raise UnsupportedNodesError(lacking)
-    values: dict[str, Array] = {**graph.constants, **feeds}
-    last_use = {value: node.name for node in graph for value in node.inputs}
-    kept = set(graph.outputs.values()) | set(graph.constants)
-    evaluators = {**EVALUATORS, **FASTER} if any_order else EVALUATORS
-    for node in graph:
-        result = evaluators[type(node.op)](node.op, [values[i] for i in node.inputs])
-        values[node.output] = result
-        if watch is not None:
-            watch(node, result)
-        for spent in {i for i in node.inputs if last_use[i] == node.name and i not in kept}:
-            del values[spent]
-    return {public: values[value] for public, value in graph.outputs.items()}
+from accelserve.kernels.ir import Array, Node, TensorType
+from accelserve.kernels.ir.multiplications import macs
+from accelserve.kernels.program import LoadOptions, Lowered, StepProfile, checked_batch
+from accelserve.kernels.reference.evaluator import evaluate, unknown_nodes
 
 
 class ReferenceProgram:
@@ -128,18 +90,6 @@ class ReferenceDevice:
     def load(self, lowered: Lowered, options: LoadOptions) -> ReferenceProgram:
         """Check that every operator has an evaluator, and keep the graph; ``options`` changes nothing here."""
         del options
-        lacking = [(node.name, node.op.label) for node in lowered.graph if type(node.op) not in EVALUATORS]
-        if lacking:
+        if lacking := unknown_nodes(lowered.graph):
             raise UnsupportedNodesError(lacking)
         return ReferenceProgram(lowered)
-
-
-def macs(graph: Graph, node: Node) -> int:
-    """Multiply-accumulates of a convolution or dense node, as its algorithm makes them; 0 for any other."""
-    if node.op.label not in {"Conv2d", "QConv2d", "QWinogradConv2d", "Dense"}:
-        return 0
-    weights, result = graph.type_of(node.inputs[1]), graph.type_of(node.output)
-    if isinstance(node.op, QWinogradConv2d):
-        _, rows, columns, _ = result.shape
-        return -(-rows // 2) * -(-columns // 2) * weights.elements
-    return result.elements * (weights.elements // weights.shape[0])

@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import KernelError
 from accelserve.kernels.ir import Array
+from accelserve.kernels.program import LoadOptions, Lowered, Program
 from accelserve.models.errors import ConversionError, ModelError
 from accelserve.models.repository import Manifest, records_of, tensor_name
 from accelserve.models.serving.compiling import network_of

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.ir import Array, Graph
 from accelserve.kernels.preprocess import ImageError, PreprocessSpec, preprocess_float
+from accelserve.kernels.program import Device, LoadOptions
 from accelserve.models.conversion.features import with_features
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import EvaluationError

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.importing import export_onnx
 
 Run = Callable[[NDArray[np.float32]], Mapping[str, Array]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.postprocess.probabilities import softmax
+from accelserve.kernels.reference.probabilities import softmax
 from accelserve.models.quantize.weights import quantize_weights
 
 Floats = NDArray[np.float32]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.ir import Graph, QuantParams, WinogradTaps
+from accelserve.kernels.program import Device, LoadOptions
 from accelserve.models.conversion.convert import signatures
 from accelserve.models.conversion.proof import prove
 from accelserve.models.errors import MissingExtraError, ModelNameError, TrainingError

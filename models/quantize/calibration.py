@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Conv2d, Dense, Graph, Node, QuantParams
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.histogram import Histogram
 from accelserve.models.quantize.input_moments import InputMoments, has_moments

@@ -21,10 +21,11 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.compiler.passes.use_winograd import has_winograd_form, use_winograd
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.winograd_forms import F2, F4
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate, macs
 from accelserve.kernels.ir import Array, DType, Graph, Node, QConv2d, Quantize, WinogradTaps
+from accelserve.kernels.ir.multiplications import macs
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.comparison import Comparison
 from accelserve.models.quantize.winograd_ranges import TapHistograms

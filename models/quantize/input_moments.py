@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference_ops import windows
 from accelserve.kernels.ir import Conv2d, Dense, TensorType
+from accelserve.kernels.reference.operators import windows
 
 PLACES = 128
 """Of each picture. On EfficientNet-Lite0 64 are a third of a decibel worse, 256 no better."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Dequantize, Graph, Node, Quantize
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.comparison import Comparison
 

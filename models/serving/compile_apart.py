@@ -16,9 +16,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.kept_files import can_keep, react_to_failures
+from accelserve.kernels.program import LoadOptions
 
 _LOG = logging.getLogger(__name__)
 _COMPILED = "compiled "

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from accelserve.kernels.devices.base import Device, LoadOptions, Program
 from accelserve.kernels.heap import give_memory_back
 from accelserve.kernels.ir import QuantParams
 from accelserve.kernels.native.sources import hash_of_sources
+from accelserve.kernels.program import Device, LoadOptions, Program
 from accelserve.models.repository import MODEL_FILE, Manifest
 from accelserve.models.repository.numerics import read_winograd
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageError
+from accelserve.kernels.program import Device, LoadOptions
 from accelserve.models.errors import InputError
 from accelserve.models.repository import latest_version
 from accelserve.models.serving.servable import Servable

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import Device, LoadOptions, StepProfile, share_of_peak
+from accelserve.kernels.program import Device, LoadOptions, StepProfile, share_of_peak
 from accelserve.models.importing import ImportOptions, import_onnx
 from accelserve.models.repository import MODEL_FILE, latest_version, verify
 from accelserve.models.repository.numerics import winograd_beside

@@ -18,14 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from accelserve.kernels.devices.base import (
-    Device,
-    KeepsPlans,
-    LoadOptions,
-    Program,
-    StepProfile,
-)
-from accelserve.kernels.devices.health import DeviceHealth, ReportsHealth
+from accelserve.kernels.device_health import DeviceHealth, ReportsHealth
 from accelserve.kernels.ir import Array, QuantParams, TensorType
 from accelserve.kernels.preprocess import (
     ImageError,
@@ -34,6 +27,13 @@ from accelserve.kernels.preprocess import (
     PreprocessSpec,
     StageClock,
     preprocess_float,
+)
+from accelserve.kernels.program import (
+    Device,
+    KeepsPlans,
+    LoadOptions,
+    Program,
+    StepProfile,
 )
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import CorruptVersionError, InputError, ModelError

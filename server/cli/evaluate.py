@@ -64,8 +64,8 @@ def evaluate(
     Against the truth with --labels (or pictures in folders named after the model's labels), against the float32 network
     that it was made of with --float.
     """
-    from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
+    from accelserve.kernels.program import LoadOptions
     from accelserve.models.evaluate import EvaluateOptions, read_truth, save_figure
     from accelserve.models.repository import latest_version, read_manifest
 

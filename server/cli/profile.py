@@ -41,8 +41,8 @@ def profile(
     figure: Path | None,
 ) -> None:
     """Time every layer of MODEL: an ONNX file, a model's folder or one of its versions."""
-    from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
+    from accelserve.kernels.program import LoadOptions
     from accelserve.models.serving.profiling import profile_network
 
     options = LoadOptions(threads=threads, cache=cache_folder(cache_dir), model=model.name)

@@ -54,8 +54,8 @@ def train_head(
     MODEL is the folder of a model with a 'features' signature, or of one of its versions. PICTURES holds one folder of
     pictures for each class; the folders' names become the labels.
     """
-    from accelserve.kernels.devices.base import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
+    from accelserve.kernels.program import LoadOptions
     from accelserve.models.heads.training import HeadOptions
     from accelserve.models.heads.training import train_head as train
     from accelserve.models.repository import latest_version

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.health import DeviceHealth
+from accelserve.kernels.device_health import DeviceHealth
 from accelserve.kernels.preprocess import ImageError, StageClock
 
 Array = NDArray[np.generic]

@@ -9,9 +9,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageLimits
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.serving.compile_apart import compile_apart
 from accelserve.models.serving.servable import Servable
 from accelserve.server.config import DeviceConfig, RequestLimits

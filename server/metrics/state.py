@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from accelserve.kernels.devices.health import DeviceHealth, DeviceState
+from accelserve.kernels.device_health import DeviceHealth, DeviceState
 from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.servable import ServableId
 from accelserve.server.core.states import VersionState

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import KernelError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ModelError
 from accelserve.models.serving.servable import Servable

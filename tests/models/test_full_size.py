@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_sample_images
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Array, Graph, Quantize, QuantParams
 from accelserve.kernels.postprocess.classification import softmax
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec, transform_float
+from accelserve.kernels.program import LoadOptions
+from accelserve.kernels.reference.evaluator import evaluate
+from accelserve.kernels.reference.operators import EVALUATORS
 from accelserve.models.architectures import Blueprint, architecture, random_weights
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize

@@ -16,7 +16,7 @@ import pytest
 import skimage
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.health import DeviceHealth
+from accelserve.kernels.device_health import DeviceHealth
 from accelserve.kernels.preprocess import ImageError, Preprocessor, PreprocessSpec, StageClock
 from accelserve.server.app import Server
 from accelserve.server.config import (

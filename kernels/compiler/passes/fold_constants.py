@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.passes.lower_convolution import integer_layer_left
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Array, Graph, Node
+from accelserve.kernels.reference.operators import EVALUATORS
 
 
 def _constant_result(graph: Graph) -> str | None:

@@ -14,9 +14,9 @@ import numpy as np
 
 from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite, substitute
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Graph, Node, QLookup, Quantize
 from accelserve.kernels.ir.float_ops import Elementwise
+from accelserve.kernels.reference.operators import EVALUATORS
 
 
 def _round_trips(graph: Graph) -> str | None:

@@ -1,4 +1,4 @@
-"""Elementary functions in compiled code, operation by operation as ``postprocess`` defines them for every device."""
+"""Elementary functions in compiled code, operation by operation as ``reference`` defines them for every device."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import as_float
-from accelserve.kernels.postprocess.elementary import (
+from accelserve.kernels.reference.elementary import (
     EXPONENT_BITS,
     TANH_COEFFICIENTS,
     TANH_POLYNOMIAL_BELOW,
 )
-from accelserve.kernels.postprocess.probabilities import (
+from accelserve.kernels.reference.probabilities import (
     COEFFICIENTS,
     LEAST_EXPONENT,
     LN2_HIGH,
@@ -36,7 +36,7 @@ def power_of_two(exponent: np.int32) -> np.float32:
 
 @inlined
 def exponential(x: np.float32) -> np.float32:
-    """The shared definition of ``exp`` for x <= 0; see ``postprocess.probabilities``."""
+    """The shared definition of ``exp`` for x <= 0; see ``reference.probabilities``."""
     whole = np.rint(x * _LOG2_E)
     if whole < _LEAST:
         return np.float32(0)
@@ -49,14 +49,14 @@ def exponential(x: np.float32) -> np.float32:
 
 @inlined
 def sigmoid(x: np.float32) -> np.float32:
-    """See ``postprocess.elementary``."""
+    """See ``reference.elementary``."""
     small = exponential(-abs(x))
     return (np.float32(1) if x >= 0 else small) / (np.float32(1) + small)
 
 
 @inlined
 def tanh(x: np.float32) -> np.float32:
-    """See ``postprocess.elementary``."""
+    """See ``reference.elementary``."""
     if abs(x) < _NEAR:
         square = np.float32(x * x)
         polynomial = (((_T4 * square + _T3) * square + _T2) * square + _T1) * square + _T0
@@ -68,7 +68,7 @@ def tanh(x: np.float32) -> np.float32:
 
 @inlined
 def power(base: np.float32, steps: int) -> np.float32:
-    """See ``postprocess.elementary``."""
+    """See ``reference.elementary``."""
     result, root = np.float64(1), np.float64(base)
     whole, fraction = abs(steps) // _ONE, abs(steps) % _ONE
     for _ in range(whole):

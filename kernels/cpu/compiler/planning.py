@@ -18,10 +18,10 @@ from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.plan.arena import Memory
 from accelserve.kernels.cpu.plan.packed_file import digest_of
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
-from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Graph
 from accelserve.kernels.native.sources import source_hash
+from accelserve.kernels.program import Lowered
 
 
 def plan_network(

@@ -26,11 +26,10 @@ from accelserve.kernels.cpu.plan.steps import (
 from accelserve.kernels.cpu.plan.weight_streams import ahead_tables
 from accelserve.kernels.cpu.runtime import team
 from accelserve.kernels.cpu.runtime.team_size import TeamSize
-from accelserve.kernels.devices.base import StepProfile
-from accelserve.kernels.devices.feeds import checked_batch
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, TensorType
 from accelserve.kernels.native.machine_code import KERNELS
+from accelserve.kernels.program import StepProfile, checked_batch
 
 
 class Lane:

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import macs
 from accelserve.kernels.ir import Graph
+from accelserve.kernels.ir.multiplications import macs
 from accelserve.kernels.opencl.compiler.layers import Emission, Record, lower_node
 from accelserve.kernels.opencl.compiler.schedule import in_pieces, with_strips
 from accelserve.kernels.opencl.compiler.storage import Storage, assign_storage

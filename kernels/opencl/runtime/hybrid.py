@@ -10,13 +10,12 @@ from statistics import median
 
 import numpy as np
 
-from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, StepProfile
-from accelserve.kernels.devices.feeds import checked_batch
-from accelserve.kernels.devices.health import DeviceHealth, DeviceState
+from accelserve.kernels.device_health import DeviceHealth, DeviceState
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, TensorType
 from accelserve.kernels.opencl.engine.segment import CompiledSegment, Segment
 from accelserve.kernels.opencl.runtime.supervisor import Supervisor
+from accelserve.kernels.program import Device, LoadOptions, Lowered, Program, StepProfile, checked_batch
 
 _log = logging.getLogger(__name__)
 
@@ -27,13 +26,6 @@ class Part:
 
     segment: Segment
     runner: int | Program
-
-
-def host_device() -> Device:
-    """Where float32 operators and fallbacks run."""
-    from accelserve.kernels.devices.cpu import CpuDevice
-
-    return CpuDevice()
 
 
 class FpgaProgram:
@@ -47,9 +39,22 @@ class FpgaProgram:
         supervisor: Supervisor,
         compiled: Sequence[CompiledSegment],
         description: str,
+        host: Device,
     ) -> None:
+        """Take what was loaded.
+
+        Args:
+            lowered: the whole network.
+            options: as they were given for it.
+            parts: the segments in order, and who runs each.
+            supervisor: of the device.
+            compiled: the device's segments.
+            description: for the log.
+            host: where images run while the device is not up.
+        """
         self._lowered, self._options, self._parts = lowered, options, tuple(parts)
         self._supervisor, self._compiled, self._description = supervisor, tuple(compiled), description
+        self._host = host
         self._fallback: Program | None = None
         self._said = DeviceState.UP
         self._lock = threading.Lock()
@@ -191,5 +196,5 @@ class FpgaProgram:
 
     def _on_cpu(self) -> Program:
         if self._fallback is None:
-            self._fallback = host_device().load(self._lowered, self._options)
+            self._fallback = self._host.load(self._lowered, self._options)
         return self._fallback

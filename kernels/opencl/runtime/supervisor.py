@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from accelserve.kernels.devices.health import DeviceHealth, DeviceState
+from accelserve.kernels.device_health import DeviceHealth, DeviceState
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.runtime.lease import Lease

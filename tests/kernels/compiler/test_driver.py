@@ -20,9 +20,9 @@ from accelserve.kernels.compiler.driver import (
     run_passes,
 )
 from accelserve.kernels.compiler.lower import TO_INTEGERS, lower
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import PassError
 from accelserve.kernels.ir import Array, Graph, Node
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 PASSES = {each.name: each for each in TO_INTEGERS}

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.reference import evaluate
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Graph
+from accelserve.kernels.reference.evaluator import evaluate
+from accelserve.kernels.reference.operators import EVALUATORS
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 Floats = NDArray[np.float32]

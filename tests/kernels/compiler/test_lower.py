@@ -5,10 +5,10 @@ import pytest
 
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import Lowered
-from accelserve.kernels.devices.reference import evaluate
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.program import Lowered
+from accelserve.kernels.reference.evaluator import evaluate
+from accelserve.kernels.reference.operators import EVALUATORS
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.compiler.rewriting import GraphIndex
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Graph
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 OUTPUTS, CHANNELS = 8, 4

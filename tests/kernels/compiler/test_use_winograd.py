@@ -6,9 +6,9 @@ import pytest
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.compiler.passes.use_winograd import transformed_weights
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Graph, WinogradTaps
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.compiler.network_builder import NetworkBuilder
 
 

@@ -36,10 +36,10 @@ from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     emit_input_transform,
     emit_weight_transform,
 )
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.native.machine_code import assembly
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 

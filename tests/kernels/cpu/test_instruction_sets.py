@@ -19,12 +19,12 @@ from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.matrix import emit_matrix_conv2d
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, Graph
 from accelserve.kernels.native.machine_code import assembly
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.random_graphs import integer_graphs

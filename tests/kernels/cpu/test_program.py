@@ -17,11 +17,11 @@ from accelserve.kernels.cpu.compiler.pack import Packer
 from accelserve.kernels.cpu.isa import available
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.runtime.program import CpuProgram
-from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program, share_of_peak
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.program import Device, LoadOptions, Lowered, Program, share_of_peak
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 

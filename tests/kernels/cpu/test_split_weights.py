@@ -15,9 +15,9 @@ from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.convolution.pairing import matched
 from accelserve.kernels.cpu.compiler.convolution.split_weights import excess_of
 from accelserve.kernels.cpu.microkernels.permute import shuffle_table
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 

@@ -27,11 +27,11 @@ from accelserve.kernels.cpu.plan.accesses.copies import HALO
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.steps import Address, Code, Field
 from accelserve.kernels.cpu.plan.verifier import verify
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.cpu.test_program import images, small_network
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.conformance_cases import joined_cases

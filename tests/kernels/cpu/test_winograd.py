@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.convolution.winograd import split_of
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.winograd_graphs import FORMS, winograd_convolution

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.kernels.devices.base import Device, LoadOptions
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.options import FpgaOptions
@@ -13,6 +12,7 @@ from accelserve.kernels.opencl.runtime.discovery import discover
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
 from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
 from accelserve.kernels.opencl.runtime.supervisor import FaultPolicy
+from accelserve.kernels.program import Device, LoadOptions
 from tests.kernels.devices.device_list import device_of, device_parameters
 from tests.kernels.devices.opencl_devices import Clock, images, loaded, opencl_parameters, small_network
 

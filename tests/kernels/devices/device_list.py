@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.devices.base import Device
 from accelserve.kernels.devices.discovery import device_kinds, open_device
 from accelserve.kernels.opencl.engine.configuration import EngineConfiguration
 from accelserve.kernels.opencl.engine.source import EnginePath
 from accelserve.kernels.opencl.runtime.discovery import discover
 from accelserve.kernels.opencl.runtime.platforms import EMULATOR_DISTRIBUTION, DeviceKind
+from accelserve.kernels.program import Device
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet

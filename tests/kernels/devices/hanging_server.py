@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
+from accelserve.kernels.program import LoadOptions
 from tests.kernels.devices.opencl_devices import images, small_network
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import sklearn.datasets
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import Lowered
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import Preprocessor, preprocess_float, preprocess_spec
+from accelserve.kernels.program import Lowered
 from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.importing import import_onnx
 from accelserve.models.quantize.quantizer import quantize

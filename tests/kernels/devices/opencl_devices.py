@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered, Program
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.discovery import discover
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
 from accelserve.kernels.opencl.runtime.platforms import DeviceKind
+from accelserve.kernels.program import LoadOptions, Lowered, Program
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.device_list import NO_EMULATOR, emulator_installed
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder

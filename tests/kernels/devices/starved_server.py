@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.ir import DType, Graph, Node, QLookup, TensorType
 from accelserve.kernels.opencl.errors import DeviceMemoryError
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.discovery import discover
+from accelserve.kernels.program import LoadOptions, Lowered
 
 SIDE = 12000
 LIMIT_BYTES = 700 << 20

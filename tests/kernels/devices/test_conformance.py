@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelserve.kernels.devices.base import Device, LoadOptions, Lowered, Program
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array
+from accelserve.kernels.program import Device, LoadOptions, Lowered, Program
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.case_registry import CASES
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.conformance_cases import joined_cases

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
@@ -21,6 +20,7 @@ from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
 from accelserve.kernels.opencl.runtime.lease import LeasePolicy, acquire
 from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
+from accelserve.kernels.program import LoadOptions
 from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError, PlanError
@@ -27,6 +26,7 @@ from accelserve.kernels.opencl.errors import (
 )
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
+from accelserve.kernels.program import LoadOptions, Lowered
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.fpga import FpgaDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.engine.source import EnginePath
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.networks import SMALL, network
 from tests.kernels.devices.opencl_devices import opencl_parameters

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from accelserve.kernels import ir
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
+from accelserve.kernels.program import LoadOptions, Lowered
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.opencl_devices import images
 

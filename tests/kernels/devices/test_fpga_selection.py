@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from accelserve.kernels.devices.auto import AutoDevice
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError
@@ -19,6 +18,7 @@ from accelserve.kernels.opencl.errors import NoDeviceError
 from accelserve.kernels.opencl.options import FpgaOptions
 from accelserve.kernels.opencl.runtime.discovery import choose, discover
 from accelserve.kernels.opencl.runtime.platforms import DeviceKind, OpenClDevice
+from accelserve.kernels.program import LoadOptions
 from tests.kernels.devices.opencl_devices import assert_answers, loaded, small_network
 
 

@@ -11,11 +11,11 @@ from accelserve.kernels import ir
 from accelserve.kernels.compiler.passes.stack_inner_batches import WINDOWED, stack_inner_batches
 from accelserve.kernels.cpu.isa import available
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Array, Graph, Node, TensorType
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.inner_batch_cases import INNER_BATCH_CASES, images
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hypothesis import given, settings
 
-from accelserve.kernels.devices.base import Device, LoadOptions, Lowered
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.program import Device, LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.random_graphs import integer_graphs
 

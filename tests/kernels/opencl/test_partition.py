@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from accelserve.kernels import ir
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
 from accelserve.kernels.opencl.compiler.partition import partition
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import pytest
 
-from accelserve.kernels.devices.base import Device
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import ReferenceDevice, evaluate
+from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_float
+from accelserve.kernels.program import Device
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.conversion.convert import Converted, ConvertOptions, convert
 from accelserve.models.errors import (
     CalibrationError,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.cpu.compiler.lowering import LOWERINGS, Lowering
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import QAveragePool
+from accelserve.kernels.program import LoadOptions
+from accelserve.kernels.reference.operators import EVALUATORS
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ConversionError
 from accelserve.models.repository import list_models, read_manifest

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from accelserve.kernels.devices.reference import ReferenceDevice, evaluate
+from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.preprocess import PRESETS, preprocess_float
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.architectures import random_weights
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import EvaluationError

@@ -11,8 +11,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.importing import ImportedModel, import_onnx
 
 Floats = NDArray[np.float32]

@@ -22,9 +22,9 @@ from onnx.backend.test.case.test_case import TestCase as NodeCase
 from onnx.backend.test.loader import load_node_model_tests
 from onnx.reference import ReferenceEvaluator
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Array
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import ModelFileError
 from accelserve.models.importing import import_onnx
 from accelserve.models.importing.folding import FOLDABLE

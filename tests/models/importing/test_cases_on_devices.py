@@ -16,10 +16,10 @@ import pytest
 from accelserve.kernels import ir
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.cpu.isa import available
-from accelserve.kernels.devices.base import LoadOptions, Lowered
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph, Node, Reshape, TensorType
+from accelserve.kernels.program import LoadOptions, Lowered
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.importing import import_onnx
 from accelserve.models.quantize.quantizer import quantize
 from accelserve.models.quantize.simplify import simplify

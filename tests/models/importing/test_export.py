@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import pytest
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import (
     Add,
@@ -44,6 +43,7 @@ from accelserve.kernels.ir import (
     Transpose,
     Window,
 )
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import ConversionError
 from accelserve.models.importing import ExportOptions, export_onnx, import_onnx
 from accelserve.models.importing.onnx_writer import EMITTERS

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, DType
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.importing import ImportOptions, import_onnx
 from tests.models.importing.onnx_models import (
     assert_agrees,

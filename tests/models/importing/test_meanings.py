@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Array
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import ConversionError
 from accelserve.models.importing import export_onnx, import_onnx
 from tests.models.importing.onnx_models import floats, nhwc_feeds, node, onnx_file, session

@@ -426,7 +426,7 @@ def test_quantised_weights_stay_integers() -> None:
 
 def test_before_opset_7_the_second_operand_may_stand_at_an_axis() -> None:
     """onnxruntime no longer runs opset 6, so the expectation is the old standard's own words."""
-    from accelserve.kernels.devices.reference import evaluate
+    from accelserve.kernels.reference.evaluator import evaluate
     from accelserve.models.importing import import_onnx
 
     added, bias = floats(1, 6, 9, 8), floats(6, seed=1)

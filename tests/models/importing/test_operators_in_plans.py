@@ -15,10 +15,10 @@ import onnx
 import pytest
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.base import LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.program import LoadOptions
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.importing import import_onnx
 from accelserve.models.quantize.quantizer import quantize
 from accelserve.models.quantize.simplify import simplify

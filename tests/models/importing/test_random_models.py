@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from accelserve.kernels.devices.reference import evaluate
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.importing import export_onnx, import_onnx
 from tests.models.importing.onnx_models import assert_agrees, floats
 from tests.models.importing.random_models import random_models

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Array, DType
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import ModelFileError
 from accelserve.models.importing import import_onnx
 from tests.models.importing.onnx_models import assert_agrees, floats, nhwc_feeds, node, onnx_file, session

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import (
     Array,
     ChannelAffine,
@@ -21,6 +20,7 @@ from accelserve.kernels.ir import (
     TensorType,
     Window,
 )
+from accelserve.kernels.reference.evaluator import evaluate
 
 Floats = NDArray[np.float32]
 

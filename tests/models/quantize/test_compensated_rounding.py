@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Conv2d, Dense, DType, Graph, TensorType
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.errors import CalibrationError
 from accelserve.models.quantize.comparison import Comparison
 from accelserve.models.quantize.compensated_rounding import compensated_codes, damped

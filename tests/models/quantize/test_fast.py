@@ -14,8 +14,8 @@ from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
-from accelserve.kernels.devices.reference_winograd import transformed_patches
 from accelserve.kernels.ir import Graph
+from accelserve.kernels.reference.winograd import transformed_patches
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.conversion.features import with_features
 from accelserve.models.errors import CalibrationError, CorruptVersionError

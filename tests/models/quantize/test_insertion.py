@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import ChannelAffine, Clip, Concat, Graph, Node, Quantize
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
 from tests.models.quantize.float_graphs import Chain, floats
 

@@ -9,8 +9,8 @@ import onnx
 import pytest
 
 from accelserve.kernels.compiler.lower import lower
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Array, Graph
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.conversion.features import with_features
 from accelserve.models.importing import export_onnx, import_onnx
 from accelserve.models.quantize.quantizer import quantize

@@ -12,8 +12,8 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.ir import Add, Array, AveragePool, Graph, Reshape, Softmax, Window
+from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.conversion.features import with_features
 from accelserve.models.errors import CalibrationError
 from accelserve.models.importing import export_onnx, import_onnx

@@ -15,11 +15,11 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from accelserve.kernels.devices.auto import AutoDevice
-from accelserve.kernels.devices.base import KeepsPlans, LoadOptions
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.kernels.program import KeepsPlans, LoadOptions
 from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import CorruptVersionError
@@ -97,7 +97,7 @@ def refuse(_directory: Path, _options: LoadOptions) -> None:
 SERVE = """
     import sys
     from pathlib import Path
-    from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.program import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
     from accelserve.models.serving.servable import Servable
     options = LoadOptions(threads=2, cache=Path(sys.argv[2]))
@@ -196,7 +196,7 @@ def test_the_cpu_keeps_plans_whoever_chose_it(version: Path, filled: Path) -> No
 RELOAD = """
     import gc, re, sys
     from pathlib import Path
-    from accelserve.kernels.devices.base import LoadOptions
+    from accelserve.kernels.program import LoadOptions
     from accelserve.kernels.devices.discovery import open_device
     from accelserve.models.serving.servable import Servable
 

@@ -31,8 +31,8 @@ from accelserve.kernels.cpu.plan.accesses.floats import (
 from accelserve.kernels.ir import L2Normalize, LocalResponseNorm, Node, Softmax
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import as_float, f32_at, field
-from accelserve.kernels.postprocess.elementary import exponent_steps
-from accelserve.kernels.postprocess.probabilities import SUM_LANES
+from accelserve.kernels.reference.elementary import exponent_steps
+from accelserve.kernels.reference.probabilities import SUM_LANES
 
 
 @step
@@ -75,7 +75,7 @@ def l2_normalise(record: int, item: int, thread: int) -> None:  # noqa: ARG001 -
 
 @inlined
 def sum_of_squares(x: NDArray[np.float32], channels: int) -> np.float64:
-    """In float64, lane by lane, then over the lanes; see ``devices.reference_ops``."""
+    """In float64, lane by lane, then over the lanes; see ``reference.operators``."""
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float64(0)
     whole = channels // SUM_LANES * SUM_LANES
     for c in range(0, whole, SUM_LANES):

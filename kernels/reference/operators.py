@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels import ir
-from accelserve.kernels.postprocess import elementary
-from accelserve.kernels.postprocess.probabilities import softmax, sum_of_squares
+from accelserve.kernels.reference import elementary
+from accelserve.kernels.reference.probabilities import softmax, sum_of_squares
 
 Values = Sequence[Any]
 Evaluator = Callable[[Any, Values], ir.Array]

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from accelserve.kernels.postprocess.probabilities import exponential, softmax
+from accelserve.kernels.reference.probabilities import exponential, softmax
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -33,7 +33,7 @@ def test_logits_that_are_far_apart_leave_one_class(low: float, high: float) -> N
 def test_the_rooms_softmax_is_a_function_whatever_was_imported_before() -> None:
     program = (
         "import accelserve.kernels.devices.reference, accelserve.kernels.devices.cpu\n"
-        "import accelserve.kernels.postprocess.probabilities\n"
+        "import accelserve.kernels.reference.probabilities\n"
         "from accelserve.kernels.postprocess import softmax\n"
         "assert callable(softmax), softmax\n"
     )

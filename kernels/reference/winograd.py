@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels import ir
-from accelserve.kernels.devices.reference_ops import Floats, Values, computes, through_epilogue
+from accelserve.kernels.reference.operators import Floats, Values, computes, through_epilogue
 
 Ints = NDArray[np.int64]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelserve.kernels import ir
-from accelserve.kernels.devices.reference_ops import EVALUATORS
 from accelserve.kernels.ir import Array, Epilogue, Intermediate, Residual, Window
+from accelserve.kernels.reference.operators import EVALUATORS
 
 f32 = np.float32
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from accelserve.kernels import ir
-from accelserve.kernels.devices.reference import evaluate
 from accelserve.kernels.errors import GraphError, ShapeMismatchError
 from accelserve.kernels.ir import Array, QWinogradConv2d, WinogradTaps
+from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 from tests.kernels.devices.winograd_graphs import FORMS, random_taps, winograd_convolution
 

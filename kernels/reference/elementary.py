@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.postprocess.probabilities import exponential
+from accelserve.kernels.reference.probabilities import exponential
 
 Floats = NDArray[np.float32]
 
