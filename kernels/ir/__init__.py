@@ -9,6 +9,7 @@ from accelserve.kernels.ir.float_ops import (
     Conv2d,
     Dense,
     Dequantize,
+    Elementwise,
     HardSigmoid,
     HardSwish,
     L2Normalize,
@@ -37,7 +38,7 @@ from accelserve.kernels.ir.integer_ops import (
     QLookup,
     Residual,
 )
-from accelserve.kernels.ir.ops import Op, Padding, Pair, Window
+from accelserve.kernels.ir.ops import Movement, OnIntegers, Op, Padding, Pair, Pixelwise, Window, window_of
 from accelserve.kernels.ir.types import Array, DType, QuantParams, TensorType
 from accelserve.kernels.ir.winograd_ops import QWinogradConv2d, WinogradTaps
 
@@ -52,6 +53,7 @@ __all__ = [
     "DType",
     "Dense",
     "Dequantize",
+    "Elementwise",
     "Epilogue",
     "Graph",
     "HardSigmoid",
@@ -61,12 +63,15 @@ __all__ = [
     "LeakyRelu",
     "LocalResponseNorm",
     "MaxPool",
+    "Movement",
     "Mul",
     "Node",
+    "OnIntegers",
     "Op",
     "Pad",
     "Padding",
     "Pair",
+    "Pixelwise",
     "QAdd",
     "QAveragePool",
     "QChannelAffine",
@@ -86,4 +91,5 @@ __all__ = [
     "Transpose",
     "Window",
     "WinogradTaps",
+    "window_of",
 ]

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from accelserve.kernels.errors import ShapeMismatchError
-from accelserve.kernels.ir.ops import Op, Window, image_shape
+from accelserve.kernels.ir.ops import Movement, OnIntegers, Op, Pixelwise, Window, image_shape
 from accelserve.kernels.ir.types import DType, TensorType
 
 F32 = DType.F32
@@ -30,9 +30,19 @@ def conv_result(
     return n, rows, columns, k
 
 
+def products(weights: TensorType, result: TensorType) -> int:
+    """Multiply-accumulates of ``result`` elements, each over the weights of one output channel, the first axis."""
+    return result.elements * (weights.elements // weights.shape[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Conv2d(Op):
     """``y[n,i,j,k] = b[k] + sum x[n, i*stride + r*dilation - pad, ...] * w[k,r,s,c]``; operands x, w [K,R,S,C/groups], and b [K] if there is one."""
+
+    on_integers = OnIntegers.REQUANTIZED
+    weighted = True
+    absorbs_clip = True
+    parameters = (1, 2)
 
     window: Window
     groups: int = 1
@@ -44,10 +54,18 @@ class Conv2d(Op):
             self.expect(operands[2].shape == (shape[3],), f"bias must be [{shape[3]}], got {operands[2]}")
         return TensorType(shape, F32)
 
+    def macs(self, operands: tuple[TensorType, ...], result: TensorType) -> int:
+        return products(operands[1], result)
+
 
 @dataclass(frozen=True, slots=True)
 class Dense(Op):
     """``y[n,k] = b[k] + sum_c x[n,c] * w[k,c]``; operands x [N,C], w [K,C], and b [K] if there is one."""
+
+    on_integers = OnIntegers.REQUANTIZED
+    weighted = True
+    absorbs_clip = True
+    parameters = (1, 2)
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
         self.expect_operands(operands, F32, F32, F32, optional=1)
@@ -59,10 +77,17 @@ class Dense(Op):
         )
         return TensorType((x.shape[0], w.shape[0]), F32)
 
+    def macs(self, operands: tuple[TensorType, ...], result: TensorType) -> int:
+        return products(operands[1], result)
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelAffine(Op):
     """``y[..., c] = x[..., c] * mul[c] + add[c]``: batch normalisation, or any scale and shift per channel (the last axis)."""
+
+    on_integers = OnIntegers.REQUANTIZED
+    absorbs_clip = True
+    parameters = (1, 2)
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
         self.expect_operands(operands, F32, F32, F32)
@@ -78,6 +103,8 @@ class Elementwise(Op):
     """An operator of one float32 operand that works on each element by itself."""
 
     __slots__ = ()
+
+    on_integers = OnIntegers.REQUANTIZED
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
         self.expect_operands(operands, F32)
@@ -141,6 +168,9 @@ class Broadcast(Op):
 class Add(Broadcast):
     """Sum of two tensors."""
 
+    on_integers = OnIntegers.REQUANTIZED
+    absorbs_clip = True
+
 
 @dataclass(frozen=True, slots=True)
 class Mul(Broadcast):
@@ -148,7 +178,7 @@ class Mul(Broadcast):
 
 
 @dataclass(frozen=True, slots=True)
-class Concat(Op):
+class Concat(Movement):
     """Operands side by side along ``axis`` (0 or more)."""
 
     axis: int
@@ -177,6 +207,8 @@ class Concat(Op):
 class MaxPool(Op):
     """Greatest element under the window; padding never wins."""
 
+    on_integers = OnIntegers.AS_STORED
+
     window: Window
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
@@ -188,6 +220,8 @@ class MaxPool(Op):
 @dataclass(frozen=True, slots=True)
 class AveragePool(Op):
     """Mean under the window; padding counts as zeros if ``count_padding``, else it is left out of the mean."""
+
+    on_integers = OnIntegers.REQUANTIZED
 
     window: Window
     count_padding: bool = False
@@ -236,7 +270,7 @@ class Softmax(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Transpose(Op):
+class Transpose(Movement):
     """Axes in another order, as numpy's transpose."""
 
     permutation: tuple[int, ...]
@@ -251,7 +285,7 @@ class Transpose(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Reshape(Op):
+class Reshape(Movement):
     """The same elements in row-major order under another shape; no wildcard."""
 
     shape: tuple[int, ...]
@@ -273,6 +307,8 @@ class Pad(Op):
     The value is in the operand's own units: a real of a float32 tensor, a stored integer of a quantised one.
     """
 
+    on_integers = OnIntegers.AS_STORED
+
     before: tuple[int, ...]
     after: tuple[int, ...]
     value: float = 0.0
@@ -291,7 +327,7 @@ class Pad(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Op):
+class Slice(Movement):
     """``x[start : stop : step]`` on every axis; bounds are resolved (0 <= start <= stop <= size, step >= 1)."""
 
     start: tuple[int, ...]
@@ -315,11 +351,13 @@ class Slice(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Quantize(Op):
+class Quantize(Pixelwise):
     """ONNX QuantizeLinear: ``clamp(rne(x / scale) + zero_point)``; operands x, scale, zero_point (its dtype is the result's).
 
     Scale and zero point are scalars, or vectors along ``axis``.
     """
+
+    parameters = (1, 2)
 
     axis: int = -1
 
@@ -329,11 +367,13 @@ class Quantize(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Dequantize(Op):
+class Dequantize(Pixelwise):
     """ONNX DequantizeLinear: ``(x - zero_point) * scale``; operands x, scale, zero_point (x's dtype).
 
     Scale and zero point are scalars, or vectors along ``axis``.
     """
+
+    parameters = (1, 2)
 
     axis: int = -1
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelserve.kernels.ir.float_ops import conv_result
-from accelserve.kernels.ir.ops import Op, Window, image_shape
+from accelserve.kernels.ir.float_ops import conv_result, products
+from accelserve.kernels.ir.ops import Op, Pixelwise, Window, image_shape
 from accelserve.kernels.ir.types import DType, TensorType
 
 U8, S8, S32, F32 = DType.U8, DType.S8, DType.S32, DType.F32
@@ -67,6 +67,8 @@ class QConv2d(Op):
     ``f32(acc) * scale[k]``.
     """
 
+    parameters = (1, 2, 3)
+
     window: Window
     groups: int
     input_zero_point: int
@@ -84,9 +86,12 @@ class QConv2d(Op):
             )
         return TensorType(shape, U8 if self.epilogue else F32)
 
+    def macs(self, operands: tuple[TensorType, ...], result: TensorType) -> int:
+        return products(operands[1], result)
+
 
 @dataclass(frozen=True, slots=True)
-class QAdd(Op):
+class QAdd(Pixelwise):
     """``clamp(rne(f32(a - za) * ma + f32(b - zb) * mb) + zero_point, low, high)`` of two uint8 tensors of one shape."""
 
     a: Residual
@@ -110,11 +115,13 @@ def channelwise(op: Op, operands: tuple[TensorType, ...]) -> TensorType:
 
 
 @dataclass(frozen=True, slots=True)
-class QChannelAffine(Op):
+class QChannelAffine(Pixelwise):
     """``clamp(rne(f32(x - input_zero_point) * mul[c] + add[c]) + zero_point, low, high)``: DenseNet's BN-ReLU before a convolution.
 
     Operands: x uint8, mul float32 [C], add float32 [C].
     """
+
+    parameters = (1, 2)
 
     input_zero_point: int
     zero_point: int
@@ -126,12 +133,14 @@ class QChannelAffine(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class QL2Normalize(Op):
+class QL2Normalize(Pixelwise):
     """``clamp(rne((f32(x - input_zero_point) * unit) * mul[c] + add[c]) + zero_point, low, high)``: SSD's conv4_3 and its learned scale.
 
     ``unit = 1 / max(f32(sqrt(s)), epsilon)``, s being the exact sum of ``(x - input_zero_point)**2`` over the last axis.
     Operands: x uint8, mul float32 [C], add float32 [C].
     """
+
+    parameters = (1, 2)
 
     input_zero_point: int
     epsilon: float
@@ -147,8 +156,10 @@ class QL2Normalize(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class QLookup(Op):
+class QLookup(Pixelwise):
     """``table[x]``: any function of one uint8 element (requantise, LeakyReLU, sigmoid); operands x uint8, table uint8 [256]."""
+
+    parameters = (1,)
 
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
         self.expect_operands(operands, U8, U8)
@@ -164,6 +175,8 @@ class QAveragePool(Op):
     ``f32(input_scale / (output_scale * divisor))`` with divisor = count, or the whole window if padding counts.
     Operands: x uint8, multiplier float32 [kernel rows * kernel columns + 1] (entry 0 is unused).
     """
+
+    parameters = (1,)
 
     window: Window
     input_zero_point: int

@@ -2,14 +2,16 @@
 
 An operator is a frozen dataclass of attributes that infers the type of its one result from the types of its
 operands, and raises ShapeMismatchError when they do not fit. What it computes is stated in its docstring and
-implemented once, plainly, by the reference device.
+implemented once, plainly, by the reference device. What compilers, quantisation and estimates have to know of it beyond
+that its class says too, in class variables whose defaults are what is right of an operator that nobody knows.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeAlias
+from enum import Enum
+from typing import ClassVar, TypeAlias
 
 from accelserve.kernels.errors import ShapeMismatchError
 from accelserve.kernels.ir.types import DType, TensorType
@@ -19,13 +21,38 @@ Padding: TypeAlias = tuple[int, int, int, int]
 """Rows above, columns left, rows below, columns right."""
 
 
+class OnIntegers(Enum):
+    """How an operator of float32 goes with activations of 8 bits."""
+
+    NEVER = "it stays float32"
+    REQUANTIZED = "its result has parameters of its own"
+    AS_STORED = "it moves or chooses stored integers: operands and result share their parameters"
+
+
 @dataclass(frozen=True, slots=True)
 class Op(ABC):
-    """An operator with its attributes."""
+    """An operator with its attributes.
+
+    Attributes:
+        on_integers: how a float operator goes with quantised activations.
+        weighted: whether the operands behind the first are a layer's weights and bias, which quantisation takes as such.
+        absorbs_clip: whether a Clip that alone reads the result becomes the bounds of its requantisation.
+        parameters: positions of the operands that compilers pack before a network runs, and which must be constants then.
+    """
+
+    on_integers: ClassVar[OnIntegers] = OnIntegers.NEVER
+    weighted: ClassVar[bool] = False
+    absorbs_clip: ClassVar[bool] = False
+    parameters: ClassVar[tuple[int, ...]] = ()
 
     @abstractmethod
     def infer(self, operands: tuple[TensorType, ...]) -> TensorType:
         """Type of the result; ShapeMismatchError if the operands do not fit."""
+
+    def macs(self, operands: tuple[TensorType, ...], result: TensorType) -> int:
+        """Multiply-accumulates of the definition, as its algorithm makes them; 0 for what is no convolution."""
+        del operands, result
+        return 0
 
     @property
     def label(self) -> str:
@@ -81,6 +108,26 @@ class Window:
             op.expect(padded >= extent, f"a window of {extent} does not fit a padded input of {padded}")
             result.append((padded - extent) // self.strides[axis] + 1)
         return result[0], result[1]
+
+
+class Movement(Op):
+    """An operator whose result is its operands' elements, each once at most, in another order or place."""
+
+    __slots__ = ()
+
+    on_integers = OnIntegers.AS_STORED
+
+
+class Pixelwise(Op):
+    """An operator of quantised images that computes each pixel by itself, so that a stack of images is one image to it."""
+
+    __slots__ = ()
+
+
+def window_of(op: Op) -> Window | None:
+    """The window that an operator slides over rows and columns; None if it slides none."""
+    window = getattr(op, "window", None)
+    return window if isinstance(window, Window) else None
 
 
 def image_shape(op: Op, operand: TensorType) -> tuple[int, int, int, int]:

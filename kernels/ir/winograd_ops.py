@@ -63,6 +63,8 @@ class QWinogradConv2d(Op):
     result, float32.
     """
 
+    parameters = (1, 2, 3)
+
     padding: Padding
     input_zero_point: int
     taps: WinogradTaps
@@ -91,3 +93,7 @@ class QWinogradConv2d(Op):
                 operands[4].shape == shape, f"the residual {operands[4]} must have the result's shape {shape}"
             )
         return TensorType(shape, U8 if self.epilogue else F32)
+
+    def macs(self, operands: tuple[TensorType, ...], result: TensorType) -> int:
+        _, rows, columns, _ = result.shape
+        return -(-rows // 2) * -(-columns // 2) * operands[1].elements

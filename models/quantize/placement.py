@@ -6,6 +6,8 @@ Each value is one of:
 2. inside a fusion: a convolution, dense, sum or affine whose only reader is a Clip. Only the Clip's result is quantised.
 3. made by an operator that runs on integers: quantised.
 4. made by an operator that runs in float32, or a graph input: quantised if an integer operator reads it.
+
+What an operator is in this is said by its class (``kernels.ir.ops.Op``).
 """
 
 from __future__ import annotations
@@ -14,39 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accelserve.kernels.compiler.rewriting import GraphIndex
-from accelserve.kernels.ir import (
-    Add,
-    ChannelAffine,
-    Clip,
-    Concat,
-    Conv2d,
-    Dense,
-    Graph,
-    HardSigmoid,
-    HardSwish,
-    L2Normalize,
-    LeakyRelu,
-    LocalResponseNorm,
-    MaxPool,
-    Mul,
-    Node,
-    Pad,
-    Reshape,
-    Sigmoid,
-    Slice,
-    Softmax,
-    Tanh,
-    Transpose,
-)
-
-_WEIGHTED = (Conv2d, Dense)
-_LAYOUT = (Reshape, Transpose, Slice, Concat)
-# One scale for operand and result: the operator then only moves bytes.
-_SHARES_PARAMETERS = (MaxPool, Pad, *_LAYOUT)
-_POINTWISE = (Clip, LeakyRelu, Sigmoid, HardSigmoid, HardSwish, Tanh)
-_FLOAT_ONLY = (Softmax, L2Normalize, LocalResponseNorm, Mul)
-_NEAR_OUTPUTS = (*_LAYOUT, *_POINTWISE, *_FLOAT_ONLY)
-_FUSES_CLIP = (Conv2d, Dense, Add, ChannelAffine)
+from accelserve.kernels.ir import Add, Clip, Concat, Elementwise, Graph, Movement, Node, OnIntegers, Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +65,9 @@ class _Placer:
         values = [*self._graph.inputs, *(node.output for node in self._graph)]
         leader = {value: value for value in values if self._is_quantized(value)}
         for node in self._graph:
-            if node.name in self._integer and isinstance(node.op, _SHARES_PARAMETERS):
+            if node.name in self._integer and node.op.on_integers is OnIntegers.AS_STORED:
                 self._join(leader, [*node.inputs, node.output])
-        layers = {n.name for n in self._graph if n.name in self._integer and isinstance(n.op, _WEIGHTED)}
+        layers = {n.name for n in self._graph if n.name in self._integer and n.op.weighted}
         return Placement({value: _find(leader, value) for value in leader}, frozenset(layers))
 
     def _join(self, leader: dict[str, str], values: list[str]) -> None:
@@ -109,15 +79,15 @@ class _Placer:
         final: set[str] = set()
         for node in reversed(self._graph.nodes):
             readers = self._index.consumers.get(node.output, ())
-            if all(isinstance(r.op, _NEAR_OUTPUTS) and r.output in final for r in readers):
+            if all(_may_end_a_network(r.op) and r.output in final for r in readers):
                 final.add(node.output)
         return frozenset(final)
 
     def _runs_on_integers(self, node: Node) -> bool:
-        if node.name in self._keep_float or isinstance(node.op, _FLOAT_ONLY):
+        if node.name in self._keep_float or node.op.on_integers is OnIntegers.NEVER:
             return False
         constant = [value for value in node.inputs if value in self._graph.constants]
-        if isinstance(node.op, _WEIGHTED):
+        if node.op.weighted:
             return constant == list(node.inputs[1:])
         if node.output in self._final:
             return False
@@ -141,12 +111,17 @@ class _Placer:
         if maker is None or maker.name not in self._integer:
             return any(reader.name in self._integer for reader in readers)
         inside_fusion = (
-            isinstance(maker.op, _FUSES_CLIP)
+            maker.op.absorbs_clip
             and self._index.used_once(value)
             and isinstance(readers[0].op, Clip)
             and readers[0].name in self._integer
         )
         return not inside_fusion
+
+
+def _may_end_a_network(op: Op) -> bool:
+    """Whether what it computes is still as precise as its operand: no sums, nothing that was quantised in between."""
+    return isinstance(op, Movement | Elementwise) or op.on_integers is OnIntegers.NEVER
 
 
 def _find(leader: dict[str, str], value: str) -> str:

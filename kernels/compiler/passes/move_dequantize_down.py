@@ -1,6 +1,6 @@
 """Data movement works on stored integers.
 
-1. ``op(Dequantize(x))`` with op one of MaxPool, Reshape, Transpose, Slice -> ``Dequantize(op(x))``.
+1. ``op(Dequantize(x))``, op of one operand and moving or choosing stored integers -> ``Dequantize(op(x))``.
    Dequantize is increasing, so the greatest integer is the greatest real.
 2. ``Pad(Dequantize(x), v)`` where v is a real that x's parameters hold exactly -> ``Dequantize(Pad(x, q(v)))``.
 3. ``Concat(Dequantize(x0), Dequantize(x1), ...)``, all with the same parameters -> ``Dequantize(Concat(x0, x1, ...))``.
@@ -15,21 +15,7 @@ from dataclasses import replace
 
 from accelserve.kernels.compiler.driver import graph_pass
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
-from accelserve.kernels.ir import (
-    Concat,
-    DType,
-    Graph,
-    MaxPool,
-    Node,
-    Op,
-    Pad,
-    Quantize,
-    Reshape,
-    Slice,
-    Transpose,
-)
-
-MOVEMENT = (MaxPool, Reshape, Transpose, Slice)
+from accelserve.kernels.ir import Concat, DType, Graph, Node, OnIntegers, Op, Pad, Quantize
 
 
 def _more_floats(before: Graph, after: Graph) -> str | None:
@@ -51,14 +37,14 @@ def move_dequantize_down(graph: Graph) -> tuple[Graph, bool]:
 
 
 def _move(index: GraphIndex, node: Node) -> Replacement | None:
-    if isinstance(node.op, MOVEMENT):
-        return _through_one(index, node)
     if isinstance(node.op, Pad):
         return _through_pad(index, node)
     if isinstance(node.op, Concat):
         return _through_concat(index, node)
     if isinstance(node.op, Quantize):
         return _into_concat(index, node)
+    if node.op.on_integers is OnIntegers.AS_STORED and len(node.inputs) == 1:
+        return _through_one(index, node)
     return None
 
 

@@ -9,7 +9,7 @@ of [n, h, w, c], n above 1, and ``stack(x)`` its Reshape to [1, n * h, w, c]:
 3. Any other convolution, or a greatest element -> the same of ``stack(Pad(x))``: the padding of rows that the window
    asks for stands between the images, and as much more as makes their rows a multiple of the stride (of two in the
    Winograd domain, whose blocks begin at even rows). A Slice drops the rows that lie across two images.
-4. Any other mean, which counts the cells inside its image -> one for each image, of Slices, side by side again.
+4. Any other window (a mean counts the cells inside its image) -> one for each image, of Slices, side by side again.
 
 Post: the bytes are the same; no operator with a window or a quantisation reads a leading axis longer than 1.
 """
@@ -23,10 +23,8 @@ from dataclasses import replace
 from accelserve.kernels.compiler.driver import graph_pass, leaves
 from accelserve.kernels.compiler.rewriting import GraphIndex, Replacement, rewrite
 from accelserve.kernels.ir import (
-    AveragePool,
     Concat,
     Conv2d,
-    Dequantize,
     DType,
     Graph,
     MaxPool,
@@ -34,22 +32,15 @@ from accelserve.kernels.ir import (
     Op,
     Pad,
     Padding,
-    QAdd,
-    QAveragePool,
-    QChannelAffine,
+    Pixelwise,
     QConv2d,
-    QL2Normalize,
-    QLookup,
-    Quantize,
     QWinogradConv2d,
     Reshape,
     Slice,
     Window,
+    window_of,
 )
 
-PIXELWISE = (QAdd, QChannelAffine, QL2Normalize, QLookup, Quantize, Dequantize)
-CONVOLUTIONS = (QConv2d, QWinogradConv2d, Conv2d)
-WINDOWED = (*CONVOLUTIONS, MaxPool, AveragePool, QAveragePool)
 WINOGRAD_BLOCK_ROWS = 2
 
 Shape = tuple[int, ...]
@@ -57,7 +48,7 @@ Shape = tuple[int, ...]
 
 def _inner_batches(graph: Graph) -> str | None:
     for node in graph:
-        shape = graph.type_of(node.inputs[0]).shape if isinstance(node.op, (*PIXELWISE, *WINDOWED)) else ()
+        shape = graph.type_of(node.inputs[0]).shape if _computes_images(node.op) else ()
         if len(shape) == 4 and shape[0] != 1:
             return f"'{node.name}' computes {shape[0]} images"
     return None
@@ -71,44 +62,40 @@ def stack_inner_batches(graph: Graph) -> tuple[Graph, bool]:
 
 def _stacked(index: GraphIndex, node: Node) -> Replacement | None:
     shape = index.graph.type_of(node.inputs[0]).shape if node.inputs else ()
-    if len(shape) != 4 or shape[0] == 1 or not isinstance(node.op, (*PIXELWISE, *WINDOWED)):
+    if len(shape) != 4 or shape[0] == 1 or not _computes_images(node.op):
         return None
+    window = window_of(node.op)
     rewriting = _Rewriting(index, node)
-    if isinstance(node.op, PIXELWISE):
+    if window is None:
         return rewriting.stacked(node.op)
-    tiling = _tiles_rows(node.op, shape[1], index.graph.type_of(node.output).shape[1])
+    tiling = _tiles_rows(node.op, window, shape[1], index.graph.type_of(node.output).shape[1])
     if tiling is not None:
         return rewriting.stacked(tiling)
-    if isinstance(node.op, AveragePool | QAveragePool):
-        return rewriting.one_by_one()
-    return rewriting.with_rows_between()
+    if isinstance(node.op, QConv2d | QWinogradConv2d | Conv2d | MaxPool):
+        return rewriting.with_rows_between(window)
+    return rewriting.one_by_one()
 
 
-def _window_of(op: Op) -> Window:
-    if not isinstance(op, WINDOWED):
-        raise TypeError(op)
-    return op.window
+def _computes_images(op: Op) -> bool:
+    """Whether devices give the operator one image at a time; others work on all elements as they lie."""
+    return isinstance(op, Pixelwise) or window_of(op) is not None
 
 
-def _tiles_rows(op: Op, height: int, rows: int) -> Op | None:
+def _tiles_rows(op: Op, window: Window, height: int, rows: int) -> Op | None:
     """The operator for stacked images if no window of it reaches from one image into the next; else None."""
-    window = _window_of(op)
     extent = (window.kernel[0] - 1) * window.dilations[0] + 1
     stride = height if rows == 1 else window.strides[0]
     fits = window.padding[0] == window.padding[2] == 0 and extent <= stride and rows * stride == height
     if not fits or isinstance(op, QWinogradConv2d):
         return None
-    return _changed(op, window.padding, stride)
+    return _changed(op, window, window.padding, stride)
 
 
-def _changed(op: Op, padding: Padding, row_stride: int) -> Op:
+def _changed(op: Op, window: Window, padding: Padding, row_stride: int) -> Op:
     if isinstance(op, QWinogradConv2d):
         return replace(op, padding=padding)
-    if not isinstance(op, WINDOWED):
-        raise TypeError(op)
-    window = replace(op.window, padding=padding, strides=(row_stride, op.window.strides[1]))
-    changed: Op = replace(op, window=window)  # type: ignore[arg-type]  # of a union mypy knows no field
-    return changed
+    moved = replace(window, padding=padding, strides=(row_stride, window.strides[1]))
+    return replace(op, window=moved)  # type: ignore[call-arg]  # of what has a window mypy knows no field
 
 
 class _Rewriting:
@@ -116,8 +103,8 @@ class _Rewriting:
 
     def __init__(self, index: GraphIndex, node: Node) -> None:
         self.index, self.node = index, node
-        positions = (0, 1) if isinstance(self.node.op, QAdd) else (0, 4)
-        self.images = [i for i in positions if i < len(self.node.inputs) and (i == 0 or self._is_image(i))]
+        operands = (i for i in range(len(node.inputs)) if i not in node.op.parameters)
+        self.images = [i for i in operands if i == 0 or self._is_image(i)]
         self.nodes: list[Node] = []
 
     def stacked(self, op: Op) -> Replacement:
@@ -126,9 +113,9 @@ class _Rewriting:
         self._finish(op, inputs)
         return Replacement(tuple(self.nodes))
 
-    def with_rows_between(self) -> Replacement:
+    def with_rows_between(self, window: Window) -> Replacement:
         """Rule 3."""
-        op, window = self.node.op, _window_of(self.node.op)
+        op = self.node.op
         count, height, width, channels = self._shape(0)
         _, rows, columns, outputs = self.index.graph.type_of(self.node.output).shape
         top, left, bottom, right = window.padding
@@ -144,7 +131,7 @@ class _Rewriting:
         extent = (window.kernel[0] - 1) * window.dilations[0] + 1
         below = (0, left, max(0, extent - stride), right)
         whole = (count, each, columns, outputs)
-        self._finish(_changed(op, below, stride), self._inputs(operands), whole, rows)
+        self._finish(_changed(op, window, below, stride), self._inputs(operands), whole, rows)
         return Replacement(tuple(self.nodes))
 
     def one_by_one(self) -> Replacement:

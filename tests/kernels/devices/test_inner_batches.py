@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from accelserve.kernels import ir
-from accelserve.kernels.compiler.passes.stack_inner_batches import WINDOWED, stack_inner_batches
+from accelserve.kernels.compiler.passes.stack_inner_batches import stack_inner_batches
 from accelserve.kernels.cpu.isa import available
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.devices.cpu import CpuDevice
@@ -62,7 +62,7 @@ def test_no_window_reads_more_than_one_image() -> None:
     graph, changed = stack_inner_batches(GRAPH)
     assert changed
     for node in graph:
-        if isinstance(node.op, WINDOWED):
+        if ir.window_of(node.op) is not None:
             assert graph.type_of(node.inputs[0]).shape[0] == 1, node.name
 
 

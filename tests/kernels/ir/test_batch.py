@@ -8,6 +8,7 @@ import pytest
 from accelserve.kernels import ir
 from accelserve.kernels.ir import Graph, Node, Op, TensorType, float_ops
 from accelserve.kernels.ir.batch import RULES, Batch, BatchAxis, Mixed, Untold, batch_axes
+from tests.kernels.ir.operator_classes import operator_classes
 
 F32 = ir.DType.F32
 
@@ -23,14 +24,7 @@ def after(shape: tuple[int, ...], *ops: Op) -> Batch:
 
 
 def test_every_float_operator_has_a_rule() -> None:
-    operators = {
-        each
-        for each in vars(float_ops).values()
-        if isinstance(each, type)
-        and issubclass(each, Op)
-        and each not in {Op, float_ops.Elementwise, float_ops.Broadcast}
-    }
-    assert operators == set(RULES)
+    assert {each for each in operator_classes() if each.__module__ == float_ops.__name__} == set(RULES)
 
 
 @pytest.mark.parametrize(
