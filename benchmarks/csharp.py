@@ -2,186 +2,188 @@
 
     python -m benchmarks.csharp
 
-A grpcio server in a process of its own answers at once. Four contenders send it the same request in turn, round by round:
-the C# client and the raw C# stub (one .NET process), the Python client and the raw Python stub (one Python process). A time
-is the median of a round's calls; a ratio is the median over the rounds of each round's ratio.
+A grpcio server in a process of its own answers at once. Four contenders send it the same request, with the same deadline,
+in turn: the C# client and the raw C# stub (one .NET process), the Python client and the raw Python stub (one Python process).
+
+What would favour one of two is made to favour the other as often. A round has four short turns, one contender's before,
+between and after the other's (A B B A), and the next round begins with the other; a round's time is the median of the calls
+of both turns. How fast a connection is, is partly chance (the server fits its windows to what it measured at the first
+calls), so every session has new connections, opened by the one and by the other first. A session's ratio is the median of
+its rounds', the ratio that is recorded the median of the sessions'. Beside it stand the quartiles of all rounds and the
+standard error of the median, estimated from the spread of the sessions.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from accelserve.client import PredictionClient
-from accelserve.protos import tensorflow as tf
-from accelserve.protos import tensorflow_serving as serving
-from accelserve.protos.services import PredictionService
+from benchmarks.csharp_contenders import PROJECT, DotNet, Turn, python_stub, python_turn, serving_process
 from benchmarks.results_file import RESULTS, heading, write
 
-PROJECT = Path(__file__).parents[1] / "clients" / "csharp" / "benchmarks" / "ClientBenchmark"
 SIZES = {"100 KB": 100_000, "1 MB": 1_000_000}
-CONTENDERS = ("client", "stub", "python client", "python stub")
+DOTNET = ("client", "stub")
+PYTHON = ("python client", "python stub")
+CALLERS = 8
+CALLS_OF_EACH = 2
+"""Times as many as one caller makes in a turn: the end of a turn, when some are done and others not, is to be short."""
+
 AWAY_SECONDS = 90.0
-_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    sessions: int
+    rounds: int
+    calls: int
+
+
+Round = dict[str, Turn]
+Run = Callable[[str, int], Turn]
+"""Gives a contender a turn of calls with so many bytes."""
+
+
+def measure_round(run: Run, pair: tuple[str, str], size: int, number: int) -> Round:
+    """Two contenders' turns around each other's."""
+    first, second = pair if number % 2 else pair[::-1]
+    turns = [(name, run(name, size)) for name in (first, second, second, first)]
+    return {name: joined([turn for who, turn in turns if who == name]) for name in pair}
+
+
+def joined(turns: Sequence[Turn]) -> Turn:
+    """Turns of one contender as one."""
+    return Turn(
+        ms=[each for turn in turns for each in turn.ms],
+        seconds=sum(turn.seconds for turn in turns),
+        allocated_bytes=statistics.mean(turn.allocated_bytes for turn in turns),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What one contender did in one round: milliseconds a call, seconds in all, bytes allocated a call."""
+class Session:
+    """The rounds on one pair of connections each, by title of the size; eight callers' apart."""
 
-    ms: Sequence[float]
-    seconds: float
-    allocated_bytes: float = 0.0
-
-    @property
-    def median_ms(self) -> float:
-        """Of the calls."""
-        return statistics.median(self.ms)
+    dotnet: dict[str, list[Round]]
+    python: dict[str, list[Round]]
+    eight: list[Round]
 
 
-def serve(port: int) -> None:
-    """Answer every Predict at once with ten scores, until killed; prints the port."""
-    scores = tf.TensorProto(dtype=tf.DataType.DT_FLOAT, float_val=[0.1] * 10)
-    scores.tensor_shape.dim.add(size=1)
-    scores.tensor_shape.dim.add(size=10)
-    response = serving.PredictResponse()
-    response.outputs["output_alias"].CopyFrom(scores)
-    answer = response.SerializeToString()
-    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
-        lambda _request, _context: answer
-    )
-    handlers = {PredictionService.PREDICT.path.rpartition("/")[2]: handler}
-    server = grpc.server(futures.ThreadPoolExecutor(8), options=_UNLIMITED)
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers)]
-    )
-    print(server.add_insecure_port(f"127.0.0.1:{port}"), flush=True)
-    server.start()
-    server.wait_for_termination()
+def measure_session(dotnet: DotNet, address: str, plan: Plan, number: int) -> Session:
+    """All contenders on connections of this session's own."""
+    dotnet.run("connect")
+    with ExitStack() as stack:
+        python: dict[str, Callable[[bytes], object]] = {
+            "python client": stack.enter_context(PredictionClient(address)).score_image,
+            "python stub": python_stub(address, stack),
+        }
 
+        def run(name: str, size: int) -> Turn:
+            if name in python:
+                return python_turn(python[name], size, plan.calls)
+            return dotnet.run(name, size, plan.calls)
 
-@contextmanager
-def serving_process(port: int = 0) -> Iterator[int]:
-    """A server that answers at once; gives its port."""
-    command = [sys.executable, "-m", "benchmarks.csharp", "--serve", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
+        def eight(name: str, size: int) -> Turn:
+            return dotnet.run(name, size, CALLERS * CALLS_OF_EACH * plan.calls, CALLERS)
 
+        def rounds(how: Run, pair: tuple[str, str], size: int) -> list[Round]:
+            # The first settles buffers and windows. Who begins it opens its connection first.
+            return [measure_round(how, pair, size, turn + number) for turn in range(plan.rounds + 1)][1:]
 
-class DotNet:
-    """The .NET process: the client and the stub."""
-
-    def __init__(self, address: str) -> None:
-        binary = PROJECT.parents[1] / "artifacts" / "bin" / PROJECT.name / "release" / f"{PROJECT.name}.dll"
-        self._process = subprocess.Popen(
-            ["dotnet", str(binary), address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        return Session(
+            dotnet={title: rounds(run, DOTNET, size) for title, size in SIZES.items()},
+            python={title: rounds(run, PYTHON, size) for title, size in SIZES.items()},
+            eight=rounds(eight, DOTNET, SIZES["100 KB"]),
         )
 
-    def run(self, contender: str, size: int = 1, calls: int = 1, callers: int = 1) -> Turn:
-        """One contender's turn."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        task = {"contender": contender, "bytes": size, "calls": calls, "callers": callers}
-        print(json.dumps(task), file=self._process.stdin, flush=True)
-        found = json.loads(self._process.stdout.readline())
-        return Turn(ms=found["ms"], seconds=found["seconds"], allocated_bytes=found["allocatedBytes"])
 
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-
-
-def python_turn(call: Callable[[bytes], object], size: int, calls: int) -> Turn:
-    """The Python contenders' turn, in this process."""
-    image = bytes(size)
-    call(image)
-    times = []
-    begin = time.perf_counter()
-    for _ in range(calls):
-        started = time.perf_counter()
-        call(image)
-        times.append((time.perf_counter() - started) * 1e3)
-    return Turn(ms=times, seconds=time.perf_counter() - begin)
+def compared(name: str, sessions: Sequence[Sequence[float]]) -> dict[str, float | list[float]]:
+    """A ratio by sessions and rounds: its median, how it scatters, and how far the median is to be trusted."""
+    medians = [statistics.median(rounds) for rounds in sessions]
+    low, _, high = statistics.quantiles([each for rounds in sessions for each in rounds], n=4)
+    between = statistics.quantiles(medians, n=4)
+    # Of a normal distribution, the interquartile range is 1.349 and a median's standard error 1.253 / sqrt(n) deviations.
+    deviation = (between[2] - between[0]) / 1.349
+    return {
+        name: statistics.median(medians),
+        f"{name}_quartiles": [low, high],
+        f"{name}_standard_error": 1.253 * deviation / math.sqrt(len(medians)),
+    }
 
 
-def python_stub(address: str, stack: ExitStack) -> Callable[[bytes], object]:
-    """The raw stub of Python with the same request."""
-    channel = stack.enter_context(grpc.insecure_channel(address, options=_UNLIMITED))
-    predict = PredictionService.PREDICT.stub(channel)
-
-    def call(image: bytes) -> object:
-        request = serving.PredictRequest()
-        tensor = request.inputs["images"]
-        tensor.dtype = tf.DataType.DT_STRING
-        tensor.tensor_shape.dim.add(size=1)
-        tensor.string_val.append(image)
-        return predict(request, timeout=30)
-
-    return call
+def times(name: str, sessions: Sequence[Sequence[Round]], pair: tuple[str, str]) -> dict[str, Any]:
+    """Medians of a pair, and the ratio of the first to the second."""
+    rounds = [each for session in sessions for each in session]
+    found: dict[str, Any] = {
+        f"{who}_ms": statistics.median(each[who].median_ms for each in rounds) for who in pair
+    }
+    ours, other = pair
+    return found | compared(
+        name,
+        [[each[ours].median_ms / each[other].median_ms for each in session] for session in sessions],
+    )
 
 
-def ratios(rounds: Sequence[dict[str, Turn]], ours: str, other: str) -> float:
-    """Median over rounds of ours by the other."""
-    return statistics.median(each[ours].median_ms / each[other].median_ms for each in rounds)
-
-
-def one_caller(dotnet: DotNet, address: str, rounds: int, calls: int) -> dict[str, dict[str, float]]:
+def one_caller(sessions: Sequence[Session]) -> dict[str, dict[str, Any]]:
     """Times and allocations by size."""
-    found: dict[str, dict[str, float]] = {}
-    with ExitStack() as stack:
-        client = stack.enter_context(PredictionClient(address))
-        stub = python_stub(address, stack)
-        for title, size in SIZES.items():
-            taken: list[dict[str, Turn]] = []
-            for turn in range(rounds + 1):
-                order = CONTENDERS[turn % 4 :] + CONTENDERS[: turn % 4]
-                taken.append({
-                    name: dotnet.run(name, size, calls)
-                    if name in CONTENDERS[:2]
-                    else python_turn(stub if name == "python stub" else client.score_image, size, calls)
-                    for name in order
-                })  # fmt: skip
-            taken = taken[1:]  # the first compiles
-            medians = {
-                f"{name}_ms": statistics.median(each[name].median_ms for each in taken) for name in CONTENDERS
-            }
-            extra = [each["client"].allocated_bytes - each["stub"].allocated_bytes for each in taken]
-            found[title] = medians | {
-                "client_by_stub": ratios(taken, "client", "stub"),
-                "allocated_beyond_stub_bytes": statistics.median(extra),
-                "stub_allocated_bytes": statistics.median(each["stub"].allocated_bytes for each in taken),
-                "client_by_python_client": ratios(taken, "client", "python client"),
-                "stub_by_python_stub": ratios(taken, "stub", "python stub"),
-            }
+    found: dict[str, dict[str, Any]] = {}
+    for title in SIZES:
+        dotnet = times("client_by_stub", [each.dotnet[title] for each in sessions], DOTNET)
+        python = times("python_client_by_stub", [each.python[title] for each in sessions], PYTHON)
+        rounds = [each for session in sessions for each in session.dotnet[title]]
+        extra = [each["client"].allocated_bytes - each["stub"].allocated_bytes for each in rounds]
+        found[title] = dotnet | python | {
+            "allocated_beyond_stub_bytes": statistics.median(extra),
+            "stub_allocated_bytes": statistics.median(each["stub"].allocated_bytes for each in rounds),
+            "client_by_python_client": dotnet["client_ms"] / python["python client_ms"],
+            "stub_by_python_stub": dotnet["stub_ms"] / python["python stub_ms"],
+        }  # fmt: skip
     return found
 
 
-def eight_callers(dotnet: DotNet, rounds: int, calls: int) -> dict[str, float]:
-    """Requests a second of the client by those of the stub."""
-    shares = []
-    for turn in range(rounds + 1):
-        order = ("client", "stub") if turn % 2 else ("stub", "client")
-        rates = {name: calls / dotnet.run(name, SIZES["100 KB"], calls, callers=8).seconds for name in order}
-        if turn:
-            shares.append(rates["client"] / rates["stub"])
-    return {"client_requests_by_stub": statistics.median(shares)}
+def eight_callers(sessions: Sequence[Session]) -> dict[str, Any]:
+    """Requests a second of the client by those of the stub: both send as many."""
+    return compared(
+        "client_requests_by_stub",
+        [[each["stub"].seconds / each["client"].seconds for each in session.eight] for session in sessions],
+    )
+
+
+def summary(found: dict[str, Any]) -> str:
+    """The figures as the package's README shows them."""
+
+    def ratio(of: dict[str, Any], name: str) -> str:
+        low, high = of[f"{name}_quartiles"]
+        return f"{of[name]:.3f} ({low:.2f} to {high:.2f})"
+
+    sizes, back = found["one_caller"], found["back"]
+    rows = {
+        "": list(sizes),
+        "time of `ScoreImageAsync` over the stub's": [ratio(each, "client_by_stub") for each in sizes.values()],
+        "bytes allocated beyond the stub": [f"{each['allocated_beyond_stub_bytes']:.0f}" for each in sizes.values()],
+        "time over the Python client's (stub over Python's stub)": [
+            f"{each['client_by_python_client']:.2f} ({each['stub_by_python_stub']:.2f})" for each in sizes.values()
+        ],
+        "requests a second of eight callers by the stub's": [ratio(found["eight_callers"], "client_requests_by_stub"), ""],
+        f"seconds until a server that was away for {back['away_seconds']:.0f} s is used": [
+            f"{back['used_after_seconds']:.1f}",
+            "",
+        ],
+    }  # fmt: skip
+    lines = [f"| {' | '.join([title, *cells])} |".replace("  ", " ") for title, cells in rows.items()]
+    return "\n".join([lines[0], "|---|---|---|", *lines[1:]])
 
 
 def back_after(seconds: float) -> dict[str, float]:
@@ -201,35 +203,39 @@ def back_after(seconds: float) -> dict[str, float]:
     return {"away_seconds": seconds, "used_after_seconds": used}
 
 
+def measure(plan: Plan) -> list[Session]:
+    """All sessions, after one in which the just-in-time compiler learns."""
+    with serving_process() as port:
+        address = f"127.0.0.1:{port}"
+        dotnet = DotNet(address)
+        sessions = [measure_session(dotnet, address, plan, number) for number in range(plan.sessions + 1)]
+        dotnet.close()
+    return sessions[1:]
+
+
 def main() -> None:
-    """Print the figures, write the results."""
+    """Write the results, print them and what the package's README says of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--sessions", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=12, help="of a session")
+    parser.add_argument("--calls", type=int, default=20, help="of a turn")
     parser.add_argument("--away-seconds", type=float, default=AWAY_SECONDS)
     parser.add_argument("--results", type=Path, default=RESULTS / "csharp.json")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve is not None:
-        serve(options.serve)
-        return
     subprocess.run(["dotnet", "build", "-c", "Release", "--nologo", "-v", "quiet", str(PROJECT)], check=True)
-    with serving_process() as port:
-        dotnet = DotNet(f"127.0.0.1:{port}")
-        found: dict[str, Any] = {
-            "one_caller": one_caller(dotnet, f"127.0.0.1:{port}", options.rounds, options.calls),
-            "eight_callers": eight_callers(dotnet, options.rounds, 4 * options.calls),
-        }
-        dotnet.close()
+    plan = Plan(options.sessions, options.rounds, options.calls)
+    sessions = measure(plan)
+    found: dict[str, Any] = {"one_caller": one_caller(sessions), "eight_callers": eight_callers(sessions)}
     found["back"] = back_after(options.away_seconds)
     runtime = subprocess.run(
         ["dotnet", "--version"], check=True, capture_output=True, text=True
     ).stdout.strip()
     write(
-        heading() | {"dotnet_sdk": runtime, "rounds": options.rounds, "calls": options.calls} | found,
+        heading() | {"dotnet_sdk": runtime} | asdict(plan) | found,
         options.results,
     )
     print(json.dumps(found, indent=2))
+    print(summary(found))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,26 @@
 using System.Text.Json;
 using ClientBenchmark;
 
-await using var contenders = new Contenders(args[0]);
+var contenders = new Contenders(args[0]);
 while (await Console.In.ReadLineAsync() is { } line)
 {
     var task = JsonSerializer.Deserialize<Turn>(line, JsonSerializerOptions.Web)!;
-    var result = task.Contender is "reconnect" ? await contenders.ReconnectAsync() : await contenders.RunAsync(task);
-    Console.WriteLine(JsonSerializer.Serialize(result, JsonSerializerOptions.Web));
+    switch (task.Contender)
+    {
+        case "connect":
+            await contenders.DisposeAsync();
+            contenders = new Contenders(args[0]);
+            Answer(new Times([], 0, 0));
+            break;
+        case "reconnect":
+            Answer(await contenders.ReconnectAsync());
+            break;
+        default:
+            Answer(await contenders.RunAsync(task));
+            break;
+    }
 }
+
+await contenders.DisposeAsync();
+
+static void Answer(Times times) => Console.WriteLine(JsonSerializer.Serialize(times, JsonSerializerOptions.Web));

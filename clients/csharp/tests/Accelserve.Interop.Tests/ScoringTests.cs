@@ -137,20 +137,9 @@ public sealed partial class ScoringTests(World world)
     [InlineData(true)]
     public async Task The_sample_prints_what_the_python_command_prints_but_for_its_times(bool isDetector)
     {
-        await using var detector = isDetector ? await DetectorAsync() : null;
-        var server = detector ?? world.Server;
-        string[] flags = ["--address", server.Address, "--top", "3", "--min-score", "0.01"];
-        var expected = await World.RunPythonAsync(
-            ["-m", "accelserve.server.cli", "predict", .. flags, .. World.Photographs.Take(3)]);
-        await using var printed = new StringWriter();
-        var arguments = new Arguments();
-        var command = new System.CommandLine.RootCommand();
-        arguments.AddTo(command);
-        var request = arguments.Read(command.Parse([.. World.Photographs.Take(3), .. flags]));
+        var (expected, printed) = await PrintedByBothAsync(isDetector);
 
-        Assert.Equal(0, await ScoreCommand.RunAsync(request, printed, TextWriter.Null, 80, CancellationToken.None));
-
-        Assert.Equal(WithoutTimes(expected), WithoutTimes(printed.ToString()));
+        Assert.Equal(WithoutTimes(expected), WithoutTimes(printed));
     }
 
     [Theory]
@@ -159,21 +148,10 @@ public sealed partial class ScoringTests(World world)
     [InlineData(true, "")]
     public async Task The_samples_json_is_the_python_commands_but_for_its_times(bool isDetector, string signature)
     {
-        await using var detector = isDetector ? await DetectorAsync() : null;
-        var server = detector ?? world.Server;
-        string[] flags = ["--address", server.Address, "--top", "3", "--min-score", "0.01", "--json", "--signature", signature];
-        var expected = await World.RunPythonAsync(
-            ["-m", "accelserve.server.cli", "predict", .. flags, .. World.Photographs.Take(3)]);
-        await using var printed = new StringWriter();
-        var arguments = new Arguments();
-        var command = new System.CommandLine.RootCommand();
-        arguments.AddTo(command);
-        var request = arguments.Read(command.Parse([.. World.Photographs.Take(3), .. flags]));
-
-        Assert.Equal(0, await ScoreCommand.RunAsync(request, printed, TextWriter.Null, 80, CancellationToken.None));
+        var (expected, printed) = await PrintedByBothAsync(isDetector, "--json", "--signature", signature);
 
         var theirs = Documents(expected);
-        var ours = Documents(printed.ToString());
+        var ours = Documents(printed);
         Assert.Equal(3, ours.Count);
         Assert.All(theirs.Zip(ours), static pair => Assert.True(JsonNode.DeepEquals(pair.First, pair.Second), $"{pair.First}\n{pair.Second}"));
     }
@@ -186,6 +164,23 @@ public sealed partial class ScoringTests(World world)
         Address = world.Server.Address,
         Model = new ModelSelection { SignatureName = signature },
     });
+
+    /// <summary>What the Python command and the sample print of three photographs, asked with the same flags.</summary>
+    private async Task<(string Python, string Sample)> PrintedByBothAsync(bool isDetector, params string[] more)
+    {
+        await using var detector = isDetector ? await DetectorAsync() : null;
+        var server = detector ?? world.Server;
+        string[] asked = [.. World.Photographs.Take(3), "--address", server.Address, "--top", "3", "--min-score", "0.01", .. more];
+        var expected = await World.RunPythonAsync(["-m", "accelserve.server.cli", "predict", .. asked]);
+        var arguments = new Arguments();
+        var command = new System.CommandLine.RootCommand();
+        arguments.AddTo(command);
+        await using var printed = new StringWriter();
+
+        Assert.Equal(
+            0, await ScoreCommand.RunAsync(arguments.Read(command.Parse(asked)), printed, TextWriter.Null, 80, CancellationToken.None));
+        return (expected, printed.ToString());
+    }
 
     private static IReadOnlyList<JsonObject> Documents(string lines) =>
         [.. lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line =>
