@@ -164,7 +164,7 @@ def qaverage_pool(op: ir.QAveragePool, operands: Values) -> ir.Array:
 def max_pool(op: ir.MaxPool, operands: Values) -> ir.Array:
     """Padding is the least value of the dtype, so it never wins against an element."""
     x = operands[0]
-    least = -math.inf if x.dtype == np.float32 else np.iinfo(x.dtype).min
+    least = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     return np.asarray(windows(x, op.window, least).max(axis=(4, 5)))
 
 
@@ -343,7 +343,7 @@ def average_pool(op: ir.AveragePool, operands: Values) -> ir.Array:
     """Sum over the window, row by row, by its divisor."""
     x = operands[0]
     view = windows(x, op.window, 0.0)
-    sums = np.zeros(view.shape[:4], np.float32)
+    sums = np.zeros(view.shape[:4], x.dtype)
     for r, s in np.ndindex(view.shape[4:]):
         sums += view[..., r, s]
     if op.count_padding:
@@ -369,7 +369,7 @@ def local_response_norm(op: ir.LocalResponseNorm, operands: Values) -> ir.Array:
 def l2_normalize(op: ir.L2Normalize, operands: Values) -> ir.Array:
     """By the Euclidean norm of the last axis, summed in a fixed order."""
     x = operands[0]
-    norm = np.sqrt(sum_of_squares(x)).astype(np.float32)
+    norm = np.sqrt(sum_of_squares(x)).astype(x.dtype)
     return np.asarray(x / np.maximum(norm, np.float32(op.epsilon)))
 
 

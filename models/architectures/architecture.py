@@ -112,7 +112,7 @@ class Architecture:
             ValueError: if the size or an option leaves some layer no room.
         """
         size = image_size or self.image_size
-        network = Network(self.name, (3, size, size))
+        network = Network(self.name, (size, size, 3))
         self.define(network, classes=classes or self.classes, **options)
         return network.blueprint()
 

@@ -1,26 +1,25 @@
-"""A network without weights: its nodes, the parameters they need, and what it can answer with."""
+"""A network without weights: its graph, the parameters that the graph takes, and what it can answer with."""
 
 from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto
 
+from accelserve.kernels.ir import Array, Graph, TensorType
 from accelserve.models.errors import UnknownOutputError, WeightMismatchError
-
-OPSET = 17
-IR_VERSION = 8  # what came with opset 17; older readers still take it
-BATCH = "N"
+from accelserve.models.importing.onnx_exporter import ExportOptions, onnx_model
 
 Shape: TypeAlias = tuple[int, ...]
 Weights: TypeAlias = Mapping[str, NDArray[np.generic]]
+
+IMAGES = "images"
 
 
 class Role(enum.Enum):
@@ -28,23 +27,10 @@ class Role(enum.Enum):
 
     WEIGHT = "weight"
     BIAS = "bias"
-    NORM_SCALE = "scale of a normalisation"
-    NORM_SHIFT = "shift of a normalisation"
-    RUNNING_MEAN = "mean that a batch normalisation subtracts"
-    RUNNING_VARIANCE = "variance that a batch normalisation divides by"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A tensor between nodes.
-
-    Attributes:
-        name: its name in the ONNX graph.
-        shape: without the batch: (channels, rows, columns), or whatever a head reshapes to.
-    """
-
-    name: str
-    shape: Shape
+    NORM_SCALE = "scale of a normalization"
+    NORM_SHIFT = "shift of a normalization"
+    RUNNING_MEAN = "mean that a batch normalization subtracts"
+    RUNNING_VARIANCE = "variance that a batch normalization divides by"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +40,7 @@ class Parameter:
     Attributes:
         shape: shape in the checkpoint.
         role: what it does.
-        stored_shape: shape of the ONNX initializer, the same elements in the same order.
+        stored_shape: shape of the graph's operand.
         value: what it starts from when weights are random; None draws it by its role.
     """
 
@@ -68,6 +54,11 @@ class Parameter:
         """Whether frameworks count it as a parameter; running statistics are buffers."""
         return self.role not in {Role.RUNNING_MEAN, Role.RUNNING_VARIANCE}
 
+    def stored(self, array: NDArray[np.generic]) -> Array:
+        """The checkpoint's array as the graph takes it, float32: [K, C, R, S] becomes [K, R, S, C]."""
+        floats = array.astype(np.float32, copy=False)
+        return floats.transpose(0, 2, 3, 1) if len(self.shape) == 4 else floats.reshape(self.stored_shape)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
@@ -75,17 +66,23 @@ class Blueprint:
 
     Attributes:
         name: the architecture's name.
-        images: its input, ``[N, channels, rows, columns]`` float32.
-        nodes: ONNX nodes in an order that respects data flow.
-        parameters: ``state_dict`` name -> parameter, in the order of the nodes.
-        outputs: public name -> value; what the ONNX file answers with.
+        graph: float32; its inputs are ``images`` [1, rows, columns, channels] and every parameter.
+        parameters: ``state_dict`` name -> parameter, in the order of the layers.
     """
 
     name: str
-    images: Value
-    nodes: tuple[NodeProto, ...]
+    graph: Graph
     parameters: Mapping[str, Parameter]
-    outputs: Mapping[str, Value]
+
+    @property
+    def images(self) -> TensorType:
+        """Type of its input, [1, rows, columns, channels]."""
+        return self.graph.inputs[IMAGES]
+
+    @property
+    def outputs(self) -> Mapping[str, TensorType]:
+        """Public name -> type for one image: what the ONNX file answers with."""
+        return {public: self.graph.type_of(value) for public, value in self.graph.outputs.items()}
 
     @property
     def trained_parameters(self) -> int:
@@ -98,14 +95,15 @@ class Blueprint:
         Raises:
             UnknownOutputError: if it has no such output.
         """
-        unknown = [name for name in outputs if name not in self.outputs]
+        unknown = [name for name in outputs if name not in self.graph.outputs]
         if unknown:
-            raise UnknownOutputError(self.name, unknown, tuple(self.outputs))
-        chosen = {name: self.outputs[name] for name in outputs}
-        nodes = _live(self.nodes, {value.name for value in chosen.values()})
-        read = {name for node in nodes for name in node.input}
+            raise UnknownOutputError(self.name, unknown, tuple(self.graph.outputs))
+        chosen = {name: self.graph.outputs[name] for name in outputs}
+        graph = replace(self.graph, outputs=chosen, _types={}).with_nodes(self.graph.nodes)
+        read = {name for node in graph for name in node.inputs}
+        inputs = {name: kind for name, kind in graph.inputs.items() if name == IMAGES or name in read}
         parameters = {name: p for name, p in self.parameters.items() if name in read}
-        return replace(self, nodes=nodes, outputs=chosen, parameters=parameters)
+        return replace(self, graph=replace(graph, inputs=inputs, _types={}), parameters=parameters)
 
     def check(self, weights: Weights) -> None:
         """Raise WeightMismatchError unless ``weights`` has exactly this network's parameters, each in its shape."""
@@ -119,8 +117,8 @@ class Blueprint:
         if missing or unexpected or misshapen:
             raise WeightMismatchError(self.name, missing=missing, unexpected=unexpected, misshapen=misshapen)
 
-    def to_onnx(self, weights: Weights) -> ModelProto:
-        """The network with weights, as a float32 ONNX model (NCHW, batch ``N``).
+    def filled(self, weights: Weights) -> Graph:
+        """The graph with weights for constants.
 
         Args:
             weights: ``state_dict`` name -> array of any float dtype, one for every parameter and no others.
@@ -129,42 +127,24 @@ class Blueprint:
             WeightMismatchError: if a weight is missing, unexpected or of another shape.
         """
         self.check(weights)
-        public = {value.name: name for name, value in self.outputs.items()}
-        graph = helper.make_graph(
-            [_renamed(node, public) for node in self.nodes],
-            self.name,
-            [_declare(self.images.name, self.images.shape)],
-            [_declare(name, value.shape) for name, value in self.outputs.items()],
-            [self._initializer(name, p, weights[name]) for name, p in self.parameters.items()],
+        constants = {name: parameter.stored(weights[name]) for name, parameter in self.parameters.items()}
+        return replace(self.graph, inputs={IMAGES: self.images}, constants=constants, _types={})
+
+    def to_onnx(self, weights: Weights) -> ModelProto:
+        """The network with weights, as a float32 ONNX model (NCHW, batch ``N``); the rest as of ``filled``."""
+        return onnx_model(_with_public_names(self.filled(weights)), ExportOptions(name=self.name))
+
+
+def _with_public_names(graph: Graph) -> Graph:
+    """What the graph answers with is named so inside, too; images keep theirs, for the file holds them as NCHW."""
+    public = {v: name for name, v in graph.outputs.items() if len(graph.type_of(v).shape) != 4}
+    nodes = tuple(
+        replace(
+            node,
+            inputs=tuple(public.get(value, value) for value in node.inputs),
+            output=public.get(node.output, node.output),
         )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="accelserve"
-        )
-        model.ir_version = IR_VERSION
-        return model
-
-    @staticmethod
-    def _initializer(name: str, parameter: Parameter, array: NDArray[np.generic]) -> TensorProto:
-        stored = np.ascontiguousarray(array, dtype=np.float32).reshape(parameter.stored_shape)
-        return numpy_helper.from_array(stored, name)
-
-
-def _declare(name: str, shape: Shape) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *shape])
-
-
-def _live(nodes: Iterable[NodeProto], needed: set[str]) -> tuple[NodeProto, ...]:
-    kept = []
-    for node in reversed(tuple(nodes)):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            kept.append(node)
-    return tuple(reversed(kept))
-
-
-def _renamed(node: NodeProto, names: Mapping[str, str]) -> NodeProto:
-    copy = NodeProto()
-    copy.CopyFrom(node)
-    copy.input[:] = [names.get(name, name) for name in node.input]
-    copy.output[:] = [names.get(name, name) for name in node.output]
-    return copy
+        for node in graph
+    )
+    outputs = {name: public.get(value, value) for name, value in graph.outputs.items()}
+    return replace(graph, nodes=nodes, outputs=outputs, _types={})

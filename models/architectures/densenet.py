@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
-from accelserve.models.architectures.blueprint import Value
-from accelserve.models.architectures.network import Network
+from accelserve.models.architectures.network import Network, Value
 
 BOTTLENECK = 4  # a layer's 1x1 convolution gives four times the growth
 
@@ -22,7 +21,7 @@ def densenet(net: Network, *, classes: int, depths: tuple[int, ...], growth: int
             x = _transition(net, x, f"features.transition{block}")
     pooled = net.global_average_pool(_norm_relu(net, x, "features.norm5"))
     logits = net.dense(net.flatten(pooled), "classifier", classes)
-    net.output("features", net.channels_last(pooled))
+    net.output("features", pooled)
     net.output("logits", logits)
     net.output("probabilities", net.softmax(logits))
 
@@ -34,11 +33,11 @@ def _norm_relu(net: Network, x: Value, name: str) -> Value:
 def _dense_layer(net: Network, x: Value, name: str, growth: int) -> Value:
     y = net.conv(_norm_relu(net, x, f"{name}.norm1"), f"{name}.conv1", BOTTLENECK * growth, 1)
     y = net.conv(_norm_relu(net, y, f"{name}.norm2"), f"{name}.conv2", growth, 3, padding=1)
-    return net.concat([x, y], f"{name}.concat")
+    return net.concat([x, y], f"{name}.concat", axis=2)
 
 
 def _transition(net: Network, x: Value, name: str) -> Value:
-    y = net.conv(_norm_relu(net, x, f"{name}.norm"), f"{name}.conv", x.shape[0] // 2, 1)
+    y = net.conv(_norm_relu(net, x, f"{name}.norm"), f"{name}.conv", x.channels // 2, 1)
     return net.average_pool(y, 2)
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
-from accelserve.models.architectures.blueprint import Value
-from accelserve.models.architectures.network import Network, same_padding
+from accelserve.models.architectures.network import Network, Value, same_padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class _Writer:
     def conv(
         self, x: Value, name: str, channels: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> Value:
-        padding = same_padding(x.shape[1:], kernel, stride) if self._tensorflow else (kernel // 2,) * 4
+        padding = same_padding(x.size, kernel, stride) if self._tensorflow else (kernel // 2,) * 4
         return self.net.conv(x, name, channels, kernel, stride=stride, padding=padding, groups=groups)
 
     def norm(self, x: Value, name: str) -> Value:
@@ -68,10 +67,10 @@ class _Writer:
         y, norm = x, 1
         if stage.expansion > 1:
             y = self.norm_relu6(
-                self.conv(x, f"{name}.conv_pw", x.shape[0] * stage.expansion, 1), f"{name}.bn1"
+                self.conv(x, f"{name}.conv_pw", x.channels * stage.expansion, 1), f"{name}.bn1"
             )
             norm = 2
-        y = self.conv(y, f"{name}.conv_dw", y.shape[0], stage.kernel, stride, y.shape[0])
+        y = self.conv(y, f"{name}.conv_dw", y.channels, stage.kernel, stride, y.channels)
         y = self.norm_relu6(y, f"{name}.bn{norm}")
         last = "conv_pwl" if stage.expansion > 1 else "conv_pw"
         y = self.norm(self.conv(y, f"{name}.{last}", channels, 1), f"{name}.bn{norm + 1}")
@@ -96,7 +95,7 @@ def efficientnet_lite(
             x = write.block(x, f"blocks.{index}.{block}", stage, stage.channels, stride)
     pooled = net.global_average_pool(write.norm_relu6(write.conv(x, "conv_head", features, 1), "bn2"))
     logits = net.dense(net.flatten(pooled), "classifier", classes)
-    net.output("features", net.channels_last(pooled))
+    net.output("features", pooled)
     net.output("logits", logits)
     net.output("probabilities", net.softmax(logits))
 

@@ -2,8 +2,9 @@
 
 The network runs once on a few random pictures while its weights are drawn: every convolution and dense layer is scaled
 and shifted to give mean 0 and variance 1 (He et al. 2015 measured instead of assumed: Mishkin & Matas 2015), and
-every batch normalisation gets the statistics of what it reads. The same seed gives the same bytes on every machine:
-the draws are sums of whole numbers from PCG64, measurements are float64 and keep eight significant bits.
+every batch normalization gets the statistics of what it reads. The same seed gives the same bytes on every machine:
+the draws are sums of whole numbers from PCG64, measurements are float64 and keep eight significant bits (two math
+libraries differ in the last of 53).
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto
 
-from accelserve.models.architectures import probe
-from accelserve.models.architectures.blueprint import Blueprint
+from accelserve.kernels.ir import Conv2d, Dense, Graph, Mul, Node
+from accelserve.kernels.reference.operators import EVALUATORS, convolve
+from accelserve.models.architectures.batch_norm import BatchNorm
+from accelserve.models.architectures.blueprint import IMAGES, Blueprint
+from accelserve.models.architectures.random_pictures import random_pictures
 
 Array = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 _WORDS = 4  # 16-bit words in a 64-bit draw; their sum is bell-shaped
 _WORD_MEAN = (2**16 - 1) / 2
 _DRAW_DEVIATION = math.sqrt(_WORDS * (2**32 - 1) / 12)
 _CHUNK = 1 << 22  # draws at once, to bound memory
+_ROWS_AT_ONCE = 256  # of a dense layer's weight, to bound the float64 copy
 _SIGNIFICANT_BITS = 8
 _JITTER = np.float32(0.125)  # channels are not all alike, or a fold that mixes them up would go unseen
 _LEAST_VARIANCE = 1e-4  # a channel that never moves is not blown up
@@ -40,9 +46,16 @@ def random_weights(blueprint: Blueprint, seed: int = 0, *, pixel_scale: float = 
         pixel_scale: standard deviation of a preprocessed pixel; ``Architecture.pixel_scale`` has it.
     """
     measured = _Measurement(blueprint, seed, pixel_scale)
-    for node in blueprint.nodes:
+    for node in _up_to_last_parameter(blueprint):
         measured.visit(node)
     return {name: measured.weights[name] for name in blueprint.parameters}
+
+
+def _up_to_last_parameter(blueprint: Blueprint) -> Graph:
+    """The graph without what only hands values on to an output."""
+    graph = blueprint.graph
+    readers = [node.output for node in graph if not blueprint.parameters.keys().isdisjoint(node.inputs)]
+    return replace(graph, outputs={value: value for value in readers}, _types={}).with_nodes(graph.nodes)
 
 
 class _Measurement:
@@ -50,79 +63,81 @@ class _Measurement:
 
     def __init__(self, blueprint: Blueprint, seed: int, pixel_scale: float) -> None:
         self.weights: dict[str, Array] = {}
-        self._blueprint = blueprint
+        self._parameters = blueprint.parameters
         self._seed = seed
-        self._logits = blueprint.outputs["logits"].name if "logits" in blueprint.outputs else None
-        self._readers = Counter(name for node in blueprint.nodes for name in node.input)
-        images = blueprint.images
-        self._values = {images.name: probe.pictures(images.shape, pixel_scale, self._draw)}
+        self._logits = blueprint.graph.outputs.get("logits")
+        self._readers = Counter(name for node in _up_to_last_parameter(blueprint) for name in node.inputs)
+        pictures = random_pictures(blueprint.images.shape[1:], pixel_scale, self._draw)
+        self._values: dict[str, Doubles] = {IMAGES: pictures}
 
-    def visit(self, node: NodeProto) -> None:
-        """Fill the parameters of ``node`` and run it, unless it only hands values on to an output."""
-        operands = [self._values[name] for name in node.input if name in self._values]
-        if node.op_type in {"Conv", "Gemm"}:
-            result = self._weighted(node, operands[0])
-        elif node.op_type == "BatchNormalization":
-            result = self._normalised(node, operands[0])
-        elif node.op_type == "Mul":
-            result = self._scaled(node, operands[0])
-        elif node.op_type in probe.RULES and len(operands) == len(set(node.input) - self._constants(node)):
-            result = probe.RULES[node.op_type](node, operands)
-        else:
-            return
-        self._values[node.output[0]] = result
+    def visit(self, node: Node) -> None:
+        """Fill the parameters of ``node`` and run it."""
+        x = self._values[node.inputs[0]]
+        match node.op:
+            case Conv2d() | Dense():
+                result = self._weighted(node, x)
+            case BatchNorm():
+                result = self._normalized(node, x)
+            case Mul():
+                result = self._scaled(node, x)
+            case _:
+                result = self._computed(node)
+        self._values[node.output] = result
         self._forget(node)
 
-    @staticmethod
-    def _constants(node: NodeProto) -> set[str]:
-        return set(node.input[1:]) if node.op_type == "Clip" else set()
+    def _computed(self, node: Node) -> Doubles:
+        """By the reference, image by image, in float64: a graph is of one."""
+        operands = [self._values[name] for name in node.inputs]
+        evaluate = EVALUATORS[type(node.op)]
+        images = [evaluate(node.op, [x[i : i + 1] for x in operands]) for i in range(len(operands[0]))]
+        return np.concatenate(images).astype(np.float64, copy=False)
 
-    def _forget(self, node: NodeProto) -> None:
-        for name in node.input:
+    def _forget(self, node: Node) -> None:
+        for name in node.inputs:
             self._readers[name] -= 1
             if self._readers[name] == 0:
                 self._values.pop(name, None)
 
-    def _weighted(self, node: NodeProto, x: probe.Array) -> probe.Array:
-        name = node.input[1]
-        weight = self._draw(name, self._blueprint.parameters[name].shape)
-        y = probe.conv(node, x, weight) if node.op_type == "Conv" else probe.dense(x, weight)
-        axes = (0, *range(2, y.ndim))
-        biased = len(node.input) == 3
+    def _weighted(self, node: Node, x: Doubles) -> Doubles:
+        name, *bias_names = node.inputs[1:]
+        parameter = self._parameters[name]
+        weight = self._draw(name, parameter.shape)
+        y = _product(node, x, parameter.stored(weight))
+        axes = tuple(range(y.ndim - 1))
         # without a bias nothing can take the mean away, so it belongs to the size
-        spread = y.var(axis=axes).mean() if biased else np.mean(y**2)
-        aim = LOGIT_DEVIATION if node.output[0] == self._logits else 1.0
+        spread = y.var(axis=axes).mean() if bias_names else np.mean(y**2)
+        aim = LOGIT_DEVIATION if node.output == self._logits else 1.0
         factor = np.float32(_rounded(aim / math.sqrt(max(float(spread), 1e-30))))
         weight *= factor
         self.weights[name] = weight
         y *= np.float64(factor)
-        if biased:
+        for bias_name in bias_names:
             bias = _rounded(-y.mean(axis=axes)).astype(np.float32)
-            bias += _JITTER * self._draw(node.input[2], bias.shape)
-            self.weights[node.input[2]] = bias
-            y += probe.per_channel(bias, y)
+            bias += _JITTER * self._draw(bias_name, bias.shape)
+            self.weights[bias_name] = bias
+            y += bias
         return y
 
-    def _normalised(self, node: NodeProto, x: probe.Array) -> probe.Array:
-        scale, shift, mean, variance = node.input[1:]
-        shape = self._blueprint.parameters[scale].shape
-        axes = (0, *range(2, x.ndim))
-        gain = np.float32(self._blueprint.parameters[scale].value or 1.0)
+    def _normalized(self, node: Node, x: Doubles) -> Doubles:
+        scale, shift, mean, variance = node.inputs[1:]
+        shape = self._parameters[scale].shape
+        axes = tuple(range(x.ndim - 1))
+        gain = np.float32(self._parameters[scale].value or 1.0)
         self.weights[scale] = gain * (np.float32(1) + _JITTER * self._draw(scale, shape))
         self.weights[shift] = gain * _JITTER * self._draw(shift, shape)
         self.weights[mean] = _rounded(x.mean(axis=axes)).astype(np.float32)
         self.weights[variance] = _rounded(np.maximum(x.var(axis=axes), _LEAST_VARIANCE)).astype(np.float32)
         factor = self.weights[scale] / np.sqrt(self.weights[variance].astype(np.float64))
         offset = self.weights[shift] - self.weights[mean] * factor
-        return x * probe.per_channel(factor, x) + probe.per_channel(offset, x)
+        return x * factor + offset
 
-    def _scaled(self, node: NodeProto, x: probe.Array) -> probe.Array:
-        parameter = self._blueprint.parameters[node.input[1]]
+    def _scaled(self, node: Node, x: Doubles) -> Doubles:
+        name = node.inputs[1]
+        parameter = self._parameters[name]
         if parameter.value is None:
-            raise ValueError(f"'{node.input[1]}' has no value to start from")
-        factor = np.full(parameter.shape, parameter.value, np.float32)
-        self.weights[node.input[1]] = factor
-        return x * probe.per_channel(factor, x)
+            raise ValueError(f"'{name}' has no value to start from")
+        self.weights[name] = np.full(parameter.shape, parameter.value, np.float32)
+        return x * np.float64(parameter.value)
 
     def _draw(self, name: str, shape: tuple[int, ...]) -> Array:
         """Bell-shaped numbers of mean 0 and variance 1, at most 3.5 in magnitude, that depend on seed and name only."""
@@ -135,6 +150,17 @@ class _Measurement:
             result[start:stop] = words.sum(axis=1, dtype=np.int32) - np.float32(_WORDS * _WORD_MEAN)
         result *= np.float32(1 / _DRAW_DEVIATION)
         return result.reshape(shape)
+
+
+def _product(node: Node, x: Doubles, weight: Array) -> Doubles:
+    """A convolution or a dense layer without its bias."""
+    if isinstance(node.op, Conv2d):
+        window, groups = node.op.window, node.op.groups
+        images = [convolve(image[None], weight.astype(np.float64), window, groups, 0.0) for image in x]
+        return np.concatenate(images)
+    starts = range(0, len(weight), _ROWS_AT_ONCE)
+    parts = [x @ weight[start : start + _ROWS_AT_ONCE].T.astype(np.float64) for start in starts]
+    return np.concatenate(parts, axis=1)
 
 
 def _rounded(values: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -6,8 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
-from accelserve.models.architectures.blueprint import Value
-from accelserve.models.architectures.network import Network
+from accelserve.models.architectures.network import Network, Value
 from accelserve.models.architectures.resnet_weights import other_weights
 
 RESIDUAL_GAIN = 0.25  # of random weights: dozens of residuals add up, and their sum should stay of one size
@@ -51,7 +50,7 @@ def _conv_norm(
 
 
 def _shortcut(net: Network, x: Value, name: str, channels: int, stride: int) -> Value:
-    if stride == 1 and x.shape[0] == channels:
+    if stride == 1 and x.channels == channels:
         return x
     y = net.conv(x, f"{name}.downsample.0", channels, 1, stride=stride)
     return net.batch_norm(y, f"{name}.downsample.1")
@@ -67,7 +66,7 @@ def resnet(net: Network, *, classes: int, block: Block, depths: tuple[int, ...],
             x = block(net, x, f"layer{stage + 1}.{index}", width << stage, stride)
     pooled = net.global_average_pool(x)
     logits = net.dense(net.flatten(pooled), "fc", classes)
-    net.output("features", net.channels_last(pooled))
+    net.output("features", pooled)
     net.output("logits", logits)
     net.output("probabilities", net.softmax(logits))
 

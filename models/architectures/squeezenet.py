@@ -7,8 +7,7 @@ other sizes a last window hangs over, as theirs does.
 from __future__ import annotations
 
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
-from accelserve.models.architectures.blueprint import Value
-from accelserve.models.architectures.network import Network
+from accelserve.models.architectures.network import Network, Value
 
 # (index in ``features``, channels of the squeeze, of each expand); None is a pool.
 LAYERS: tuple[tuple[int, int, int] | None, ...] = (
@@ -38,7 +37,7 @@ def squeezenet(net: Network, *, classes: int, width: int = 64) -> None:
     scores = net.relu(net.conv(x, "classifier.1", classes, 1, bias=True))
     features = net.global_average_pool(x)
     logits = net.flatten(net.global_average_pool(scores))
-    net.output("features", net.channels_last(features))
+    net.output("features", features)
     net.output("logits", logits)
     net.output("probabilities", net.softmax(logits))
 
@@ -48,7 +47,7 @@ def _fire(net: Network, x: Value, name: str, squeeze: int, expand: int) -> Value
     few = net.relu(net.conv(x, f"{name}.squeeze", squeeze, 1, bias=True))
     one = net.relu(net.conv(few, f"{name}.expand1x1", expand, 1, bias=True))
     three = net.relu(net.conv(few, f"{name}.expand3x3", expand, 3, padding=1, bias=True))
-    return net.concat([one, three], f"{name}.concat")
+    return net.concat([one, three], f"{name}.concat", axis=2)
 
 
 ARCHITECTURES = (

@@ -7,8 +7,7 @@ anchor. Decoding them is ``kernels.postprocess``.
 from __future__ import annotations
 
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
-from accelserve.models.architectures.blueprint import Value
-from accelserve.models.architectures.network import Network
+from accelserve.models.architectures.network import Network, Value
 from accelserve.models.architectures.vgg import stage_width
 
 ANCHORS = (4, 6, 6, 6, 4, 4)
@@ -71,7 +70,7 @@ def _conv(
 def head(net: Network, x: Value, kind: str, index: int, columns: int) -> Value:
     """The 3x3 convolution of a head (``classification`` or ``regression``) on map ``index``: (rows, columns, anchors * columns)."""
     name = f"head.{kind}_head.module_list.{index}"
-    return net.channels_last(net.conv(x, name, ANCHORS[index] * columns, 3, padding=1, bias=True))
+    return net.conv(x, name, ANCHORS[index] * columns, 3, padding=1, bias=True)
 
 
 def ssd300(net: Network, *, classes: int, width: int = 64) -> None:
@@ -83,9 +82,9 @@ def ssd300(net: Network, *, classes: int, width: int = 64) -> None:
     ):
         rows = []
         for index, x in enumerate(maps):
-            cells = x.shape[1] * x.shape[2] * ANCHORS[index]
+            cells = x.size[0] * x.size[1] * ANCHORS[index]
             rows.append(net.reshape(head(net, x, kind, index, columns), (cells, columns)))
-        net.output(output, net.concat(rows, f"head.{kind}_head.rows"))
+        net.output(output, net.concat(rows, f"head.{kind}_head.rows", axis=0))
 
 
 ARCHITECTURES = (

@@ -27,7 +27,7 @@ def ssd_vgg(net: Network, *, classes: int, width: int = 64) -> None:
     names = iter(OUTPUTS)
     for kind, columns in (("classification", classes), ("regression", COORDINATES)):
         for index, x in enumerate(maps):
-            shape = (*x.shape[1:], ANCHORS[index], columns)
+            shape = (*x.size, ANCHORS[index], columns)
             net.output(next(names), net.reshape(head(net, x, kind, index, columns), shape))
 
 

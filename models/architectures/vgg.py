@@ -9,8 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from accelserve.models.architectures.architecture import Architecture, ClassifierWeight, PublishedWeights
-from accelserve.models.architectures.blueprint import Value
-from accelserve.models.architectures.network import Network
+from accelserve.models.architectures.network import Network, Value
 
 DEPTHS = {
     "vgg11": (1, 1, 2, 2, 2),
@@ -41,11 +40,11 @@ def convolutions(net: Network, depths: tuple[int, ...], width: int) -> Value:
 def vgg(net: Network, *, classes: int, depths: tuple[int, ...], width: int = 64, hidden: int = 4096) -> None:
     """The whole network; ``hidden`` is the width of its two dense layers."""
     x = convolutions(net, depths, width)
-    if min(x.shape[1:]) > POOLED:
+    if min(x.size) > POOLED:
         # torchvision's AdaptiveAvgPool2d(7); at 224 pixels the map is 7 x 7 already
-        if x.shape[1] % POOLED or x.shape[2] % POOLED:
-            raise ValueError(f"{net.name}: its last map is {x.shape[1:]}, not a multiple of {POOLED}")
-        x = net.average_pool(x, x.shape[1] // POOLED)
+        if x.size[0] % POOLED or x.size[1] % POOLED:
+            raise ValueError(f"{net.name}: its last map is {x.size}, not a multiple of {POOLED}")
+        x = net.average_pool(x, x.size[0] // POOLED)
     x = net.relu(net.dense(net.flatten(x), "classifier.0", hidden))
     x = net.relu(net.dense(x, "classifier.3", hidden))
     logits = net.dense(x, "classifier.6", classes)
@@ -57,7 +56,7 @@ def vgg(net: Network, *, classes: int, depths: tuple[int, ...], width: int = 64,
 def vgg_features(net: Network, *, classes: int, depths: tuple[int, ...], width: int = 64) -> None:
     """The convolutions alone; there are no classes."""
     del classes
-    net.output("features", net.channels_last(convolutions(net, depths, width)))
+    net.output("features", convolutions(net, depths, width))
 
 
 def keras_convolutions(depths: tuple[int, ...]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from accelserve.models.errors import ConversionError
 from accelserve.models.importing import onnx_emitters
 from accelserve.models.importing.onnx_writer import EMITTERS, NCHW, OnnxWriter
 
-__all__ = ["ExportOptions", "export_onnx", "onnx_emitters"]
+__all__ = ["ExportOptions", "export_onnx", "onnx_emitters", "onnx_model"]
 
 OPSET = 17
 # The oldest that opset 17 allows: older runtimes read the file too.
@@ -29,13 +29,20 @@ class ExportOptions:
     Attributes:
         input_layout: of image inputs. NCHW is what other exporters write and runtimes expect; with NHWC the file's
             input has the graph's own shape, at the price of one transposition.
+        name: of the graph in the file.
     """
 
     input_layout: Literal["NCHW", "NHWC"] = "NCHW"
+    name: str = "network"
 
 
 def export_onnx(graph: Graph, options: ExportOptions | None = None) -> bytes:
-    """A graph of float32 and Quantize / Dequantize nodes as an ONNX file of opset 17; the same bytes every time.
+    """A graph as the bytes of an ONNX file, the same bytes every time; the rest as of ``onnx_model``."""
+    return bytes(onnx_model(graph, options).SerializeToString(deterministic=True))
+
+
+def onnx_model(graph: Graph, options: ExportOptions | None = None) -> onnx.ModelProto:
+    """A graph of float32 and Quantize / Dequantize nodes as an ONNX model of opset 17.
 
     The batch is left open where the graph allows it. Outputs have the graph's own shapes.
 
@@ -43,16 +50,17 @@ def export_onnx(graph: Graph, options: ExportOptions | None = None) -> bytes:
         UnsupportedNodesError: operators that ONNX has not, such as the lowered integer ones.
         ConversionError: the file would exceed 2 GB.
     """
+    options = options or ExportOptions()
     lacking = [(node.name, node.op.label) for node in graph if type(node.op) not in EMITTERS]
     if lacking:
         raise UnsupportedNodesError(lacking)
     to = OnnxWriter(graph, batchable=all(_keeps_batch(graph, node) for node in graph))
-    inputs = [_input(to, name, kind, options or ExportOptions()) for name, kind in graph.inputs.items()]
+    inputs = [_input(to, name, kind, options) for name, kind in graph.inputs.items()]
     for node in graph:
         EMITTERS[type(node.op)](to, node, node.op)
     outputs = [_output(to, public, value) for public, value in graph.outputs.items()]
     model = helper.make_model(
-        helper.make_graph(to.nodes, "network", inputs, outputs, to.initializers),
+        helper.make_graph(to.nodes, options.name, inputs, outputs, to.initializers),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="accelserve",
@@ -60,7 +68,7 @@ def export_onnx(graph: Graph, options: ExportOptions | None = None) -> bytes:
     )
     if model.ByteSize() >= 2**31:
         raise ConversionError("the network exceeds the 2 GB that one ONNX file can hold")
-    return bytes(model.SerializeToString(deterministic=True))
+    return model
 
 
 def _keeps_batch(graph: Graph, node: Node) -> bool:

@@ -114,7 +114,7 @@ def root_mean_square(array: Array) -> float:
 def test_every_value_of_a_small_one_is_the_references(name: str) -> None:
     blueprint = small(name)
     described = architecture(name)
-    _, rows, columns = blueprint.images.shape
+    _, rows, columns, _ = blueprint.images.shape
     spec = replace(
         preprocess_spec(described.preprocess),
         resize_height=rows, resize_width=columns, crop_height=rows, crop_width=columns,

@@ -14,10 +14,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
+from accelserve.kernels.ir import ChannelAffine, Mul, Transpose
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
 from accelserve.models.architectures import Blueprint, architecture, random_weights
+from accelserve.models.architectures.batch_norm import BatchNorm
 from accelserve.models.architectures.ssd300_vgg16 import ANCHORS
 from accelserve.models.errors import UnknownOutputError, WeightMismatchError
+from accelserve.models.importing import import_onnx
 from tests.models.architectures.small import SMALL, small
 
 Images = NDArray[np.float32]
@@ -46,6 +49,11 @@ def photograph(name: str, preset: str, size: int) -> Images:
     return np.ascontiguousarray(picture[:size, :size].transpose(2, 0, 1)[None])
 
 
+def nchw(count: int, blueprint: Blueprint) -> tuple[int, ...]:
+    _, rows, columns, channels = blueprint.images.shape
+    return count, channels, rows, columns
+
+
 def filled(name: str, blueprint: Blueprint, seed: int = 0) -> onnx.ModelProto:
     return blueprint.to_onnx(random_weights(blueprint, seed, pixel_scale=architecture(name).pixel_scale))
 
@@ -53,9 +61,9 @@ def filled(name: str, blueprint: Blueprint, seed: int = 0) -> onnx.ModelProto:
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_every_output_has_its_declared_shape_and_is_finite(name: str) -> None:
     blueprint = small(name)
-    images = np.zeros((2, *blueprint.images.shape), np.float32)
-    found = run(filled(name, blueprint), images)
-    assert {k: v.shape[1:] for k, v in found.items()} == {k: v.shape for k, v in blueprint.outputs.items()}
+    found = run(filled(name, blueprint), np.zeros(nchw(2, blueprint), np.float32))
+    declared = {k: v.shape[1:] for k, v in blueprint.outputs.items()}
+    assert {k: v.shape[1:] for k, v in found.items()} == declared
     assert all(np.isfinite(values).all() and len(values) == 2 for values in found.values())
 
 
@@ -63,7 +71,7 @@ def test_every_output_has_its_declared_shape_and_is_finite(name: str) -> None:
 def test_probabilities_are_the_softmax_of_the_logits(name: str) -> None:
     rng = np.random.default_rng(0)
     blueprint = small(name)
-    found = run(filled(name, blueprint), rng.standard_normal((3, *blueprint.images.shape), np.float32))
+    found = run(filled(name, blueprint), rng.standard_normal(nchw(3, blueprint), np.float32))
     exponentials = np.exp(found["logits"] - found["logits"].max(axis=1, keepdims=True))
     expected = exponentials / exponentials.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found["probabilities"], expected, rtol=1e-5)
@@ -127,6 +135,33 @@ def digest(name: str, seed: int = 0) -> str:
 
 def test_another_seed_gives_other_weights() -> None:
     assert digest("resnet18", 0) == digest("resnet18", 0) != digest("resnet18", 1)
+
+
+DIGESTS = {
+    "densenet121": "a46716129a25dc67",
+    "resnet18": "5309985f8226df25",
+    "resnet50": "47a73c9e7812f017",
+    "squeezenet1_1": "a3baa74a3db625a4",
+    "ssd300_vgg16": "ab565525842d82fb",
+    "ssd_vgg": "e4f392c1feea9684",
+    "tf_efficientnet_lite0": "dfba906875aa2b02",
+    "vgg16": "f279b3ec1234e618",
+    "vgg16_features": "6eb9158b4d4d7d9e",
+}
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_random_weights_are_those_that_earlier_measurements_were_made_with(name: str) -> None:
+    assert digest(name) == DIGESTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_the_exported_file_reads_as_the_network_that_was_written(name: str) -> None:
+    """Layer by layer; what scales and shifts by weights is read as that."""
+    blueprint = small(name)
+    written = [type(node.op) for node in blueprint.graph if not isinstance(node.op, Transpose)]
+    read = [type(node.op) for node in import_onnx(filled(name, blueprint).SerializeToString()).graph]
+    assert read == [ChannelAffine if kind in {BatchNorm, Mul} else kind for kind in written]
 
 
 def test_random_weights_are_the_same_bytes_on_other_arithmetic_units() -> None:

@@ -38,7 +38,9 @@ def resnet18(classes: int = 1000, dtype: str = "float32") -> Weights:
 
 
 def initializers(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    """Its float constants; shapes are integers."""
+    floats = (t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT)
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in floats}
 
 
 def test_weights_arrive_in_the_onnx_file_under_their_names(save: Save) -> None:
