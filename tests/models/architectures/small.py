@@ -1,7 +1,10 @@
 """Small networks of every family, with every kind of layer of the large ones."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 
+from accelserve.models import architectures as room
 from accelserve.models.architectures import Blueprint, architecture
 from accelserve.models.architectures.efficientnet_lite import Stage
 
@@ -24,6 +27,16 @@ SMALL: Mapping[str, Options] = {
         "features": 64,
     },
 }
+
+
+def families() -> dict[str, set[str]]:
+    """Module of ``models/architectures`` -> names of its networks: those of one module have the same kinds of layers."""
+    found: dict[str, set[str]] = {}
+    for module in iter_modules(room.__path__):
+        listed = getattr(import_module(f"{room.__name__}.{module.name}"), "ARCHITECTURES", ())
+        if listed:
+            found[module.name] = {each.name for each in listed}
+    return found
 
 
 def small(name: str) -> Blueprint:

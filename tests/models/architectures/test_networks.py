@@ -21,7 +21,7 @@ from accelserve.models.architectures.batch_norm import BatchNorm
 from accelserve.models.architectures.ssd300_vgg16 import ANCHORS
 from accelserve.models.errors import UnknownOutputError, WeightMismatchError
 from accelserve.models.importing import import_onnx
-from tests.models.architectures.small import SMALL, small
+from tests.models.architectures.small import SMALL, families, small
 
 Images = NDArray[np.float32]
 
@@ -56,6 +56,10 @@ def nchw(count: int, blueprint: Blueprint) -> tuple[int, ...]:
 
 def filled(name: str, blueprint: Blueprint, seed: int = 0) -> onnx.ModelProto:
     return blueprint.to_onnx(random_weights(blueprint, seed, pixel_scale=architecture(name).pixel_scale))
+
+
+def test_every_family_is_tested_by_a_small_network() -> None:
+    assert [module for module, names in families().items() if SMALL.keys().isdisjoint(names)] == []
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))

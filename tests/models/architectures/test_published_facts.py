@@ -13,6 +13,7 @@ from accelserve.kernels.preprocess import preprocess_spec
 from accelserve.models.architectures import architecture, architectures
 from accelserve.models.architectures.ssd_vgg import OUTPUTS
 from accelserve.models.errors import UnknownArchitectureError
+from tests.models.architectures.small import families
 
 # torchvision's and timm's tables of models
 PARAMETERS = {
@@ -112,6 +113,16 @@ NAMES: Mapping[str, tuple[int, dict[str, tuple[int, ...]]]] = {
         },
     ),
 }
+
+
+def test_no_network_escapes_these_tables() -> None:
+    """Parameters of each whose weights somebody published; names and shapes of one a family."""
+    published = {name for name, each in architectures().items() if each.published_files}
+    assert sorted(published - PARAMETERS.keys()) == []
+    for module, names in families().items():
+        assert not OUTPUT_SHAPES.keys().isdisjoint(names), f"OUTPUT_SHAPES has no network of {module}.py"
+        if names & published:
+            assert not NAMES.keys().isdisjoint(names), f"NAMES has no network of {module}.py"
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
