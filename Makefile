@@ -78,6 +78,7 @@ test-interop: setup .venv-interop/ready
 
 test-browser: setup
 	command -v chromedriver >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
+	$(PIP) install --no-deps --requirement requirements/browser.txt
 	$(BIN)/python -m pytest -m browser tests/server/rest/browser
 
 .venv-fpga/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from accelserve.server.errors import ConfigurationError
@@ -25,6 +26,15 @@ def joined(host: str, port: int) -> str:
     """``host:port``, with an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
     host = bare(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reached_at(host: str) -> str:
+    """Where this machine's own programs reach what listens on a host: every address is no address to call."""
+    try:
+        everywhere = ip_address(bare(host)).is_unspecified
+    except ValueError:  # a name
+        everywhere = False
+    return "localhost" if everywhere else host
 
 
 def check_socket_path(path: Path) -> None:

@@ -13,7 +13,7 @@ from accelserve.server.cli.stop_signals import StopSignals
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ServerError
 from accelserve.server.loading.device import ServableLoader
-from accelserve.server.ports import joined
+from accelserve.server.ports import joined, reached_at
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,3 +44,10 @@ def _say_where(config: ServerConfig, server: Server) -> None:
     _LOG.info("Running gRPC ModelServer at %s ...", joined(config.grpc.address, server.port))
     if server.rest_port is not None:
         _LOG.info("Exporting HTTP/REST API at:%s ...", joined(config.rest.address, server.rest_port))
+        _LOG.info("Status page: %s", status_page_url(config, server.rest_port))
+
+
+def status_page_url(config: ServerConfig, rest_port: int) -> str:
+    """Where a browser on this machine finds the status page."""
+    encrypted = config.security.tls is not None and config.security.rest_tls
+    return f"{'https' if encrypted else 'http'}://{joined(reached_at(config.rest.address), rest_port)}/"

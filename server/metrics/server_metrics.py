@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -17,7 +19,9 @@ from prometheus_client import (
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.dataplane.predictor import PredictReply
 from accelserve.server.dataplane.servable import ImageServable
+from accelserve.server.metrics.buckets import Buckets, by_model
 from accelserve.server.metrics.exposition import page
+from accelserve.server.metrics.recent import RecentCounts
 from accelserve.server.metrics.state import StateCollector
 
 # Whatever a request asks for that is not configured shares this one name: callers must not be able to grow the page.
@@ -25,7 +29,8 @@ UNKNOWN_MODEL = "(unknown)"
 
 _REQUESTS = ":tensorflow:serving:request_count"
 _OK = "OK"
-STAGES = ("queue", "decode", "preprocess", "compute", "postprocess")
+# In the order in which a request passes them.
+STAGES = ("decode", "preprocess", "queue", "compute", "postprocess")
 
 
 def exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
@@ -41,20 +46,20 @@ _BATCHES = exponential(1, 2, 11)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyHistogram:
-    """How long one stage of one model took.
+class Traffic:
+    """The requests that meant one model, of whatever API and entrypoint.
 
     Attributes:
-        stage: one of ``STAGES``.
-        limits_seconds: upper limits of the buckets; the last one is infinity.
-        counts: requests in each bucket, not cumulated.
-        sum_seconds: of all requests.
+        answered: those that succeeded, since the start.
+        errors: status -> requests, of those that did not.
+        per_second: both, during the last minute.
+        latency: from the parsed request to the answer; None before the first one.
     """
 
-    stage: str
-    limits_seconds: Sequence[float]
-    counts: Sequence[int]
-    sum_seconds: float
+    answered: int
+    errors: Mapping[str, int]
+    per_second: float
+    latency: Buckets | None
 
 
 class ServerMetrics:
@@ -78,6 +83,7 @@ class ServerMetrics:
         self._served = registry
         self.device = device
         self._page = CollectorRegistry()
+        self._recent = RecentCounts()
         self._add_tensorflow_serving()
         self._add_own(version)
         self._page.register(StateCollector(registry, waiting_images, device))
@@ -114,6 +120,7 @@ class ServerMetrics:
         """
         name = self._label(model)
         self._requests.labels(name, status).inc()
+        self._recent.count(name)
         self._request_latency.labels(name, api, entrypoint).observe(seconds * 1e6)
 
     def count_examples(self, model: str, examples: int) -> None:
@@ -142,14 +149,40 @@ class ServerMetrics:
         """Everything, for Prometheus."""
         return page(self._page, {_REQUESTS})
 
-    def images_answered(self, model: str) -> int:
-        """Images of one model answered since the start."""
-        return int(_value(self._images, "_total", model))
+    def traffic(self) -> dict[str, Traffic]:
+        """By model; those that mean none that is served are under ``UNKNOWN_MODEL``."""
+        statuses: defaultdict[str, Tally[str]] = defaultdict(Tally)
+        (family,) = self._requests.collect()
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                statuses[sample.labels["model_name"]][sample.labels["status"]] += int(sample.value)
+        latencies = by_model(self._request_latency, microseconds=True)
+        return {
+            model: Traffic(
+                answered=counts.pop(_OK, 0),
+                errors=dict(counts.most_common()),
+                per_second=self._recent.per_second(model),
+                latency=latencies.get(model),
+            )
+            for model, counts in statuses.items()
+        }
 
-    def stage_latencies(self, model: str) -> list[LatencyHistogram]:
-        """One histogram a stage; none before the first request."""
-        found = (_histogram(stage, self._stages[stage], model) for stage in STAGES)
-        return [histogram for histogram in found if histogram is not None]
+    def images_answered(self) -> dict[str, int]:
+        """Model -> images since the start."""
+        images: Tally[str] = Tally()
+        (family,) = self._images.collect()
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                images[sample.labels["model_name"]] += int(sample.value)
+        return images
+
+    def stage_latencies(self) -> dict[str, dict[str, Buckets]]:
+        """Model -> stage, in their order -> how long it took; no model before its first answer."""
+        found: defaultdict[str, dict[str, Buckets]] = defaultdict(dict)
+        for stage in STAGES:
+            for model, buckets in by_model(self._stages[stage]).items():
+                found[model][stage] = buckets
+        return found
 
     def _label(self, model: str) -> str:
         names = [served.name for served in self._served.models()]
@@ -228,28 +261,3 @@ class ServerMetrics:
         )
         info = Gauge("accelserve_info", "Always 1.", ["version", "device"], registry=page)
         info.labels(version, self.device).set(1)
-
-
-def _histogram(stage: str, histogram: Histogram, model: str) -> LatencyHistogram | None:
-    limits: list[float] = []
-    cumulated: list[int] = []
-    (family,) = histogram.collect()
-    for sample in family.samples:
-        if sample.labels.get("model_name") == model and sample.name.endswith("_bucket"):
-            limits.append(float(sample.labels["le"]))
-            cumulated.append(int(sample.value))
-    if not any(cumulated):
-        return None
-    counts = [after - before for before, after in zip([0, *cumulated], cumulated, strict=False)]
-    total = _value(histogram, "_sum", model)
-    return LatencyHistogram(stage=stage, limits_seconds=limits, counts=counts, sum_seconds=total)
-
-
-def _value(metric: Counter | Histogram, suffix: str, model: str) -> float:
-    """Sum over devices of one sample of one model."""
-    return sum(
-        sample.value
-        for family in metric.collect()
-        for sample in family.samples
-        if sample.name.endswith(suffix) and sample.labels.get("model_name") == model
-    )

@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from accelserve.server.core.registry import ModelChoice
+from accelserve.kernels.preprocess import ImageError
+from accelserve.server.core.handle import ServableHandle
+from accelserve.server.core.registry import ModelChoice, ModelRegistry
+from accelserve.server.core.states import StateReport
 from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, PredictRequest
 from accelserve.server.dataplane.scores import class_scores, label_of, scores_alias
 from accelserve.server.dataplane.servable import Array, ImageServable
-from accelserve.server.errors import UnsupportedMethodError
+from accelserve.server.errors import InvalidRequestError, ServableNotFoundError, UnsupportedMethodError
 from accelserve.server.rest.numbers import shortest
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -39,11 +42,13 @@ class Trial:
 
     Attributes:
         signature: that was used.
+        detects: whether the model detects; else it ranks classes.
         found: the best classes, or all objects.
-        seconds: stage -> time.
+        seconds: stage -> time, in the order in which they were passed.
     """
 
     signature: str
+    detects: bool
     found: Sequence[Found]
     seconds: Mapping[str, float]
 
@@ -53,19 +58,43 @@ def try_picture(predictor: Predictor, model: ModelChoice, picture: bytes, watch:
 
     Raises:
         UnsupportedMethodError: the model does neither.
+        ServableNotFoundError: it is not there, or not yet, or does not load: the sentence says which.
+        InvalidRequestError: what was sent is no picture, or cannot be decoded.
         Exception: as the data plane raises them.
     """
     pictures = np.empty(1, object)
     pictures[0] = picture
-    with predictor.registry.acquire(model) as handle:
+    with _held(predictor.registry, model) as handle:
         servable = handle.servable
         key, outputs = _most_telling(servable)
         alias = next(iter(servable.signatures[key].inputs))
         asked = PredictRequest(model=model, signature=key, inputs={alias: pictures}, outputs=outputs)
-        reply = predictor.predict_on(handle, asked, watch)
+        try:
+            reply = predictor.predict_on(handle, asked, watch)
+        except ImageError as error:  # whoever tries one picture knows of no batch, and of no element of it
+            reason = f"{error.found[:1].upper()}{error.found[1:]}"
+            raise InvalidRequestError(f"{error.headline} {reason}") from error
         labels = servable.labels
-    found = _objects(reply.outputs, labels) if len(outputs) > 1 else _classes(reply.outputs, labels)
-    return Trial(signature=key, found=found, seconds=asdict(reply.stages))
+    detects = len(outputs) > 1
+    found = _objects(reply.outputs, labels) if detects else _classes(reply.outputs, labels)
+    return Trial(signature=key, detects=detects, found=found, seconds=asdict(reply.stages))
+
+
+def _held(registry: ModelRegistry[ImageServable], model: ModelChoice) -> ServableHandle[ImageServable]:
+    try:
+        return registry.acquire(model)
+    except ServableNotFoundError as error:
+        name = registry.resolve_name(model)
+        if not any(served.name == name for served in registry.models()):
+            raise
+        raise ServableNotFoundError(_why_nothing_serves(name, registry.board.of(name))) from error
+
+
+def _why_nothing_serves(name: str, reports: Sequence[StateReport]) -> str:
+    for report in reports:
+        if report.error is not None:
+            return f"version {report.servable_id.version} of model '{name}' did not load: {report.error}"
+    return f"model '{name}' is still loading; try again when a version of it is AVAILABLE"
 
 
 def _most_telling(servable: ImageServable) -> tuple[str, Sequence[str]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from accelserve.client import ModelSelection, PredictionClient
 from accelserve.client.errors import CallError
 from accelserve.client.prediction import Scores
 from accelserve.models.repository import MODEL_FILE
+from accelserve.server.cli.serving import status_page_url
+from accelserve.server.config import RestConfig, SecurityConfig, ServerConfig, model_at
+from accelserve.server.tls.files import TlsFiles
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +87,34 @@ def test_photographs_are_answered_and_sigterm_ends_it_well(
     assert features.shape == (1, 1, 16)
     assert server.stop() == 0
     assert not any("Traceback" in line for line in server.lines)
+
+
+def test_the_log_links_to_the_status_page(start: Callable[..., Process], repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = start(f"--model_base_path={repository}/tiny", "--model_name=tiny", f"--rest_api_port={port}")
+    link = server.wait_for(r"Status page: (http://127\.0\.0\.1:\d+/)$")[1]
+    assert "<h1>accelserve</h1>" in httpx.get(link, timeout=20).text
+    assert server.stop() == 0
+
+
+PEM = TlsFiles(key=Path("k"), certificate=Path("c"))
+
+
+@pytest.mark.parametrize(
+    ("address", "security", "url"),
+    [
+        ("0.0.0.0", SecurityConfig(), "http://localhost:8501/"),  # noqa: S104  # nothing is bound
+        ("[::]", SecurityConfig(), "http://localhost:8501/"),
+        ("fd00::1", SecurityConfig(), "http://[fd00::1]:8501/"),
+        ("gpu-7.example", SecurityConfig(tls=PEM), "https://gpu-7.example:8501/"),
+        ("gpu-7.example", SecurityConfig(tls=PEM, rest_tls=False), "http://gpu-7.example:8501/"),
+    ],
+)
+def test_the_link_is_one_that_a_browser_opens(address: str, security: SecurityConfig, url: str) -> None:
+    models = (model_at("tiny", "/models/tiny"),)
+    config = ServerConfig(models=models, rest=RestConfig(address=address, port=8501), security=security)
+    assert status_page_url(config, 8501) == url
 
 
 def test_every_device_answers_with_the_same_bytes(start: Callable[..., Process], repository: Path) -> None:

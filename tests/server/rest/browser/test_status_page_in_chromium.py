@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import io
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
+from tests.server.rest.browser.chromium import Browser
 
 from accelserve.server.config import RestConfig
+from accelserve.server.errors import LoadError
 
 pytestmark = pytest.mark.browser
 
 Serve = Callable[..., SimpleNamespace]
-Browser = Callable[[], Any]
 OPEN = RestConfig(address="127.0.0.1", port=0)
+STAGES = ["decode", "preprocess", "queue", "compute", "postprocess"]
+RED = [220, 38, 38, 255]  # the first of the boxes' colours
+CLEAR = [0, 0, 0, 0]
+MARKUP = "<img src=x onerror=alert(1)><b>bold</b>"
 
 
 def picture(folder: Path, red: int, green: int, blue: int) -> str:
@@ -26,138 +33,316 @@ def picture(folder: Path, red: int, green: int, blue: int) -> str:
     return str(path)
 
 
-def page(server: SimpleNamespace) -> str:
-    return f"http://127.0.0.1:{server.server.rest_port}/"
+def opened(browser: Browser, server: SimpleNamespace) -> Browser:
+    browser.open(f"http://127.0.0.1:{server.server.rest_port}/")
+    browser.wait_for("document.querySelector('#requests tr')")
+    return browser
 
 
-def texts(browser: Any, selector: str) -> list[str]:
+def opened_real(browser: Browser, real: Any, model: str) -> Browser:
+    browser.open(real.url)
+    browser.wait_for("document.querySelector('#model option')")
+    browser.choose_option("#model", model)
+    return browser
+
+
+def texts(browser: Browser, selector: str) -> list[str]:
     script = "return [...document.querySelectorAll(arguments[0])].map((element) => element.textContent)"
     found: list[str] = browser.run(script, selector)
     return found
 
 
+def column(browser: Browser, table: str, label: str) -> list[str]:
+    return texts(browser, f"#{table} td[data-label='{label}']")
+
+
+def outcome(browser: Browser) -> str:
+    """What is said once an answer or a refusal is there."""
+    waiting = "document.getElementById('outcome').textContent.match(/^(?!Sending ).+/)"
+    return str(browser.wait_for(waiting)[0])
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def shown_size(browser: Browser) -> tuple[int, int]:
+    """Of the picture, and of the boxes' canvas above it."""
+    sizes = browser.run("""
+        const [photograph, boxes] = ["photograph", "boxes"].map((name) => document.getElementById(name));
+        return [photograph, boxes].map((each) => each.getBoundingClientRect().toJSON());""")
+    assert sizes[0] == sizes[1]
+    return sizes[0]["width"], sizes[0]["height"]
+
+
+def pixel(browser: Browser, x: float, y: float) -> list[int]:
+    script = (
+        "return [...document.getElementById('boxes').getContext('2d').getImageData(...arguments, 1, 1).data]"
+    )
+    read: list[int] = browser.run(script, round(x), round(y))
+    return read
+
+
 def test_models_are_shown(serve: Serve, browser: Browser) -> None:
-    window = browser()
-    window.open(page(serve(rest=OPEN, models={"colour": {1: "1.0"}, "<b>other</b>": {7: "1.0"}})))
-    window.wait_for("document.querySelector('#versions tr')")
-    assert texts(window, "#server")[0].endswith("device cpu, ready")
-    assert texts(window, "#versions td:nth-child(1)") == ["colour", "<b>other</b>"]
-    assert texts(window, "#versions td:nth-child(2)") == ["1", "7"]
-    assert texts(window, "#versions td:nth-child(3)") == ["AVAILABLE", "AVAILABLE"]
-    assert texts(window, "#versions td:nth-child(5)") == ["numpy, 1 thread"] * 2
-    assert texts(window, "#model option") == ["colour", "<b>other</b>"]
+    server = serve(rest=OPEN, models={"colour": {1: "1.0"}, "other": {7: "1.0"}})
+    window = opened(browser, server)
+    assert texts(window, "#server")[0].startswith("Ready; version ")
+    assert texts(window, "#server")[0].endswith("; device cpu")
+    assert texts(window, "#versions th") == ["colour", "other"]
+    assert column(window, "versions", "Version") == ["1", "7"]
+    assert column(window, "versions", "State") == ["AVAILABLE", "AVAILABLE"]
+    assert column(window, "versions", "Runs on") == ["numpy, 1 thread"] * 2
+    assert texts(window, "#model option") == ["colour", "other"]
     assert window.complaints() == []
 
 
-def test_a_picture_gets_its_classes(serve: Serve, browser: Browser, tmp_path: Path) -> None:
-    window = browser()
-    window.open(page(serve(rest=OPEN)))
-    window.wait_for("document.querySelector('#model option')")
+def test_requests_and_errors_are_shown_by_model(serve: Serve, browser: Browser, photo: bytes) -> None:
+    server = serve(rest=OPEN)
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.server.rest_port}") as client:
+        for body in (photo, photo, b"no picture"):
+            client.post("/status/try/colour", content=body)
+        client.post("/status/try/M", content=photo)
+    window = opened(browser, server)
+    assert texts(window, "#requests th") == ["colour", "(a model that is not served)"]
+    assert column(window, "requests", "Total") == ["3", "1"]
+    assert column(window, "requests", "Errors") == ["1INVALID_ARGUMENT 1", "1NOT_FOUND 1"]
+    assert float(column(window, "requests", "Per second")[0]) > 0
+    for quantile in ("p50", "p99"):
+        assert column(window, "requests", quantile)[0].endswith((" ms", " µs", " s"))
+    assert column(window, "requests", "Images answered") == ["2", ""]
+    alignment = "return [...new Set([...document.querySelectorAll('.number')].map((e) => getComputedStyle(e).textAlign))]"
+    assert window.run(alignment) == ["right"]
+
+
+def test_times_have_axes(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    window = opened(browser, serve(rest=OPEN))
     window.choose_file("#picture", picture(tmp_path, 10, 30, 20))
-    window.wait_for("!document.getElementById('result').hidden")
-    assert texts(window, "#found li") == ["green: 30.0", "blue: 20.0", "red: 10.0"]
-    assert texts(window, "#outcome")[0].startswith("serving_default: 3 found (decode ")
     # The page asks again by itself, and then shows how long that took.
-    window.wait_for("document.querySelectorAll('#latencies svg rect').length > 4")
-    assert texts(window, "#latencies td:nth-child(2)") == [
-        "queue",
-        "decode",
-        "preprocess",
-        "compute",
-        "postprocess",
+    window.wait_for("document.querySelectorAll('#stages svg').length === 5")
+    assert texts(window, "#stages th") == ["colour", *STAGES]
+    axes = texts(window, "#stages tr:nth-child(2) svg text")
+    assert axes == ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "1", "0"]
+    assert window.run("return document.querySelectorAll('#stages tr:nth-child(2) rect').length") == 21
+
+
+def test_a_photograph_gets_its_classes(real: Any, browser: Browser) -> None:
+    window = opened_real(browser, real, "classifier")
+    window.choose_file("#picture", str(real.photographs["coffee"]))
+    said = outcome(window)
+    best, *others = texts(window, "#found li span:first-child")
+    assert said.startswith(f"coffee.jpg: {best}, ")
+    assert " classifier took " in said
+    assert best.split(maxsplit=1)[1] in ("espresso", "cup", "coffee mug")
+    assert len(others) == 4
+    scores = [float(text.removesuffix(" %")) for text in texts(window, "#found .number")]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < sum(scores) <= 100.5
+    assert texts(window, "#times th") == [*STAGES, "in the server", "for this page, upload included"]
+    assert all(text.endswith((" ms", " µs")) for text in texts(window, "#times td"))
+    assert shown_size(window) == size_of(real.photographs["coffee"])
+    assert window.run("return document.getElementById('threshold').hidden") is True
+    assert window.complaints() == []
+
+
+def test_scores_that_are_no_probabilities_are_shown_as_they_are(
+    serve: Serve, browser: Browser, tmp_path: Path
+) -> None:
+    window = opened(browser, serve(rest=OPEN))
+    window.choose_file("#picture", picture(tmp_path, 10, 30, 20))
+    assert outcome(window).startswith("picture.png: green, 30.0. colour took ")
+    assert texts(window, "#found li") == ["green30.0", "blue20.0", "red10.0"]
+
+
+def test_a_photograph_gets_its_boxes(real: Any, browser: Browser) -> None:
+    window = opened_real(browser, real, "detector")
+    photograph = real.photographs["china"]
+    answer = httpx.post(f"{real.url}status/try/detector", content=photograph.read_bytes()).json()
+    likely = [entry for entry in answer["found"] if entry["score"] >= 0.5]
+    window.choose_file("#picture", str(photograph))
+    assert outcome(window).startswith(f"china.jpg: {len(likely)} objects found. detector took ")
+    shown = [
+        f"{number}{entry['label']}{100 * entry['score']:.1f} %" for number, entry in enumerate(likely[:25], 1)
     ]
+    assert texts(window, "#found li:not(.note)") == shown
+    assert texts(window, "#found li.note")[0] == f"{len(likely) - 25} more, not drawn"
+    window.set_value("#least", 100)
+    assert texts(window, "#found li") == [f"{len(answer['found'])} below the least score"]
+    least = -(-100 * likely[0]["score"] // 1) - 1
+    window.set_value("#least", least)
+    # The best box alone, or with what scores nearly as much; its lower edge is never below another's label.
+    _, left, bottom, right = likely[0]["box"]
+    width, height = shown_size(window)
+    assert texts(window, "#found li:first-child .mark") == ["1"]
+    middle = (left + right) / 2 * width, min(bottom * height, height - 1)
+    assert pixel(window, *middle) == RED
     assert window.complaints() == []
 
 
-def test_boxes_are_drawn(serve: Serve, browser: Browser, tmp_path: Path, scoring_network: object) -> None:
-    window = browser()
-    window.open(page(serve(rest=OPEN, network=scoring_network)))
-    window.wait_for("document.querySelector('#model option')")
+def test_boxes_are_where_they_belong(
+    serve: Serve, browser: Browser, tmp_path: Path, scoring_network: object
+) -> None:
+    window = opened(browser, serve(rest=OPEN, network=scoring_network))
     window.choose_file("#picture", picture(tmp_path, 10, 20, 51))
-    window.wait_for("!document.getElementById('result').hidden")
-    assert texts(window, "#found li") == ["blue: 0.200"]
-
-    def pixel(x: int, y: int) -> list[int]:
-        script = "return [...document.getElementById('canvas').getContext('2d').getImageData(...arguments, 1, 1).data]"
-        read: list[int] = window.run(script, x, y)
-        return read[:3]
-
+    assert outcome(window).startswith("picture.png: 0 objects found.")
+    assert texts(window, "#found li") == ["1 below the least score"]
+    window.set_value("#least", 20)
+    assert texts(window, "#found li") == ["1blue20.0 %"]
+    assert texts(window, "#least-said") == ["20 %"]
     # The box is (0.25, 0.1, 0.75, 0.9) of a picture of 400 x 200.
-    assert pixel(200, 100) == [10, 20, 51]
-    assert pixel(5, 195) == [10, 20, 51]
+    assert pixel(window, 200, 100) == CLEAR
+    assert pixel(window, 5, 195) == CLEAR
     for edge in ((40, 100), (360, 100), (200, 50), (200, 150)):
-        assert pixel(*edge) == [220, 38, 38]
+        assert pixel(window, *edge) == RED
     assert window.complaints() == []
+
+
+def test_a_picture_is_shown_as_the_network_sees_it(
+    serve: Serve, browser: Browser, tmp_path: Path, scoring_network: object
+) -> None:
+    """Networks ignore EXIF's orientation, so a box would be elsewhere on a picture that was turned."""
+    turned = Image.new("RGB", (400, 200), (10, 20, 51))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    turned.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    window = opened(browser, serve(rest=OPEN, network=scoring_network))
+    window.choose_file("#picture", str(tmp_path / "turned.jpg"))
+    outcome(window)
+    assert shown_size(window) == (400, 200)
+    window.set_value("#least", 20)
+    for edge in ((40, 100), (360, 100), (200, 50), (200, 150)):
+        assert pixel(window, *edge) == RED
+
+
+def test_a_dropped_photograph_is_taken_wherever_it_falls(real: Any, browser: Browser) -> None:
+    window = opened_real(browser, real, "classifier")
+    window.drop("h1", str(real.photographs["chelsea"]))
+    assert outcome(window).startswith("chelsea.jpg: ")
+    assert texts(window, "#found li span:first-child")[0].split(maxsplit=1)[1] in (
+        "tabby",
+        "tiger cat",
+        "Egyptian cat",
+    )
+    # Another model is asked about the same picture as soon as it is chosen.
+    window.choose_option("#model", "detector")
+    window.wait_for("document.getElementById('outcome').textContent.includes('detector took')")
 
 
 def test_a_file_that_is_no_picture_is_told(serve: Serve, browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("no picture")
-    window = browser()
-    window.open(page(serve(rest=OPEN)))
-    window.wait_for("document.querySelector('#model option')")
+    window = opened(browser, serve(rest=OPEN))
     window.choose_file("#picture", str(tmp_path / "note.txt"))
-    window.wait_for("document.getElementById('outcome').textContent.includes('Unknown image file format')")
-    assert texts(window, "#outcome")[0].startswith("note.txt: Unknown image file format.")
+    assert outcome(window) == (
+        "note.txt: Unknown image file format. One of JPEG, PNG, GIF, BMP, WebP required. "
+        "Got 10 bytes that begin with b'no pictu'."
+    )
     assert window.run("return document.getElementById('result').hidden") is True
 
 
-def test_a_dropped_picture_is_taken(serve: Serve, browser: Browser) -> None:
-    stream = io.BytesIO()
-    Image.new("RGB", (40, 30), (200, 0, 0)).save(stream, "PNG")
-    window = browser()
-    window.open(page(serve(rest=OPEN)))
-    window.wait_for("document.querySelector('#model option')")
-    drop = """
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(arguments[0])], "dropped.png"));
-        const event = new DragEvent("drop", { dataTransfer: transfer, cancelable: true });
-        document.getElementById("drop").dispatchEvent(event);
-        return event.defaultPrevented;"""
-    assert window.run(drop, list(stream.getvalue())) is True
-    window.wait_for("!document.getElementById('result').hidden")
-    assert texts(window, "#found li")[0] == "red: 200"
+def test_a_file_that_is_too_large_is_told(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(bytes(2_500_000))
+    window = opened(browser, serve(rest=replace(OPEN, max_body_bytes=1_000_000)))
+    window.choose_file("#picture", str(tmp_path / "large.png"))
+    assert outcome(window) == "large.png has 2.50 MB, which is more than the 1.00 MB that the server takes."
 
 
-NAMES = """
-    return [...document.querySelectorAll("input, select, canvas, svg, table, section")].map((element) => [
-        element.tagName.toLowerCase(),
-        Boolean(element.labels?.length || element.caption || element.ariaLabel ||
-            document.getElementById(element.getAttribute("aria-labelledby"))),
-    ]);"""
-
-
-def test_everything_has_a_name_for_screen_readers(serve: Serve, browser: Browser, tmp_path: Path) -> None:
-    window = browser()
-    window.open(page(serve(rest=OPEN)))
-    window.wait_for("document.querySelector('#model option')")
+def test_without_a_model_there_is_nothing_to_try(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    server = serve(rest=OPEN)
+    window = opened(browser, server)
+    server.server.registry.reload([])
+    window.wait_for("!document.querySelector('#model option')")
     window.choose_file("#picture", picture(tmp_path, 1, 2, 3))
-    window.wait_for("document.querySelector('#latencies svg')")
-    named = window.run(NAMES)
-    assert {kind for kind, _ in named} == {"input", "select", "canvas", "svg", "table", "section"}
-    assert [kind for kind, has_name in named if not has_name] == []
-    assert window.run("return document.documentElement.lang") == "en"
-    headings = "return [...document.querySelectorAll('h1, h2')].map((heading) => heading.tagName)"
-    assert window.run(headings) == ["H1", "H2", "H2", "H2"]
+    assert outcome(window) == "There is no model to try: the server serves none."
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_background(serve: Serve, browser: Browser, scheme: str) -> None:
-    window = browser()
-    window.prefer(scheme)
-    window.open(page(serve(rest=OPEN)))
-    window.wait_for("document.querySelector('.AVAILABLE')")
-    dark = window.run("return matchMedia('(prefers-color-scheme: dark)').matches")
-    assert dark == (scheme == "dark")
-    contrast = """
-        const channels = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
-            const value = part / 255;
-            return value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-        });
-        const probe = document.createElement("p");
-        probe.style.background = "Canvas";
-        document.body.append(probe);
-        const of = (colour) => { const [r, g, b] = channels(colour); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-        const text = of(getComputedStyle(document.querySelector(".AVAILABLE")).color);
-        const back = of(getComputedStyle(probe).backgroundColor);
-        return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);"""
-    assert window.run(contrast) >= 4.5  # WCAG 2.2, 1.4.3
+def broken_model(server: SimpleNamespace, publish: Callable[..., Path], name: str, gain: str) -> None:
+    publish(server.folder / name, 3, gain)
+    models = server.server.registry.models()
+    with pytest.raises(LoadError):
+        server.server.registry.reload(
+            [*models, replace(models[0], name=name, base_path=server.folder / name)]
+        )
+
+
+def test_a_model_that_did_not_load_is_told(
+    serve: Serve, browser: Browser, publish: Callable[..., Path], tmp_path: Path
+) -> None:
+    server = serve(rest=OPEN)
+    broken_model(server, publish, "broken", "no number")
+    window = opened(browser, server)
+    assert texts(window, "#server")[0].startswith("Not ready; ")
+    assert texts(window, "#model option") == ["colour", "broken (did not load)"]
+    assert column(window, "versions", "State") == ["AVAILABLE", "START, did not load"]
+    window.choose_option("#model", "broken")
+    window.choose_file("#picture", picture(tmp_path, 1, 2, 3))
+    assert outcome(window).startswith("picture.png: version 3 of model 'broken' did not load: ")
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_a_long_error_does_not_break_the_table(
+    serve: Serve, browser: Browser, publish: Callable[..., Path], width: int
+) -> None:
+    server = serve(rest=OPEN)
+    broken_model(server, publish, "broken", "x" * 3000)
+    browser.resize(width, 800)
+    window = opened(browser, server)
+    shown, whole = texts(window, "#versions .why summary")[0], texts(window, "#versions .why p")[0]
+    assert len(shown) == 241
+    assert whole.startswith(shown[:-1])
+    assert "x" * 3000 in whole
+    # It opens, and stays open when the page asks again.
+    window.run(
+        "document.querySelector('summary').click(); document.querySelector('#requests td').dataset.old = ''"
+    )
+    window.run("document.querySelector('#versions tr.why').dataset.same = ''")
+    window.wait_for("!document.querySelector('#requests td[data-old]')")
+    assert window.run("return document.querySelector('[data-same] details').open") is True
+    assert window.run("return document.documentElement.scrollWidth") == width
+
+
+def test_what_others_wrote_is_never_markup(
+    serve: Serve, browser: Browser, publish: Callable[..., Path], tmp_path: Path, colour_network: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(colour_network, "labels", (MARKUP,) * 3)
+    monkeypatch.setattr(colour_network, "description", MARKUP)
+    server = serve(rest=OPEN, models={MARKUP.replace("/", "|"): {1: "1.0"}})
+    broken_model(server, publish, "broken", MARKUP)
+    file = tmp_path / MARKUP.replace("/", "|")
+    file = file.rename(tmp_path / "models") / f"{MARKUP.replace('/', '|')}.png"
+    shutil.move(picture(tmp_path, 1, 2, 3), file)
+    window = opened(browser, server)
+    window.choose_file("#picture", str(file))
+    assert MARKUP in outcome(window)
+    window.wait_for("document.querySelector('#stages svg')")
+    assert texts(window, "#found li span:first-child") == [MARKUP] * 3
+    assert column(window, "versions", "Runs on")[0] == MARKUP
+    assert MARKUP.replace("/", "|") in texts(window, "#requests th")
+    assert MARKUP in texts(window, "#versions .why")[0]
+    assert window.run("return document.querySelectorAll('main img, main b').length") == 0
+    assert window.complaints() == []
+
+
+def test_updates_can_be_paused(serve: Serve, browser: Browser) -> None:
+    window = opened(browser, serve(rest=OPEN))
+    window.run("""
+        const [wait, ask] = [setTimeout, fetch];
+        document.body.dataset.asked = 0;
+        window.fetch = (...all) => { ++document.body.dataset.asked; return ask(...all); };
+        window.setTimeout = (look) => wait(() => { look(); ++document.body.dataset.looked; }, 10);
+        document.getElementById("pause").click();
+        document.body.dataset.looked = 0;""")
+    window.wait_for("Number(document.body.dataset.looked) >= 5")
+    assert window.run("return document.body.dataset.asked") == "0"
+    assert window.run("return document.getElementById('pause').ariaPressed") == "true"
+    window.run("document.getElementById('pause').click()")
+    window.wait_for("Number(document.body.dataset.asked) >= 2")
+
+
+def test_a_server_that_went_is_told(serve: Serve, browser: Browser) -> None:
+    server = serve(rest=OPEN)
+    window = opened(browser, server)
+    server.server._doors._rest.stop(0)
+    window.wait_for("document.getElementById('server').textContent.startsWith('No answer from the server')")
+    assert "what is shown is of " in texts(window, "#server")[0]
+    assert texts(window, "#versions th") == ["colour"]
