@@ -78,7 +78,7 @@ def _accelserve(model: Path, threads: int, isa: str | None, *, fast: bool) -> Lo
     )
     quantise = Preprocessor(
         PRESETS["imagenet-caffe"], input_scale=params.scale, input_zero_point=params.zero_point
-    ).quantise
+    ).quantize
 
     def infer(image: Image) -> list[NDArray[Any]]:
         return list(program.run({name: quantise(image)}).values())

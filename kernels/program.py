@@ -49,10 +49,10 @@ class LoadOptions:
 
     Attributes:
         threads: workers that one image may use; 0 takes every core this process may run on.
-        cache: folder for packed weights and compiled code, or None to keep nothing.
+        cache: folder for packed weights and compiled code, or None to cache nothing.
         model: what messages and other loaders of the same device are told is being loaded.
-        network: names the lowered graph: equal texts, equal graphs. With it a device that keeps plans finds the plan
-            without the graph; empty keeps none.
+        network: names the lowered graph: equal texts, equal graphs. With it a device that caches plans finds the plan
+            without the graph; empty caches none.
     """
 
     threads: int = 0
@@ -156,8 +156,8 @@ class Device(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A program that was loaded without its graph.
+class CachedProgram:
+    """A program that was loaded from the cache, without its graph.
 
     Attributes:
         program: as ``Device.load`` gives it.
@@ -169,15 +169,15 @@ class Kept:
 
 
 @runtime_checkable
-class KeepsPlans(Protocol):
-    """A device that keeps what it compiled, so that a later process need not see the network at all."""
+class CachesPlans(Protocol):
+    """A device that caches what it compiled, so that a later process need not see the network at all."""
 
     @property
-    def keeps_plans(self) -> bool:
+    def caches_plans(self) -> bool:
         """Whether it does, on this machine."""
 
-    def load_kept(self, options: LoadOptions) -> Kept | None:
-        """Load what ``load`` kept under ``options.network``; None if that is not there, or not whole.
+    def load_cached(self, options: LoadOptions) -> CachedProgram | None:
+        """Load what ``load`` cached under ``options.network``; None if that is not there, or not whole.
 
         Raises:
             DeviceError: the device is missing, in use, or failed.

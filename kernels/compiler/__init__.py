@@ -1,1 +1,1 @@
-"""From a quantised graph to a plan that a device can run."""
+"""From a quantized graph to a plan that a device can run."""

@@ -138,7 +138,7 @@ def _untruth(before: Graph, after: Graph, changed: bool) -> str | None:
 
 
 def _other_ends(before: Graph, after: Graph) -> str | None:
-    """Callers know a network by its inputs' and outputs' names and shapes; an input may come quantised."""
+    """Callers know a network by its inputs' and outputs' names and shapes; an input may come quantized."""
     shapes = [{name: kind.shape for name, kind in graph.inputs.items()} for graph in (before, after)]
     if shapes[0] != shapes[1]:
         return f"the inputs were {shapes[0]} and are {shapes[1]}"

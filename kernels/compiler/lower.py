@@ -41,7 +41,7 @@ def lower(graph: Graph, winograd: Mapping[str, WinogradTaps] | None = None) -> L
 
     Args:
         graph: as an importer makes it: NHWC, float operators, Quantize and Dequantize.
-        winograd: layers that shall compute in the Winograd domain -> how their taps are quantised; the others compute
+        winograd: layers that shall compute in the Winograd domain -> how their taps are quantized; the others compute
             the file's own arithmetic.
 
     Raises:

@@ -53,7 +53,7 @@ class GraphIndex:
     def unused(self, name: str) -> str:
         """``name``, or with the least number behind it that makes it a name no value and no node of the graph has.
 
-        Files and quantisers call theirs as they like; a new one must not take the place of another.
+        Files and quantizers call theirs as they like; a new one must not take the place of another.
         """
         numbered = (f"{name}_{number}" for number in count(2))
         return next(each for each in chain((name,), numbered) if each not in self._names)

@@ -12,7 +12,7 @@ from accelserve.kernels.errors import DeviceError, PlanError
 from accelserve.kernels.opencl.options import parse_detail
 from accelserve.kernels.opencl.runtime.discovery import discover
 from accelserve.kernels.opencl.runtime.platforms import DeviceKind
-from accelserve.kernels.program import Kept, LoadOptions, Lowered, Program
+from accelserve.kernels.program import CachedProgram, LoadOptions, Lowered, Program
 
 _log = logging.getLogger(__name__)
 _NO_BOARD = "there is no FPGA board here"
@@ -34,13 +34,13 @@ class AutoDevice:
         self._kinds = frozenset(kinds)
 
     @property
-    def keeps_plans(self) -> bool:
-        """Whether the CPU takes everything, which keeps plans."""
+    def caches_plans(self) -> bool:
+        """Whether the CPU takes everything, which caches plans."""
         return not any(device.kind in self._kinds for device in discover())
 
-    def load_kept(self, options: LoadOptions) -> Kept | None:
-        """Load what the CPU kept; see ``KeepsPlans``. Only asked where there is no board."""
-        found = CpuDevice().load_kept(options)
+    def load_cached(self, options: LoadOptions) -> CachedProgram | None:
+        """Load what the CPU cached; see ``CachesPlans``. Only asked where there is no board."""
+        found = CpuDevice().load_cached(options)
         if found is not None:
             _log.info("%s runs on %s: %s", options.model, found.program.description, _NO_BOARD)
         return found

@@ -15,7 +15,7 @@ from accelserve.kernels.cpu.plan.verifier import verify
 from accelserve.kernels.cpu.runtime.program import CpuProgram
 from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.native.sources import source_hash
-from accelserve.kernels.program import Kept, LoadOptions, Lowered
+from accelserve.kernels.program import CachedProgram, LoadOptions, Lowered
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +26,11 @@ class CpuDevice:
     Attributes:
         name: what ``--device`` calls it.
         isa: the instruction set that programs use.
-        keeps_plans: see ``KeepsPlans``.
+        caches_plans: see ``CachesPlans``.
     """
 
     name = "cpu"
-    keeps_plans = True
+    caches_plans = True
 
     def __init__(self, isa_name: str | None = None) -> None:
         """Choose the instruction set, by name or the best.
@@ -51,8 +51,8 @@ class CpuDevice:
             plan.save(self._plan_file(options.cache, options))
         return CpuProgram(plan, self.isa, constants, options.cache)
 
-    def load_kept(self, options: LoadOptions) -> Kept | None:
-        """Build a program from a kept plan; see ``KeepsPlans.load_kept``."""
+    def load_cached(self, options: LoadOptions) -> CachedProgram | None:
+        """Build a program from a cached plan; see ``CachesPlans.load_cached``."""
         if options.cache is None or not options.network:
             return None
         plan = CpuPlan.read(self._plan_file(options.cache, options))
@@ -69,7 +69,7 @@ class CpuDevice:
         except KeyError:  # a kernel's object file is gone: who compiles it again has the network
             constants.close()
             return None
-        return Kept(program, plan.input_quantization)
+        return CachedProgram(program, plan.input_quantization)
 
     def _plan_file(self, cache: Path, options: LoadOptions) -> Path:
         kind = f"{source_hash()}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"

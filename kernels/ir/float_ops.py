@@ -1,4 +1,4 @@
-"""Float32 operators: what an imported network means before it is quantised, and what cannot run in int8.
+"""Float32 operators: what an imported network means before it is quantized, and what cannot run in int8.
 
 Arithmetic is float32, image tensors are NHWC. ``x[...]`` is the first operand.
 """
@@ -83,7 +83,7 @@ class Dense(Op):
 
 @dataclass(frozen=True, slots=True)
 class ChannelAffine(Op):
-    """``y[..., c] = x[..., c] * mul[c] + add[c]``: batch normalisation, or any scale and shift per channel (the last axis)."""
+    """``y[..., c] = x[..., c] * mul[c] + add[c]``: batch normalization, or any scale and shift per channel (the last axis)."""
 
     on_integers = OnIntegers.REQUANTIZED
     absorbs_clip = True
@@ -304,7 +304,7 @@ class Reshape(Movement):
 class Pad(Op):
     """``value`` around the tensor: ``before[i]`` and ``after[i]`` cells along axis i (0 or more each).
 
-    The value is in the operand's own units: a real of a float32 tensor, a stored integer of a quantised one.
+    The value is in the operand's own units: a real of a float32 tensor, a stored integer of a quantized one.
     """
 
     on_integers = OnIntegers.AS_STORED

@@ -1,4 +1,4 @@
-"""Integer operators: what the compiler lowers a quantised graph to, and what devices implement bit for bit.
+"""Integer operators: what the compiler lowers a quantized graph to, and what devices implement bit for bit.
 
 Notation: ``f32`` rounds to float32 after every single operation (no fma contraction), ``rne`` rounds half to even,
 activations are uint8 with a zero point, weights int8, accumulators int32 (wrapping). All multipliers are float32
@@ -32,7 +32,7 @@ class Residual:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intermediate:
-    """A quantisation between accumulator and residual sum, where the file has one.
+    """A quantization between accumulator and residual sum, where the file has one.
 
     ``v = clamp(rne(v), low, high) * multiplier``; the bounds are relative to the intermediate zero point
     (0 - zp .. 255 - zp), so v stays a small exact integer in float32 before it is multiplied.
@@ -157,7 +157,7 @@ class QL2Normalize(Pixelwise):
 
 @dataclass(frozen=True, slots=True)
 class QLookup(Pixelwise):
-    """``table[x]``: any function of one uint8 element (requantise, LeakyReLU, sigmoid); operands x uint8, table uint8 [256]."""
+    """``table[x]``: any function of one uint8 element (requantize, LeakyReLU, sigmoid); operands x uint8, table uint8 [256]."""
 
     parameters = (1,)
 

@@ -2,7 +2,7 @@
 
 An operator is a frozen dataclass of attributes that infers the type of its one result from the types of its
 operands, and raises ShapeMismatchError when they do not fit. What it computes is stated in its docstring and
-implemented once, plainly, by the reference device. What compilers, quantisation and estimates have to know of it beyond
+implemented once, plainly, by the reference device. What compilers, quantization and estimates have to know of it beyond
 that its class says too, in class variables whose defaults are what is right of an operator that nobody knows.
 """
 
@@ -34,9 +34,9 @@ class Op(ABC):
     """An operator with its attributes.
 
     Attributes:
-        on_integers: how a float operator goes with quantised activations.
-        weighted: whether the operands behind the first are a layer's weights and bias, which quantisation takes as such.
-        absorbs_clip: whether a Clip that alone reads the result becomes the bounds of its requantisation.
+        on_integers: how a float operator goes with quantized activations.
+        weighted: whether the operands behind the first are a layer's weights and bias, which quantization takes as such.
+        absorbs_clip: whether a Clip that alone reads the result becomes the bounds of its requantization.
         parameters: positions of the operands that compilers pack before a network runs, and which must be constants then.
     """
 
@@ -119,7 +119,7 @@ class Movement(Op):
 
 
 class Pixelwise(Op):
-    """An operator of quantised images that computes each pixel by itself, so that a stack of images is one image to it."""
+    """An operator of quantized images that computes each pixel by itself, so that a stack of images is one image to it."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Element types, tensor types and quantisation parameters.
+"""Element types, tensor types and quantization parameters.
 
 Every four-dimensional image tensor of the representation is NHWC. Shapes are per image: the leading dimension is
 always 1 when a graph is compiled, and a batch is a sequence of images.
@@ -73,7 +73,7 @@ class TensorType:
 
 @dataclass(frozen=True, slots=True)
 class QuantParams:
-    """Per-tensor affine quantisation of a uint8 activation: ``real = (q - zero_point) * scale``.
+    """Per-tensor affine quantization of a uint8 activation: ``real = (q - zero_point) * scale``.
 
     Attributes:
         scale: positive, a float32 value.
@@ -85,6 +85,6 @@ class QuantParams:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
-            raise GraphError(f"a quantisation scale must be positive and finite, got {self.scale}")
+            raise GraphError(f"a quantization scale must be positive and finite, got {self.scale}")
         if not 0 <= self.zero_point <= 255:
             raise GraphError(f"a uint8 zero point must be in 0..255, got {self.zero_point}")

@@ -2,8 +2,8 @@
 
 Four outputs of a 3x3 window at stride 1 are made from a 4x4 patch of the input by 16 products a pair of channels where
 36 are usual (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016). Patch and weights are
-transformed; each of the 16 positions after that, a *tap*, is quantised by numbers of its own, since taps differ in
-range (Andri et al., "Going further with Winograd convolutions: tap-wise quantization", MICRO 2022). That requantisation is what makes the result another one than QConv2d's.
+transformed; each of the 16 positions after that, a *tap*, is quantized by numbers of its own, since taps differ in
+range (Andri et al., "Going further with Winograd convolutions: tap-wise quantization", MICRO 2022). That requantization is what makes the result another one than QConv2d's.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Native code: functions compiled by numba or made of LLVM IR, as object files that are kept, loaded and called by address."""
+"""Native code: functions compiled by numba or made of LLVM IR, as object files that are cached, loaded and called by address."""

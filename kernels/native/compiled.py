@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.kept_files import default_folder
+from accelserve.kernels.file_cache import default_folder
 from accelserve.kernels.native.machine_code import KERNELS, host_target
 
 
@@ -45,7 +45,7 @@ class Compiled:
         """Address of the machine code; compiled at most once in a process.
 
         Args:
-            folder: where object files are kept between processes, None to keep nothing.
+            folder: where object files are cached between processes, None to cache nothing.
         """
         return KERNELS.address(self.symbol, self._compile, host_target(), folder)
 
@@ -133,7 +133,7 @@ class ArrayFunction:
         """Compile it, or read its object file; later calls do nothing.
 
         Args:
-            folder: where object files are kept between processes; None takes ``default_folder``.
+            folder: where object files are cached between processes; None takes ``default_folder``.
         """
         with self._loading:
             if self._entry is None:

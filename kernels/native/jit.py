@@ -1,7 +1,7 @@
 """numba behind typed decorators: code that is inlined into its callers, and C functions as object files.
 
 What numba compiles becomes an object file of plain machine code that needs nothing of numba's own runtime, so that it
-can be kept, and loaded by a process that does not import numba.
+can be cached, and loaded by a process that does not import numba.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from accelserve.kernels.kept_files import keep, kept
+from accelserve.kernels.file_cache import read_cached, write_cached
 from accelserve.kernels.native.sources import source_hash
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class KernelLoader:
             name: unique among functions of different code.
             make: compiles it; gives an object file that defines ``name``.
             target: what it is compiled for.
-            folder: where object files are kept between processes; None to keep none.
+            folder: where object files are cached between processes; None to cache none.
         """
         with self._lock:
             found = self.known(name, target, folder)
@@ -120,16 +120,16 @@ class KernelLoader:
                 code = make()
                 _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
                 if folder is not None:
-                    keep(_object_path(name, target, folder), code)
+                    write_cached(_object_path(name, target, folder), code)
                 found = self._addresses[name, target] = self._link(name, code)
             return found
 
     def known(self, name: str, target: CodeTarget, folder: Path | None) -> int | None:
-        """Address of a function that is loaded or kept; None if it would have to be compiled."""
+        """Address of a function that is loaded or cached; None if it would have to be compiled."""
         with self._lock:
             key = (name, target)
             if key not in self._addresses:
-                code = None if folder is None else kept(_object_path(name, target, folder))
+                code = None if folder is None else read_cached(_object_path(name, target, folder))
                 if code is None:
                     return None
                 self._addresses[key] = self._link(name, code)

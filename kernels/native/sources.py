@@ -16,7 +16,7 @@ def source_hash() -> str:
     """16 hexadecimal digits over the compilers' versions and every source of ``kernels``.
 
     numba keys code by the file a function stands in, not by what that file imports, so a changed constant elsewhere
-    would bring stale machine code back; a name that holds this hash is never stale. Nothing outside ``kernels`` is
+    would load stale machine code; a name that holds this hash is never stale. Nothing outside ``kernels`` is
     imported there, and no list says which of its rooms hold compiled code, or what such code is made from.
     """
     return hash_of_sources(KERNELS_FOLDER)

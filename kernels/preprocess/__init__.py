@@ -1,4 +1,4 @@
-"""Encoded pictures to the network's quantised input tensor, with TensorFlow's and Pillow's exact arithmetic."""
+"""Encoded pictures to the network's quantized input tensor, with TensorFlow's and Pillow's exact arithmetic."""
 
 from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image

@@ -10,7 +10,7 @@ class StageClock:
 
     Attributes:
         decode_seconds: files to pixels.
-        transform_seconds: resizing, cropping, normalising and quantising.
+        transform_seconds: resizing, cropping, normalizing and quantizing.
     """
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
+from accelserve.kernels.ir import QuantParams
 from accelserve.kernels.preprocess import transform
 from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image
@@ -22,7 +23,7 @@ from accelserve.kernels.preprocess.geometry import crop_window
 from accelserve.kernels.preprocess.limits import ImageLimits
 from accelserve.kernels.preprocess.sampling import Axis, filter_taps, two_taps
 from accelserve.kernels.preprocess.spec import PreprocessSpec
-from accelserve.kernels.preprocess.transform import CHANNELS, Quantisation
+from accelserve.kernels.preprocess.transform import CHANNELS
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -31,15 +32,15 @@ _SIDE_OF_WARM_UP = 9
 
 
 class Preprocessor:
-    """Decode, resize, crop, normalise and quantise as one description says.
+    """Decode, resize, crop, normalize and quantize as one description says.
 
     Safe to use from several threads at once. The same bytes in give the same bytes out, whatever the batch, the
     threads, the CPU.
 
     Args:
         spec: the network's preprocessing.
-        input_scale: the scale of the quantised input; positive.
-        input_zero_point: the zero point of the quantised input, 0..255.
+        input_scale: the scale of the quantized input; positive.
+        input_zero_point: the zero point of the quantized input, 0..255.
         limits: bounds on each picture.
         executor: runs pictures beside the calling thread, which works too; None works in the calling thread alone.
             Calling ``run`` from a thread of this same executor cannot deadlock.
@@ -63,10 +64,10 @@ class Preprocessor:
             raise PreprocessSpecError("input_zero_point", f"got {input_zero_point!r}, expected 0 to 255.")
         self.spec = spec
         self.limits = limits or ImageLimits()
-        self._to = Quantisation(float(np.float32(input_scale)), int(input_zero_point))
+        self._to = QuantParams(float(np.float32(input_scale)), int(input_zero_point))
         self._executor = executor
         self._mean_row, self._scale_row = _rows_of(spec)
-        self._border = self.quantise(_border(spec)) if spec.pad else None
+        self._border = self.quantize(_border(spec)) if spec.pad else None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -74,7 +75,7 @@ class Preprocessor:
         return self.spec.crop_height, self.spec.crop_width, self.spec.channels
 
     def run(self, images: Sequence[bytes], out: U8 | None = None) -> U8:
-        """The quantised input of a batch.
+        """The quantized input of a batch.
 
         Args:
             images: encoded pictures, N of them.
@@ -132,7 +133,7 @@ class Preprocessor:
         return result, errors
 
     def run_float(self, images: Sequence[bytes]) -> F32:
-        """What the network would see before quantisation; quantising it gives what ``run`` gives.
+        """What the network would see before quantization; quantizing it gives what ``run`` gives.
 
         Returns:
             float32 [N, height, width, channels].
@@ -156,7 +157,7 @@ class Preprocessor:
         return result
 
     def transform(self, pixels: U8, out: U8) -> None:
-        """Resize, crop, normalise and quantise a decoded picture.
+        """Resize, crop, normalize and quantize a decoded picture.
 
         Args:
             pixels: uint8 [any height, any width, channels], C-contiguous, channels in the description's order.
@@ -183,7 +184,7 @@ class Preprocessor:
         mean, scale = self._mean_row[: target.shape[1]], self._scale_row[: target.shape[1]]
         match self.spec.interpolation:
             case "bilinear-legacy" | "bilinear" as linear:
-                transform.bilinear_quantised(
+                transform.bilinear_quantized(
                     flat,
                     two_taps(placed.y, linear),
                     two_taps(placed.x, linear),
@@ -193,12 +194,12 @@ class Preprocessor:
                     target,
                 )
             case "bilinear-antialias" | "bicubic-antialias" as smooth:
-                transform.filtered_quantised(
+                transform.filtered_quantized(
                     flat, filter_taps(placed.y, smooth), filter_taps(placed.x, smooth), mean, scale, self._to, target
                 )  # fmt: skip
 
-    def quantise(self, values: npt.ArrayLike) -> U8:
-        """Quantise values that were preprocessed elsewhere.
+    def quantize(self, values: npt.ArrayLike) -> U8:
+        """Quantize values that were preprocessed elsewhere.
 
         Args:
             values: float32, any shape; infinities saturate and NaN becomes 0.
@@ -206,7 +207,7 @@ class Preprocessor:
         Returns:
             uint8 of the same shape, ``clamp(rne(value / scale) + zero_point, 0, 255)``.
         """
-        return transform.quantise(values, self._to)
+        return transform.quantize(values, self._to)
 
     def warm_up(self, cache: Path | None = None) -> None:
         """Compile, or read from ``cache``, what a request needs, so that the first one is as fast as the rest."""
@@ -216,11 +217,11 @@ class Preprocessor:
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
         padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
         self._transform(pixels, _placed(self.spec, pixels), padded[..., :CHANNELS])
-        self.quantise(np.zeros((1, 1), np.float32))
+        self.quantize(np.zeros((1, 1), np.float32))
 
 
 def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | None = None) -> F32:
-    """What a network with this description sees of one picture, before quantisation.
+    """What a network with this description sees of one picture, before quantization.
 
     Args:
         spec: the description.
@@ -237,7 +238,7 @@ def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | N
 
 
 def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
-    """Resize, crop and normalise a decoded picture.
+    """Resize, crop and normalize a decoded picture.
 
     Args:
         spec: the description.
@@ -266,7 +267,7 @@ def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
 
 
 def _border(spec: PreprocessSpec) -> F32:
-    """The normalised pixel around a letterboxed picture, float32 [channels]."""
+    """The normalized pixel around a letterboxed picture, float32 [channels]."""
     pad, mean, scale = (np.array(values, np.float32) for values in (spec.pad, spec.mean, spec.scale))
     return np.asarray((pad - mean) * scale, np.float32)
 

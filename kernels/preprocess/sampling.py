@@ -98,7 +98,7 @@ def two_taps(axis: Axis, interpolation: Literal["bilinear-legacy", "bilinear"]) 
 
 
 def filter_taps(axis: Axis, interpolation: Literal["bilinear-antialias", "bicubic-antialias"]) -> FilterTaps:
-    """Pillow's resampling table for one axis: weights in float64, normalised, then rounded to fixed point.
+    """Pillow's resampling table for one axis: weights in float64, normalized, then rounded to fixed point.
 
     Source: Pillow's ``src/libImaging/Resample.c`` (``precompute_coeffs``, ``normalize_coeffs_8bpc``).
     """
@@ -155,8 +155,8 @@ def _filter_taps(axis: Axis, interpolation: Interpolation) -> FilterTaps:
     weights = np.where(offsets[None, :] < taps[:, None], function(distances), 0.0)
     # cumsum adds from left to right as the loop in C does; sum() would add in pairs
     totals = np.cumsum(weights, axis=1)[:, -1:]
-    normalised = np.divide(weights, totals, out=weights.copy(), where=totals != 0.0)
-    fixed = normalised * (1 << WEIGHT_BITS)
+    normalized = np.divide(weights, totals, out=weights.copy(), where=totals != 0.0)
+    fixed = normalized * (1 << WEIGHT_BITS)
     rounded = np.trunc(np.where(fixed < 0.0, fixed - 0.5, fixed + 0.5)).astype(np.int32)
     return FilterTaps(
         first=_frozen(first),

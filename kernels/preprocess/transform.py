@@ -1,24 +1,24 @@
-"""Resize, crop, normalise and quantise in one compiled pass over a decoded picture.
+"""Resize, crop, normalize and quantize in one compiled pass over a decoded picture.
 
 Only the pixels inside the crop are computed. Arithmetic is float32, each operation rounded, in exactly this order:
 
 * bilinear: ``top = tl + (tr - tl) * x_lerp``, ``bottom`` likewise, ``pixel = top + (bottom - top) * y_lerp``;
 * anti-aliased: Pillow's fixed point, horizontally then vertically, rounded to 8 bits after each;
 * ``value = (pixel - mean[c]) * scale[c]``;
-* ``quantised = clamp(rne(value / input_scale) + zero_point, 0, 255)``, ONNX QuantizeLinear.
+* ``quantized = clamp(rne(value / input_scale) + zero_point, 0, 255)``, ONNX QuantizeLinear.
 
-The float and the quantised results come from the same row functions, so quantising the float result gives the same
+The float and the quantized results come from the same row functions, so quantizing the float result gives the same
 bytes.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from accelserve.kernels.ir import QuantParams
 from accelserve.kernels.native.compiled import ArrayFunction
 from accelserve.kernels.preprocess.sampling import FilterTaps, TwoTaps
 
@@ -33,42 +33,29 @@ _CODE = "accelserve.kernels.preprocess.transform_code"
 _TWO_TAPS = ("u8[2]", "i64[1]", "i64[1]", "f32[1]", "i64[1]", "i64[1]", "f32[1]", "i64", "f32[1]", "f32[1]")
 _ROW_TAPS = ("u8[2]", "i64[1]", "i64[1]", "i32[2]", "f32[1]", "f32[1]")
 _BILINEAR_FLOAT = ArrayFunction(_CODE, "bilinear_float", *_TWO_TAPS, "i64[1]", "f32[2]", "f32[2]")
-_BILINEAR_QUANTISED = ArrayFunction(
-    _CODE, "bilinear_quantised", *_TWO_TAPS, "f32", "f32", "i64[1]", "f32[2]", "f32[1]", "u8[2]"
+_BILINEAR_QUANTIZED = ArrayFunction(
+    _CODE, "bilinear_quantized", *_TWO_TAPS, "f32", "f32", "i64[1]", "f32[2]", "f32[1]", "u8[2]"
 )
 _FILTER_COLUMNS = ArrayFunction(
     _CODE, "filter_columns", "u8[2]", "i64[1]", "i64[1]", "i32[2]", "i64", "u8[1]"
 )
 _FILTERED_FLOAT = ArrayFunction(_CODE, "filtered_float", *_ROW_TAPS, "i32[1]", "f32[2]")
-_FILTERED_QUANTISED = ArrayFunction(
-    _CODE, "filtered_quantised", *_ROW_TAPS, "f32", "f32", "i32[1]", "f32[1]", "u8[2]"
+_FILTERED_QUANTIZED = ArrayFunction(
+    _CODE, "filtered_quantized", *_ROW_TAPS, "f32", "f32", "i32[1]", "f32[1]", "u8[2]"
 )
-_QUANTISE_ROW = ArrayFunction(_CODE, "quantise_row", "f32[1]", "f32", "f32", "u8[1]")
+_QUANTIZE_ROW = ArrayFunction(_CODE, "quantize_row", "f32[1]", "f32", "f32", "u8[1]")
 _SPREAD = ArrayFunction(_CODE, "spread", "u8[3]", "u8[3]~")
 
 
 def load(cache: Path | None, *, antialiased: bool) -> None:
-    """Compile, or read from ``cache``, what quantising pictures needs; None takes a folder of its own choice."""
-    resize = (_FILTER_COLUMNS, _FILTERED_QUANTISED) if antialiased else (_BILINEAR_QUANTISED,)
-    for function in (*resize, _QUANTISE_ROW, _SPREAD):
+    """Compile, or read from ``cache``, what quantizing pictures needs; None takes a folder of its own choice."""
+    resize = (_FILTER_COLUMNS, _FILTERED_QUANTIZED) if antialiased else (_BILINEAR_QUANTIZED,)
+    for function in (*resize, _QUANTIZE_ROW, _SPREAD):
         function.load(cache)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Quantisation:
-    """Affine 8-bit parameters of the network's input.
-
-    Attributes:
-        scale: float32, positive; one quantised step.
-        zero_point: 0..255, the quantised value of 0.0.
-    """
-
-    scale: float
-    zero_point: int
-
-
 def bilinear_float(pixels: U8, rows: TwoTaps, columns: TwoTaps, mean: F32, scale: F32, out: F32) -> None:
-    """Bilinear resize and normalise.
+    """Bilinear resize and normalize.
 
     Args:
         pixels: uint8 [height, width * 3], C-contiguous, channels in the order of ``mean``.
@@ -94,11 +81,11 @@ def bilinear_float(pixels: U8, rows: TwoTaps, columns: TwoTaps, mean: F32, scale
     )
 
 
-def bilinear_quantised(
-    pixels: U8, rows: TwoTaps, columns: TwoTaps, mean: F32, scale: F32, to: Quantisation, out: U8
+def bilinear_quantized(
+    pixels: U8, rows: TwoTaps, columns: TwoTaps, mean: F32, scale: F32, to: QuantParams, out: U8
 ) -> None:
-    """``bilinear_float``, quantised to uint8 as it goes."""
-    _BILINEAR_QUANTISED(
+    """``bilinear_float``, quantized to uint8 as it goes."""
+    _BILINEAR_QUANTIZED(
         pixels,
         rows.lower,
         rows.upper,
@@ -120,26 +107,26 @@ def bilinear_quantised(
 def filtered_float(
     pixels: U8, rows: FilterTaps, columns: FilterTaps, mean: F32, scale: F32, out: F32
 ) -> None:
-    """Anti-aliased resize and normalise; arguments as ``bilinear_float``."""
+    """Anti-aliased resize and normalize; arguments as ``bilinear_float``."""
     narrow = _narrowed(pixels, rows, columns)
     first = rows.first - rows.source_start
     sums = np.empty(out.shape[1], np.int32)
     _FILTERED_FLOAT(narrow, first, rows.taps, rows.weights, mean, scale, sums, out)
 
 
-def filtered_quantised(
-    pixels: U8, rows: FilterTaps, columns: FilterTaps, mean: F32, scale: F32, to: Quantisation, out: U8
+def filtered_quantized(
+    pixels: U8, rows: FilterTaps, columns: FilterTaps, mean: F32, scale: F32, to: QuantParams, out: U8
 ) -> None:
-    """``filtered_float``, quantised to uint8 as it goes."""
+    """``filtered_float``, quantized to uint8 as it goes."""
     narrow = _narrowed(pixels, rows, columns)
     first = rows.first - rows.source_start
     sums, values = np.empty(out.shape[1], np.int32), np.empty(out.shape[1], np.float32)
-    _FILTERED_QUANTISED(
+    _FILTERED_QUANTIZED(
         narrow, first, rows.taps, rows.weights, mean, scale, to.scale, to.zero_point, sums, values, out
     )
 
 
-def quantise(values: npt.ArrayLike, to: Quantisation) -> U8:
+def quantize(values: npt.ArrayLike, to: QuantParams) -> U8:
     """ONNX QuantizeLinear to uint8: ``clamp(rne(value / scale) + zero_point, 0, 255)``.
 
     Args:
@@ -151,7 +138,7 @@ def quantise(values: npt.ArrayLike, to: Quantisation) -> U8:
     """
     array = np.ascontiguousarray(values, dtype=np.float32)
     out = np.empty(array.shape, np.uint8)
-    _QUANTISE_ROW(array.reshape(-1), to.scale, to.zero_point, out.reshape(-1))
+    _QUANTIZE_ROW(array.reshape(-1), to.scale, to.zero_point, out.reshape(-1))
     return out
 
 

@@ -32,15 +32,15 @@ def _lerp_columns(row: U8, left: I64, right: I64, lerp: F32, inner: int, out: F3
 
 
 @inlined
-def _normalise_row(top: F32, bottom: F32, lerp: np.float32, mean: F32, scale: F32, out: F32) -> None:
+def _normalize_row(top: F32, bottom: F32, lerp: np.float32, mean: F32, scale: F32, out: F32) -> None:
     for i in range(out.shape[0]):
         pixel = top[i] + (bottom[i] - top[i]) * lerp
         out[i] = (pixel - mean[i]) * scale[i]
 
 
 @inlined
-def quantise_row(values: F32, step: np.float32, zero: np.float32, out: U8) -> None:
-    """``transform.quantise``."""
+def quantize_row(values: F32, step: np.float32, zero: np.float32, out: U8) -> None:
+    """``transform.quantize``."""
     for i in range(out.shape[0]):
         # whole numbers below 2**24 are exact in float32, so adding the zero point before the clamp loses nothing
         # that the clamp would keep
@@ -74,20 +74,20 @@ def bilinear_float(
     for y in range(out.shape[0]):
         top = _hold_row(held, lerped, lower[y], upper[y], pixels, left, right, x_lerp, inner)
         bottom = _hold_row(held, lerped, upper[y], lower[y], pixels, left, right, x_lerp, inner)
-        _normalise_row(lerped[top], lerped[bottom], y_lerp[y], mean, scale, out[y])
+        _normalize_row(lerped[top], lerped[bottom], y_lerp[y], mean, scale, out[y])
 
 
 @inlined
-def bilinear_quantised(
+def bilinear_quantized(
     pixels: U8, lower: I64, upper: I64, y_lerp: F32, left: I64, right: I64, x_lerp: F32, inner: int,
     mean: F32, scale: F32, step: np.float32, zero: np.float32, held: I64, lerped: F32, values: F32, out: U8,
 ) -> None:  # fmt: skip
-    """``transform.bilinear_quantised``; ``values`` is scratch of a row."""
+    """``transform.bilinear_quantized``; ``values`` is scratch of a row."""
     for y in range(out.shape[0]):
         top = _hold_row(held, lerped, lower[y], upper[y], pixels, left, right, x_lerp, inner)
         bottom = _hold_row(held, lerped, upper[y], lower[y], pixels, left, right, x_lerp, inner)
-        _normalise_row(lerped[top], lerped[bottom], y_lerp[y], mean, scale, values)
-        quantise_row(values, step, zero, out[y])
+        _normalize_row(lerped[top], lerped[bottom], y_lerp[y], mean, scale, values)
+        quantize_row(values, step, zero, out[y])
 
 
 @inlined
@@ -116,7 +116,7 @@ def filter_columns(pixels: U8, first: I64, taps: I64, weights: I32, inner: int, 
 def _filter_row(
     rows: U8, first: int, taps: int, weights: I32, sums: I32, mean: F32, scale: F32, out: F32
 ) -> None:
-    """One output row of the vertical pass, normalised."""
+    """One output row of the vertical pass, normalized."""
     for i in range(sums.shape[0]):
         sums[i] = _HALF
     for k in range(taps):
@@ -138,7 +138,7 @@ def filtered_float(
 
 
 @inlined
-def filtered_quantised(
+def filtered_quantized(
     rows: U8,
     first: I64,
     taps: I64,
@@ -151,10 +151,10 @@ def filtered_quantised(
     values: F32,
     out: U8,
 ) -> None:
-    """``filtered_float``, quantised as it goes; ``values`` is scratch of a row."""
+    """``filtered_float``, quantized as it goes; ``values`` is scratch of a row."""
     for y in range(out.shape[0]):
         _filter_row(rows, first[y], taps[y], weights[y], sums, mean, scale, values)
-        quantise_row(values, step, zero, out[y])
+        quantize_row(values, step, zero, out[y])
 
 
 @inlined

@@ -40,7 +40,7 @@ def _input_taps(d: Sequence[Ints]) -> list[Ints]:
     return [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
 
 
-def quantised_taps(v: Ints, taps: ir.WinogradTaps) -> NDArray[np.uint8]:
+def quantized_taps(v: Ints, taps: ir.WinogradTaps) -> NDArray[np.uint8]:
     """Step 2, of what ``transformed_patches`` gives."""
     multipliers = np.array(taps.multipliers).reshape(4, 4, 1, 1, 1)
     zero_points = np.array(taps.zero_points).reshape(4, 4, 1, 1, 1)
@@ -64,7 +64,7 @@ def _one_image(
     op: ir.QWinogradConv2d, x: NDArray[np.uint8], weights: NDArray[np.int8], scale: Floats, bias: Floats
 ) -> Floats:
     """float64 holds every partial sum of products of bytes exactly."""
-    q = quantised_taps(transformed_patches(x, op.padding, op.input_zero_point), op.taps)
+    q = quantized_taps(transformed_patches(x, op.padding, op.input_zero_point), op.taps)
     g = [[_products(op, q, weights, scale, i, j) for j in range(4)] for i in range(4)]
     g[1][1] = g[1][1] + bias
     h = [_output_taps([g[i][j] for i in range(4)]) for j in range(4)]
@@ -83,4 +83,4 @@ def _products(
     return np.asarray(exact.astype(np.int64).astype(np.int32).astype(np.float32) * scale[:, i, j])
 
 
-__all__ = ["quantised_taps", "qwinograd_conv2d", "transformed_patches"]
+__all__ = ["quantized_taps", "qwinograd_conv2d", "transformed_patches"]

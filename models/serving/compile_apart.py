@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from accelserve.kernels.devices.discovery import open_device
-from accelserve.kernels.kept_files import can_keep, react_to_failures
+from accelserve.kernels.file_cache import can_write, on_failure
 from accelserve.kernels.program import LoadOptions
 
 _LOG = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def compile_apart(
     Returns:
         Whether the cache is filled.
     """
-    if not sys.executable or options.cache is None or not can_keep(options.cache):
+    if not sys.executable or options.cache is None or not can_write(options.cache):
         return False
     command = [
         sys.executable,
@@ -92,7 +92,7 @@ def main(directory: str, device: str, threads: str, cache: str) -> None:
 
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     # What cannot be kept is of no use to anybody: who asked for it compiles it then, and says why it is not kept.
-    react_to_failures(lambda _error: os._exit(1))
+    on_failure(lambda _error: os._exit(1))
     code_log = logging.getLogger("accelserve.kernels.native.machine_code")
     code_log.setLevel(logging.INFO)
     code_log.addHandler(logging.StreamHandler(sys.stdout))

@@ -29,8 +29,8 @@ from accelserve.kernels.preprocess import (
     preprocess_float,
 )
 from accelserve.kernels.program import (
+    CachesPlans,
     Device,
-    KeepsPlans,
     LoadOptions,
     Program,
     StepProfile,
@@ -214,7 +214,7 @@ class Servable:
         if tensor.ndim != 4 or tensor.shape[1:] != self.input_shape or tensor.shape[0] < 1:
             wanted = ", ".join(map(str, self.input_shape))
             raise InputError(f"expected a float32 tensor of shape [N, {wanted}], got {list(tensor.shape)}")
-        return tensor if self._preprocessor is None else self._preprocessor.quantise(tensor)
+        return tensor if self._preprocessor is None else self._preprocessor.quantize(tensor)
 
     def run(self, batch: Array) -> dict[str, Array]:
         """All outputs of the network.
@@ -294,14 +294,14 @@ def _kept(
     directory: Path, device: Device, options: LoadOptions, prepare: Prepare | None
 ) -> tuple[Program, Mapping[str, QuantParams]] | None:
     """What the device kept of the version, perhaps only since ``prepare``; None if it has to be compiled here."""
-    if not isinstance(device, KeepsPlans) or not device.keeps_plans:
+    if not isinstance(device, CachesPlans) or not device.caches_plans:
         return None
     if options.cache is None or not options.network:
         return None
-    found = device.load_kept(options)
+    found = device.load_cached(options)
     if found is None and prepare is not None:
         prepare(directory, options)
-        found = device.load_kept(options)
+        found = device.load_cached(options)
     return None if found is None else (found.program, found.input_quantization)
 
 

@@ -98,7 +98,7 @@ class ColourNetwork:
         return [pixels[i] if error is None else error for i, error in enumerate(errors)]
 
     def quantize(self, tensor: NDArray[np.float32]) -> Array:
-        return self._preprocessor.quantise(tensor)
+        return self._preprocessor.quantize(tensor)
 
     def run(self, batch: Array) -> dict[str, Array]:
         assert not self.closed, "a version was closed while a request held it"

@@ -25,7 +25,7 @@ def signed_activation(graph: Graph) -> str | None:
         if isinstance(node.op, Quantize | Dequantize) and index.constant(node.inputs[0]) is None:
             zero_point = index.constant(node.inputs[2])
             if zero_point is not None and zero_point.dtype == np.int8 and zero_point.size == 1:
-                return f"'{node.name}' quantises an activation to int8"
+                return f"'{node.name}' quantizes an activation to int8"
     return None
 
 

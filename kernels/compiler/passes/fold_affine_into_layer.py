@@ -3,8 +3,8 @@
 1. ``ChannelAffine(layer(x, Dequantize(w, s), b), mul, add)`` -> ``layer(x, Dequantize(w, s * mul), b * mul + add)``,
    layer one of Conv2d, Dense.
 
-Quantisers that leave batch normalisation where training had it (NNCF) write this. Pre: the layer's result has no other
-reader; constants are symmetric int8, as ``integer_weights`` has them, and x is a quantised activation. A channel with
+Quantizers that leave batch normalization where training had it (NNCF) write this. Pre: the layer's result has no other
+reader; constants are symmetric int8, as ``integer_weights`` has them, and x is a quantized activation. A channel with
 ``mul`` 0 gets weights 0. Post: the integers are the same, but for such channels; scales may be negative, and are finite.
 """
 

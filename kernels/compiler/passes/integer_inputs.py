@@ -1,8 +1,8 @@
-"""The network's input arrives quantised.
+"""The network's input arrives quantized.
 
 1. A float32 graph input whose every reader is a Quantize with the same per-tensor uint8 parameters
    -> a uint8 graph input of the same name, the Quantize nodes gone. The parameters go beside the graph, for the
-   preprocessing stage, which quantises by QuantizeLinear's own arithmetic.
+   preprocessing stage, which quantizes by QuantizeLinear's own arithmetic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def input_quantization(graph: Graph) -> dict[str, QuantParams]:
 
 def _quantized_twice(graph: Graph) -> str | None:
     left = input_quantization(graph)
-    return f"the inputs {sorted(left)} are still quantised by the graph" if left else None
+    return f"the inputs {sorted(left)} are still quantized by the graph" if left else None
 
 
 @graph_pass(ensures=(leaves(_quantized_twice),))

@@ -1,10 +1,10 @@
-"""Convolutions and dense layers of quantised operands become integer ones, with what follows them in the epilogue.
+"""Convolutions and dense layers of quantized operands become integer ones, with what follows them in the epilogue.
 
 With ``layer`` one of Conv2d, Dense of (Dequantize(x), Dequantize(constant w), bias), and [Clip] a Clip or nothing:
 
 1. ``Quantize([Clip](Add(layer, Dequantize(r))))`` -> ``QConv2d`` with a residual.
 2. ``Quantize([Clip](Add(Dequantize(Quantize(layer)), Dequantize(r))))``, the inner Quantize read by nothing else
-   -> ``QConv2d`` with an intermediate quantisation and a residual. Where both operands of Add are such layers, the
+   -> ``QConv2d`` with an intermediate quantization and a residual. Where both operands of Add are such layers, the
    later one takes the sum, since the earlier one's result is ready by then.
 3. ``Quantize([Clip](layer))`` -> ``QConv2d``.
 4. ``layer`` that something else reads -> ``QConv2d`` without epilogue, a float32 result.
@@ -92,7 +92,7 @@ def lower_convolution(graph: Graph) -> tuple[Graph, bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class QuantizedLayer:
     """A Conv2d or Dense node whose operands are integers.
 
     Attributes:
@@ -108,7 +108,7 @@ class Layer:
     intermediate: QuantParams | None = None
 
 
-def _layer_at(index: GraphIndex, value: str) -> Layer | None:
+def _layer_at(index: GraphIndex, value: str) -> QuantizedLayer | None:
     node = index.producers.get(value)
     if node is None or not isinstance(node.op, Conv2d | Dense):
         return None
@@ -116,10 +116,10 @@ def _layer_at(index: GraphIndex, value: str) -> Layer | None:
     integers = integer_weights(index, node)
     if source is None or integers is None or not sums_fit(integers, source[1]):
         return None
-    return Layer(node, source, integers)
+    return QuantizedLayer(node, source, integers)
 
 
-def _summand_at(index: GraphIndex, value: str) -> Layer | None:
+def _summand_at(index: GraphIndex, value: str) -> QuantizedLayer | None:
     """The layer behind one operand of a residual sum that nothing else reads, directly or through a Quantize."""
     if not index.used_once(value):
         return None
@@ -133,7 +133,7 @@ def _summand_at(index: GraphIndex, value: str) -> Layer | None:
     if inner is None or inner[1] != stored[1] or not index.used_once(inner[0]):
         return None
     layer = _layer_at(index, inner[0])
-    return None if layer is None else Layer(layer.node, layer.source, layer.integers, stored[1])
+    return None if layer is None else QuantizedLayer(layer.node, layer.source, layer.integers, stored[1])
 
 
 def _with_residual(index: GraphIndex, node: Node) -> Replacement | None:
@@ -141,7 +141,7 @@ def _with_residual(index: GraphIndex, node: Node) -> Replacement | None:
     total = index.producers.get(tail.value) if tail else None
     if tail is None or total is None or not isinstance(total.op, Add) or not index.used_once(tail.value):
         return None
-    candidates: list[tuple[int, Layer, tuple[str, QuantParams]]] = []
+    candidates: list[tuple[int, QuantizedLayer, tuple[str, QuantParams]]] = []
     for mine, other in (total.inputs, total.inputs[::-1]):
         layer = _summand_at(index, mine)
         residual = index.dequantized(other)
@@ -171,7 +171,7 @@ def _to_float(index: GraphIndex, node: Node) -> Replacement | None:
 
 def _integer_layer(
     index: GraphIndex,
-    layer: Layer,
+    layer: QuantizedLayer,
     tail: Tail | None,
     output: str,
     residual: tuple[str, QuantParams] | None = None,
@@ -197,14 +197,16 @@ def _integer_layer(
     return Replacement(_on_pixels(index, name, op, operands, output), constants)
 
 
-def _as_convolution(layer: Layer) -> tuple[Window, int, Array]:
+def _as_convolution(layer: QuantizedLayer) -> tuple[Window, int, Array]:
     op = layer.node.op
     if isinstance(op, Conv2d):
         return op.window, op.groups, layer.integers.weights
     return Window(kernel=(1, 1)), 1, np.ascontiguousarray(layer.integers.weights[:, None, None, :])
 
 
-def _epilogue(layer: Layer, tail: Tail | None, residual: tuple[str, QuantParams] | None) -> Epilogue | None:
+def _epilogue(
+    layer: QuantizedLayer, tail: Tail | None, residual: tuple[str, QuantParams] | None
+) -> Epilogue | None:
     if tail is None:
         return None
     output = tail.params

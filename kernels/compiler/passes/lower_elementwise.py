@@ -2,9 +2,9 @@
 
 1. ``Quantize(Dequantize(x, p), p)`` -> ``x``.
 2. ``Quantize(f(...f(Dequantize(x))))`` with every f an operator of one element -> ``QLookup(x, table)``;
-   with no f in between this is a requantisation.
+   with no f in between this is a requantization.
 
-Post: no value is dequantised to be quantised again by the same parameters.
+Post: no value is dequantized to be quantized again by the same parameters.
 The table is what the reference evaluators give for all 256 stored values.
 """
 
@@ -22,7 +22,7 @@ from accelserve.kernels.reference.operators import EVALUATORS
 def _round_trips(graph: Graph) -> str | None:
     index = GraphIndex(graph)
     left = next((node for node in graph if _round_trip(index, node) is not None), None)
-    return None if left is None else f"'{left.name}' quantises what was dequantised by the same parameters"
+    return None if left is None else f"'{left.name}' quantizes what was dequantized by the same parameters"
 
 
 @graph_pass(ensures=(leaves(_round_trips),))

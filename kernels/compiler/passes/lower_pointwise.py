@@ -1,4 +1,4 @@
-"""Sums, per-channel affine maps, norms and means of quantised operands become integer operators.
+"""Sums, per-channel affine maps, norms and means of quantized operands become integer operators.
 
 With [Clip] a Clip or nothing, and operands that are per-tensor uint8:
 
@@ -87,7 +87,7 @@ def _affine(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacem
         return None
     value, params = x
     name = index.unused(f"{source.name}/{node.output}")
-    # What is normalised has no scale any more.
+    # What is normalized has no scale any more.
     scale, input_scale = tail.params.scale, params.scale if norm is None else 1.0
     constants = {
         index.unused(f"{name}/mul"): (mul.astype(np.float64) * input_scale / scale).astype(np.float32),

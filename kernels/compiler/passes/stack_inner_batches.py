@@ -11,7 +11,7 @@ of [n, h, w, c], n above 1, and ``stack(x)`` its Reshape to [1, n * h, w, c]:
    Winograd domain, whose blocks begin at even rows). A Slice drops the rows that lie across two images.
 4. Any other window (a mean counts the cells inside its image) -> one for each image, of Slices, side by side again.
 
-Post: the bytes are the same; no operator with a window or a quantisation reads a leading axis longer than 1.
+Post: the bytes are the same; no operator with a window or a quantization reads a leading axis longer than 1.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ With ``centred`` the exact difference of stored weights and their zero points:
    channels, with a + b = centred, both within int8: the sum of products is the same integer, at twice the products. (Of
    three parts where a weight is 255.)
 
-onnxruntime's quantiser writes uint8 weights whose zero point is not 128 where it is told to; their differences take nine
+onnxruntime's quantizer writes uint8 weights whose zero point is not 128 where it is told to; their differences take nine
 bits. What no rule fits runs in float32. Post: the reals are the same, and stored weights whose centred values are int8 have the zero point 0.
 """
 
@@ -45,7 +45,7 @@ def symmetric_weights(graph: Graph) -> tuple[Graph, bool]:
 
 
 def _centred(index: GraphIndex, node: Node) -> NDArray[np.int16] | None:
-    """Stored weights less their zero points; None if the node does not dequantise constant bytes."""
+    """Stored weights less their zero points; None if the node does not dequantize constant bytes."""
     if not isinstance(node.op, Dequantize):
         return None
     weights, scale, zero_point = (index.constant(value) for value in node.inputs)

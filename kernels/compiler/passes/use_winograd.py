@@ -4,7 +4,7 @@
 
 Weights are transformed and rounded here, from the int8 weights of the file: tap (i, j) of ``G w G^T`` is divided by the
 greatest magnitude of its output channel over 127 and rounded half to even. So a servable need only say how its inputs'
-taps are quantised, and its ONNX file stays what it is.
+taps are quantized, and its ONNX file stays what it is.
 Pre: weights, bias and scale are constants. Another arithmetic: results differ from those of the exact graph.
 """
 
@@ -38,7 +38,7 @@ def use_winograd(graph: Graph, layers: Mapping[str, WinogradTaps]) -> tuple[Grap
 
     Args:
         graph: lowered to integer operators.
-        layers: node name -> how its input's taps are quantised.
+        layers: node name -> how its input's taps are quantized.
 
     Raises:
         PlanError: a name is of no node, or of one that has no such form.

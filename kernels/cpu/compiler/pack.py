@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.plan.arena import Memory
 from accelserve.kernels.cpu.plan.packed_file import mapped_block
+from accelserve.kernels.file_cache import write_cached
 from accelserve.kernels.ir import Array
-from accelserve.kernels.kept_files import keep
 
 _ALIGNMENT = 64
 _SLACK_BYTES = 4096  # kernels may prefetch past the end
@@ -49,7 +49,9 @@ class Packer:
             return found
         memory = Memory.private(size)
         self._fill(memory.bytes)
-        written = mapped_block(file, size) if file is not None and keep(file, memory.bytes.data) else None
+        written = (
+            mapped_block(file, size) if file is not None and write_cached(file, memory.bytes.data) else None
+        )
         if written is None:
             return memory
         memory.close()

@@ -33,10 +33,10 @@ def plan_network(
         lowered: the network.
         isa: what to compile for.
         threads: workers of one image.
-        cache: folder for packed constants and machine code; None keeps nothing.
+        cache: folder for packed constants and machine code; None caches nothing.
 
     Returns:
-        The plan and its packed constants, mapped from the cache if they are kept there.
+        The plan and its packed constants, mapped from the cache if they are there.
 
     Raises:
         UnsupportedNodesError: operators are lacking; all of them are named.

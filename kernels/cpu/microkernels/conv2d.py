@@ -197,7 +197,7 @@ class _Conv2d:
             epilogue.emit_two(totals, scales, places[1], places[2])
 
     def _finish_vectors(self, accumulators: list[list[Variable]], scales: list[ir.Value]) -> None:
-        lanes, size = self.isa.lanes, 1 if self.name.result.quantised else 4
+        lanes, size = self.isa.lanes, 1 if self.name.result.quantized else 4
         epilogue = EpilogueEmitter(self.e, self.record, self.name.result, lanes)
         output_step, residual_step = self.field(f.OUTPUT_PIXEL), self.field(f.RESIDUAL_PIXEL)
         output, residual = self.output, self.residual

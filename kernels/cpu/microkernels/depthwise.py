@@ -42,7 +42,7 @@ class _Depthwise:
         in_order = is_in_packed_order(name, isa)
         self.packed = PackedEpilogue(self.e, self.record, name.result, isa.lanes) if in_order else None
         self.plain = EpilogueEmitter(self.e, self.record, name.result, isa.lanes)
-        self.size = 1 if name.result.quantised else 4
+        self.size = 1 if name.result.quantized else 4
 
     def field(self, position: int) -> ir.Value:
         return self.e.load(self.e.plus(self.record, 8 * position), I64, 8)

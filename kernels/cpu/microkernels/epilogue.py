@@ -21,7 +21,7 @@ class EpilogueEmitter:
         self._kind = kind
         self._lanes = lanes
         self._record = record
-        if kind.quantised:
+        if kind.quantized:
             self._low, self._high = self._float_field(f.LOW), self._float_field(f.HIGH)
             self._zero_point = self._splat_field(f.ZERO_POINT, I32)
         if kind.intermediate:
@@ -61,7 +61,7 @@ class EpilogueEmitter:
     def result(self, value: ir.Value, residual: ir.Value) -> ir.Value:
         """What is stored for one vector of scaled sums, float32 or uint8; ``residual`` is an address."""
         build, lanes = self._emitter.builder, self._lanes
-        if not self._kind.quantised:
+        if not self._kind.quantized:
             return value
         if self._kind.intermediate:
             low, high, multiplier = self._mid

@@ -225,7 +225,7 @@ class _PendingRows:
 
     def __init__(self, e: Emitter, name: KernelName, record: ir.Value, vectors: int) -> None:
         self.e, self.name, self.record, self.vectors = e, name, record, vectors
-        packed = name.result.quantised and name.channels == CHANNELS
+        packed = name.result.quantized and name.channels == CHANNELS
         self.packed = PackedEpilogue(e, record, name.result, LANES) if packed else None
         self.plain = None if packed else EpilogueEmitter(e, record, name.result, LANES)
         self.steps = self._field(f.OUTPUT_PIXEL), self._field(f.RESIDUAL_PIXEL)
@@ -292,7 +292,7 @@ class _PendingRows:
         if self.packed is not None:
             self.packed.emit(sums, scales, output, residual)
         elif self.plain is not None:
-            size = 1 if self.name.result.quantised else 4
+            size = 1 if self.name.result.quantized else 4
             for v, (total, scale) in enumerate(zip(sums, scales, strict=True)):
                 channels = min(LANES, self.name.channels - LANES * v)
                 place = e.plus(output, size * LANES * v)

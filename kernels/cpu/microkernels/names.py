@@ -8,7 +8,7 @@
     tile     = rows "x" channels "c" group ["u" unroll] ["t" tiles] ["p"]
 
 ``qu8`` is uint8 with a zero point per tensor, ``qc8w`` int8 weights with a scale per output channel. The result is
-float32, or uint8 after an intermediate quantisation (``mid``) and a residual (``res``, ``reszero`` if its zero point is
+float32, or uint8 after an intermediate quantization (``mid``) and a residual (``res``, ``reszero`` if its zero point is
 0) if there are such; ``wide`` if scaled sums may leave int32, ``sat`` if saturation alone bounds the result. A tile is ``rows`` output pixels by ``channels`` output channels, ``group`` input channels
 a dot product, ``unroll`` dot products a turn of the innermost loop, ``tiles`` matrix tiles that share the rows; ``p`` kernels prefetch
 weights.
@@ -31,15 +31,15 @@ class ResultKind:
     """What an epilogue makes: float32, or uint8 with or without its two optional parts.
 
     Attributes:
-        quantised: to uint8.
-        intermediate: quantised once before the residual is added.
+        quantized: to uint8.
+        intermediate: quantized once before the residual is added.
         residual: another tensor is added.
         wide: scaled sums may leave int32.
         saturates: the zero point is 0 and the bounds are 0 and 255, so that saturation alone bounds the result.
         residual_from_zero: the residual's zero point is 0.
     """
 
-    quantised: bool
+    quantized: bool
     intermediate: bool = False
     residual: bool = False
     wide: bool = False
@@ -47,7 +47,7 @@ class ResultKind:
     residual_from_zero: bool = False
 
     def __str__(self) -> str:
-        if not self.quantised:
+        if not self.quantized:
             return "f32"
         parts = ("wide" * self.wide, "sat" * self.saturates, "mid" * self.intermediate)
         return "".join(("qu8", *parts, "res" * self.residual, "zero" * self.residual_from_zero))
@@ -81,7 +81,7 @@ class KernelName:
 
 def _kind(result: str) -> ResultKind:
     return ResultKind(
-        quantised=result != "f32",
+        quantized=result != "f32",
         intermediate="mid" in result,
         residual="res" in result,
         wide="wide" in result,

@@ -77,7 +77,7 @@ def kind_for(kind: ResultKind, isa: InstructionSet, channels: int) -> ResultKind
 def is_in_packed_order(name: KernelName, isa: InstructionSet) -> bool:
     """Whether a kernel's weights and parameters are in ``panel_order``, of a depthwise one in ``block_order``."""
     fits = packs if name.op == "dwconv2d" else packs_panels
-    return name.result.quantised and fits(isa, name.channels)
+    return name.result.quantized and fits(isa, name.channels)
 
 
 class PackedEpilogue:

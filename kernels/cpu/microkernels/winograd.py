@@ -90,7 +90,7 @@ class _Transform:
         return [down[j][i] for i in range(4) for j in range(4)]
 
     def _bytes(self, halves: Values, entry: ir.Value, *, centre: bool) -> ir.Value:
-        """Quantised: ``clamp(rounded high product + zero point)``; sums stay in int16: |v| + 255 < 2**15.
+        """Quantized: ``clamp(rounded high product + zero point)``; sums stay in int16: |v| + 255 < 2**15.
 
         The zero point of pixels, transformed, is four times itself in tap (1, 1), the ``centre``, and 0 in the others.
         """
@@ -163,7 +163,7 @@ class _Finish:
         residuals = self._places(residual, f.RESIDUAL_PIXEL, f.RESIDUAL_ROW)
         tap_bytes = self.field(w.PRODUCTS_TAP)
         self._parameter_bytes = self.field(w.TAP_PARAMETER_BYTES)
-        size = 1 if self.kind.quantised else 4
+        size = 1 if self.kind.quantized else 4
         for v in range(-(-self.channels // lanes)):
             values = self._values(
                 e.plus(products, 4 * lanes * v), tap_bytes, e.plus(parameters, 4 * lanes * v)

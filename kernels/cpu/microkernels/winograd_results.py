@@ -105,7 +105,7 @@ class _Results:
 
     def _emit(self, scales: list[ir.Value]) -> tuple[EmitPixels, int]:
         """What emits a turn, and the pixels that it takes."""
-        if not (self.kind.quantised and packs_panels(self.isa, self.channels)):
+        if not (self.kind.quantized and packs_panels(self.isa, self.channels)):
             return self._plain(scales), 1
         epilogue = PackedEpilogue(self.e, self.e.arguments[0], self.kind, self.isa.lanes)
         return (self._two(epilogue, scales), 2) if self.vectors == 2 else (self._one(epilogue, scales), 1)
@@ -136,7 +136,7 @@ class _Results:
         return emit
 
     def _plain(self, scales: list[ir.Value]) -> EmitPixels:
-        lanes, size = self.isa.lanes, 1 if self.kind.quantised else 4
+        lanes, size = self.isa.lanes, 1 if self.kind.quantized else 4
         epilogue = EpilogueEmitter(self.e, self.e.arguments[0], self.kind, lanes)
 
         def emit(places: Places) -> None:

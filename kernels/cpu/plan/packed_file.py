@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from accelserve.kernels.cpu.plan.arena import Memory
+from accelserve.kernels.file_cache import DIGEST_BYTES, is_sound, report_damage
 from accelserve.kernels.ir import Array
-from accelserve.kernels.kept_files import DIGEST_BYTES, is_sound, report_damage
 
 
 def mapped_block(file: Path, size: int) -> Memory | None:
-    """A kept block of ``size`` bytes; None if it is not there, or not what was written."""
+    """The cached block of ``size`` bytes; None if it is not there, or not what was written."""
     try:
         fits = file.stat().st_size == size + DIGEST_BYTES
         memory = Memory.mapped(file) if fits else None

@@ -1,4 +1,4 @@
-"""A network's plan for this processor, as data: what a program is built from, and how it is kept between starts.
+"""A network's plan for this processor, as data: what a program is built from, and how it is cached between starts.
 
 Everything that takes time or a network's weights to find out is in it: with the plan, the packed constants and the
 machine code at hand, a network runs without its ONNX file, our compiler, or numba.
@@ -14,8 +14,8 @@ from typing import Any
 
 from accelserve.kernels.cpu.plan.steps import Address, Block, Code, Field, Patch, Recipe, Step
 from accelserve.kernels.cpu.plan.weight_streams import WeightReads
+from accelserve.kernels.file_cache import read_cached, write_cached
 from accelserve.kernels.ir import DType, QuantParams, TensorType
-from accelserve.kernels.kept_files import keep, kept
 from accelserve.kernels.native.compiled import Compiled
 
 
@@ -27,8 +27,8 @@ class CpuPlan:
         threads: workers of one image.
         inputs, outputs: name -> type, for one image.
         input_quantization: as ``Lowered`` has it.
-        arena_bytes, scratch_bytes: of a lane.
-        weights: file name of the packed constants in the cache; empty if they are not kept.
+        arena_bytes, scratch_bytes: of a workspace.
+        weights: file name of the packed constants in the cache; empty if they are not cached.
         weights_bytes: of the packed constants.
         recipe: the steps.
     """
@@ -44,7 +44,7 @@ class CpuPlan:
     recipe: Recipe
 
     def save(self, path: Path) -> None:
-        """Keep it in a file; a failure is logged, once in a process."""
+        """Write it to the cache; a failure is logged, once in a process."""
         document = {
             "threads": self.threads,
             "inputs": _types_to_json(self.inputs),
@@ -59,12 +59,12 @@ class CpuPlan:
             "reads": self.recipe.reads,
             "writes": self.recipe.writes,
         }
-        keep(path, json.dumps(document).encode())
+        write_cached(path, json.dumps(document).encode())
 
     @classmethod
     def read(cls, path: Path) -> CpuPlan | None:
-        """What ``save`` kept; None if it is not there, or damaged."""
-        content = kept(path)
+        """What ``save`` wrote; None if it is not there, or damaged."""
+        content = read_cached(path)
         if content is None:
             return None
         document = json.loads(content)

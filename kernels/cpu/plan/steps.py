@@ -38,7 +38,7 @@ class Address:
     """A place that is known when memory is: bytes from the start of ``space``.
 
     Attributes:
-        space: ``arena`` (of each lane), ``scratch`` (of each lane) or ``constants``.
+        space: ``arena`` (of each workspace), ``scratch`` (of each workspace) or ``constants``.
         offset: in bytes.
         block: index of the block that it is meant to lie in; an origin before the halo may lie outside.
     """

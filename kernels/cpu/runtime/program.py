@@ -32,7 +32,7 @@ from accelserve.kernels.native.machine_code import KERNELS
 from accelserve.kernels.program import StepProfile, checked_batch
 
 
-class Lane:
+class Workspace:
     """An arena with the records that point into it: what one image at a time needs."""
 
     def __init__(self, plan: CpuPlan, code: Mapping[str, int], constants: int) -> None:
@@ -70,7 +70,7 @@ class Lane:
 
 
 class _AheadTables:
-    """The tables of weights to ask for early, of all steps; all lanes share them."""
+    """The tables of weights to ask for early, of all steps; all workspaces share them."""
 
     def __init__(self, steps: Sequence[Step], workers: int, constants: int) -> None:
         self._steps = steps
@@ -79,7 +79,7 @@ class _AheadTables:
             table[:, 0] += constants
 
     def enter(self, records: NDArray[np.int64]) -> None:
-        """Set the fields of a lane's records: the address of a step's table, and of its last row."""
+        """Set the fields of a workspace's records: the address of a step's table, and of its last row."""
         for step, table, record in zip(self._steps, self._tables, records, strict=True):
             if step.reads is not None:
                 address = table.ctypes.data
@@ -90,7 +90,7 @@ def code_of(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> d
     """Symbol or name -> address of the machine code of every function and kernel that the steps name.
 
     Raises:
-        KeyError: a kernel is neither loaded nor kept.
+        KeyError: a kernel is neither loaded nor in the cache.
     """
     found: dict[str, int] = {}
     for each in steps:
@@ -106,7 +106,7 @@ def code_of(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> d
 
 
 class CpuProgram:
-    """See ``Program``. One lane a worker; a single image is shared by all workers in the first lane."""
+    """See ``Program``. One workspace a worker; a single image is shared by all workers in the first workspace."""
 
     def __init__(self, plan: CpuPlan, isa: InstructionSet, constants: Memory, cache: Path | None) -> None:
         """Take memory and workers.
@@ -118,7 +118,7 @@ class CpuProgram:
             cache: folder for machine code.
 
         Raises:
-            KeyError: a kernel of the plan is neither loaded nor kept in the cache.
+            KeyError: a kernel of the plan is neither loaded nor in the cache.
         """
         self._plan, self._isa, self._cache = plan, isa, cache
         self._recipe = plan.recipe
@@ -126,13 +126,13 @@ class CpuProgram:
         self._constants = constants
         self._lock = threading.Lock()
         self._closed = False
-        self._lanes = [Lane(plan, code, constants.address) for _ in range(plan.threads)]
+        self._workspaces = [Workspace(plan, code, constants.address) for _ in range(plan.threads)]
         self._ahead = _AheadTables(plan.recipe.steps, plan.threads, constants.address)
-        for lane in self._lanes:
-            self._ahead.enter(lane.records)
-        self._batch = _BatchJob(self._lanes, plan.recipe, team.RUN_IMAGE.address(cache))
+        for workspace in self._workspaces:
+            self._ahead.enter(workspace.records)
+        self._batch = _BatchJob(self._workspaces, plan.recipe, team.RUN_IMAGE.address(cache))
         # A program that is dropped without ``close`` leaves its memory to its workers, which end and give it back.
-        keeps = (self._lanes, self._ahead, self._batch, constants)
+        keeps = (self._workspaces, self._ahead, self._batch, constants)
         self._team = team.Team(plan.threads, cache, keeps)
         self._team_size = TeamSize(plan.threads)
 
@@ -154,7 +154,7 @@ class CpuProgram:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of the packed constants and of one lane's arena."""
+        """Bytes of the packed constants and of one workspace's arena."""
         return self._plan.weights_bytes + self._plan.arena_bytes
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -181,10 +181,10 @@ class CpuProgram:
         return results
 
     def _share_image(self) -> None:
-        """Run the image in the first lane by as many workers as are good for it now."""
+        """Run the image in the first workspace by as many workers as are good for it now."""
         began = time.perf_counter()
         steps, workers = len(self._recipe.steps), self._team_size.now
-        self._team.run(self._lanes[0].table.ctypes.data, steps, workers=workers)
+        self._team.run(self._workspaces[0].table.ctypes.data, steps, workers=workers)
         self._team_size.took(time.perf_counter() - began)
 
     def profile(self, inputs: Mapping[str, Array], runs: int) -> Sequence[StepProfile]:
@@ -198,7 +198,7 @@ class CpuProgram:
         with self._in_use(), closing(team.Team(self._team.size, self._cache)) as workers:
             self._patch(feeds, results, 0)
             for each in clocks:
-                workers.run(self._lanes[0].table.ctypes.data, len(steps), int(each.ctypes.data))
+                workers.run(self._workspaces[0].table.ctypes.data, len(steps), int(each.ctypes.data))
         seconds = _elapsed(clocks)
         return [
             StepProfile(each.name, each.operator, each.shape, each.macs, float(elapsed), each.executed_macs)
@@ -219,8 +219,8 @@ class CpuProgram:
                 return
             self._closed = True
             self._team.close()
-            for lane in self._lanes:
-                lane.memory.close()
+            for workspace in self._workspaces:
+                workspace.memory.close()
             self._constants.close()
 
     @contextmanager
@@ -231,7 +231,7 @@ class CpuProgram:
             yield
 
     def _patch(self, feeds: Mapping[str, Array], results: Mapping[str, Array], image: int) -> None:
-        records = self._lanes[0].records
+        records = self._workspaces[0].records
         for arrays, patches in ((feeds, self._recipe.reads), (results, self._recipe.writes)):
             for patch in patches:
                 array = arrays[patch.name]
@@ -241,17 +241,19 @@ class CpuProgram:
 class _BatchJob:
     """A table of one step whose items are images."""
 
-    def __init__(self, lanes: Sequence[Lane], made: Recipe, function: int) -> None:
+    def __init__(self, workspaces: Sequence[Workspace], made: Recipe, function: int) -> None:
         self._patches = [*made.reads, *made.writes]
-        self._tables = np.array([lane.table.ctypes.data for lane in lanes], np.int64)
-        self._fields = np.array([[lane.field_address(p) for p in self._patches] for lane in lanes], np.int64)
+        self._tables = np.array([workspace.table.ctypes.data for workspace in workspaces], np.int64)
+        self._fields = np.array(
+            [[workspace.field_address(p) for p in self._patches] for workspace in workspaces], np.int64
+        )
         self._images: NDArray[np.int64] = np.zeros((len(self._patches), 2), np.int64)
         self._record = np.zeros(RECORD_FIELDS, np.int64)
-        self._record[team.LANE_TABLES] = self._tables.ctypes.data
-        self._record[team.LANE_STEPS] = len(made.steps)
+        self._record[team.WORKSPACE_TABLES] = self._tables.ctypes.data
+        self._record[team.WORKSPACE_STEPS] = len(made.steps)
         self._record[team.PATCHES] = len(self._patches)
         self._record[team.PATCH_LIST] = self._images.ctypes.data
-        self._record[team.LANE_PATCHES] = self._fields.ctypes.data
+        self._record[team.WORKSPACE_PATCHES] = self._fields.ctypes.data
         self.table = np.array([[function, 0, self._record.ctypes.data]], np.int64)
 
     def fill(self, feeds: Mapping[str, Array], results: Mapping[str, Array], images: int) -> None:

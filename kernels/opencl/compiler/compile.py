@@ -18,7 +18,7 @@ from accelserve.kernels.opencl.engine.descriptor import DESCRIPTOR
 from accelserve.kernels.opencl.engine.segment import (
     Border,
     CompiledSegment,
-    Layer,
+    LayerSpan,
     Port,
     bordered_shape,
     channels_of,
@@ -44,7 +44,7 @@ def compile_segment(
     """
     out = Emission(graph, assign_storage(graph, configuration.vec), configuration)
     records: list[Record] = []
-    layers: list[Layer] = []
+    layers: list[LayerSpan] = []
     for node in graph:
         before = len(out.records)
         lower_node(out, node)
@@ -53,7 +53,7 @@ def compile_segment(
             records += _fitted(record, configuration, path, node.name, in_turn)
         shape = graph.type_of(node.output).shape
         if len(records) > first:
-            layers.append(Layer(node.name, node.op.label, shape, macs(graph, node), first, len(records)))
+            layers.append(LayerSpan(node.name, node.op.label, shape, macs(graph, node), first, len(records)))
     return CompiledSegment(
         program=_program(records),
         weights=_joined(out.weights, np.int8, configuration.weight_block_bytes),

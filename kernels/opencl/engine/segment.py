@@ -56,7 +56,7 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class LayerSpan:
     """One node as profiles and estimates show it; descriptors ``first`` to ``last - 1`` are its own."""
 
     name: str
@@ -86,7 +86,7 @@ class CompiledSegment:
     arena_bytes: int
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerSpan, ...]
 
     @property
     def memory_bytes(self) -> int:

@@ -129,7 +129,7 @@ def resources(configuration: EngineConfiguration, part: Part) -> Resources:
     """DSPs and memory blocks of the engine and the board's own logic."""
     c = configuration
     multipliers = math.ceil(c.macs_per_cycle / part.macs_per_dsp)
-    requantisers = 4 * c.lane  # scale, intermediate, residual and their sum
+    requantizers = 4 * c.lane  # scale, intermediate, residual and their sum
     vector_unit = 6 * c.vec  # the float operations of its five layers
     weights = 2 * _blocks(c.weight_block_bytes * 8, c.weight_depth)
     # The strip has one reader per pixel; a double-pumped copy of the memory serves three.
@@ -141,7 +141,7 @@ def resources(configuration: EngineConfiguration, part: Part) -> Resources:
     )
     shell = part.shell_share
     return Resources(
-        dsps=multipliers + requantisers + vector_unit + math.ceil(shell * part.dsps),
+        dsps=multipliers + requantizers + vector_unit + math.ceil(shell * part.dsps),
         m20ks=weights + strip + channels + math.ceil(shell * part.m20ks),
     )
 

@@ -99,7 +99,7 @@ class Workload:
 def workload_of(graph: Graph) -> Workload:
     """The engine's work for a graph.
 
-    A float graph counts as it would be lowered: batch normalisation after a convolution, clips and the addition of a
+    A float graph counts as it would be lowered: batch normalization after a convolution, clips and the addition of a
     convolution's result cost nothing of their own.
     """
     layers: list[Convolution | Vector] = []

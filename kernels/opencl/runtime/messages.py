@@ -23,7 +23,7 @@ class SourceProgram:
     Attributes:
         text: the rendered source.
         path: how it is laid out.
-        cache: folder for compiled binaries, or None to keep none.
+        cache: folder for compiled binaries, or None to cache none.
     """
 
     text: str

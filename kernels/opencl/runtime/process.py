@@ -78,7 +78,7 @@ class DeviceProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._words,
             stderr=self._words,
-            # Binaries are kept by us, under a key that knows the driver, or not at all.
+            # Binaries are cached by us, under a key that knows the driver, or not at all.
             env={**os.environ, "PYOPENCL_NO_CACHE": "1"},
         )
         theirs.close()

@@ -1,4 +1,4 @@
-"""The engine as a program on a device: from a verified bitstream, or compiled and kept."""
+"""The engine as a program on a device: from a verified bitstream, or compiled and cached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pyopencl as cl
 
-from accelserve.kernels.kept_files import keep, kept
+from accelserve.kernels.file_cache import read_cached, write_cached
 from accelserve.kernels.opencl.engine.manifest import Bitstream
 from accelserve.kernels.opencl.engine.source import KERNELS
 from accelserve.kernels.opencl.errors import BitstreamError, BuildError
@@ -48,7 +48,7 @@ def binary_of(program: cl.Program) -> bytes:
 
 def _from_source(context: cl.Context, wanted: SourceProgram) -> cl.Program:
     file = _cache_file(context.devices[0], wanted)
-    binary = None if file is None else kept(file)
+    binary = None if file is None else read_cached(file)
     if binary is not None:
         with contextlib.suppress(cl.Error):  # a cache may be wrong; the source never is
             return _from_binary(context, binary)
@@ -57,7 +57,7 @@ def _from_source(context: cl.Context, wanted: SourceProgram) -> cl.Program:
     except cl.Error as error:
         raise BuildError(str(error)) from error
     if file is not None:
-        keep(file, binary_of(program))
+        write_cached(file, binary_of(program))
     return program
 
 

@@ -1,4 +1,4 @@
-"""Builds small quantised networks in the intermediate representation, as importers make them."""
+"""Builds small quantized networks in the intermediate representation, as importers make them."""
 
 from __future__ import annotations
 

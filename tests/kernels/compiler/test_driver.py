@@ -79,7 +79,7 @@ def test_a_pass_that_leaves_its_work_undone_is_named(name: str, monkeypatch: pyt
 
 def test_what_a_pass_was_promised_is_asked_of_the_graph_that_it_gets() -> None:
     with pytest.raises(
-        PassError, match=r"'lower_pointwise' .* it was given .* quantises an activation to int8"
+        PassError, match=r"'lower_pointwise' .* it was given .* quantizes an activation to int8"
     ):
         run_pass(network(), PASSES["lower_pointwise"])
 

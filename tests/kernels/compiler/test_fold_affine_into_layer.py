@@ -1,4 +1,4 @@
-"""Batch normalisation behind integer weights disappears into the layer; where it would lose something, it stays."""
+"""Batch normalization behind integer weights disappears into the layer; where it would lose something, it stays."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ STEP = 0.05
 
 
 def network(mul: Floats, add: Floats, *, read_twice: bool = False) -> Graph:
-    """Convolution, affine and ReLU between quantised activations."""
+    """Convolution, affine and ReLU between quantized activations."""
     net = NetworkBuilder((1, 6, 6, 4))
     convolved = net.conv(net.quantize("images", 0.02, 120), OUTPUTS, 4)
-    normalised = net.add(ir.ChannelAffine(), convolved, net.constant(mul), net.constant(add))
-    outputs = {"y": net.quantize(net.add(ir.Clip(), normalised), STEP, 0)}
+    normalized = net.add(ir.ChannelAffine(), convolved, net.constant(mul), net.constant(add))
+    outputs = {"y": net.quantize(net.add(ir.Clip(), normalized), STEP, 0)}
     return net.graph(**outputs, **({"z": convolved} if read_twice else {}))
 
 

@@ -100,7 +100,7 @@ def test_residual_sum_joins_the_later_convolution(intermediate: bool) -> None:
     assert_means_the_same(graph, lowered, 0.17)
 
 
-def test_concatenation_of_other_scales_requantises_by_table() -> None:
+def test_concatenation_of_other_scales_requantizes_by_table() -> None:
     net = NetworkBuilder((1, 8, 8, 4))
     x = net.quantize("images", 0.02, 120)
     a = net.quantize(net.conv(x, 8, 4), 0.1, 128)
@@ -136,7 +136,7 @@ def test_densenet_preactivation_becomes_a_channel_affine() -> None:
     assert_means_the_same(graph, lowered, 0.031)
 
 
-def test_l2_normalisation_with_a_learned_scale_becomes_one_operator() -> None:
+def test_l2_normalization_with_a_learned_scale_becomes_one_operator() -> None:
     net = NetworkBuilder((1, 8, 8, 4))
     x = net.quantize("images", 0.02, 120)
     mul = net.constant(np.array([20, -10, 5, 15], np.float32))
@@ -148,7 +148,7 @@ def test_l2_normalisation_with_a_learned_scale_becomes_one_operator() -> None:
     assert_means_the_same(graph, lowered, 0.151)
 
 
-def test_l2_normalisation_of_more_than_int32_can_sum_stays_float() -> None:
+def test_l2_normalization_of_more_than_int32_can_sum_stays_float() -> None:
     channels = 33_026
     net = NetworkBuilder((1, 1, 2, channels))
     x = net.quantize("images", 0.02, 120)
@@ -187,7 +187,7 @@ def test_logits_stay_float_and_feed_the_softmax() -> None:
     assert_means_the_same(graph, lowered, 1e-5)
 
 
-def test_a_value_with_two_quantisations_keeps_both() -> None:
+def test_a_value_with_two_quantizations_keeps_both() -> None:
     net = NetworkBuilder((1, 8, 8, 4))
     x = net.quantize("images", 0.02, 120)
     conv = net.conv(x, 8, 4)
@@ -206,7 +206,7 @@ def test_a_float_graph_comes_back_as_it_is() -> None:
     assert lower(graph).graph is graph
 
 
-def test_a_sum_and_a_mean_that_are_quantised_twice_become_two_nodes_each() -> None:
+def test_a_sum_and_a_mean_that_are_quantized_twice_become_two_nodes_each() -> None:
     """The names of nodes and of packed multipliers must not meet."""
     scales = {
         name: np.array(value, np.float32) for name, value in (("s", 0.1), ("fine", 0.05), ("coarse", 0.2))
@@ -231,7 +231,7 @@ def test_a_sum_and_a_mean_that_are_quantised_twice_become_two_nodes_each() -> No
         assert np.abs(array.astype(int) - found[name]).max() <= 1, name
 
 
-def test_a_sum_and_a_mean_that_are_quantised_and_are_outputs_too_keep_both_nodes() -> None:
+def test_a_sum_and_a_mean_that_are_quantized_and_are_outputs_too_keep_both_nodes() -> None:
     net = NetworkBuilder((1, 4, 4, 4))
     x = net.quantize("images", 0.02, 120)
     total, mean = net.add(ir.Add(), x, x), net.add(ir.AveragePool(ir.Window(kernel=(2, 2))), x)

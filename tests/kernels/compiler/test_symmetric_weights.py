@@ -1,4 +1,4 @@
-"""Weights in every form that quantisers store them in: which run as integers, and that all mean the same.
+"""Weights in every form that quantizers store them in: which run as integers, and that all mean the same.
 
 The judge is the float graph, where a Dequantize is what ONNX says it is.
 """
@@ -22,11 +22,11 @@ SCALAR = np.array(0.01, np.float32)
 
 
 def network(
-    weights: Array, scale: Array, zero_point: Array, axis: int = 0, *, quantised: bool = True, groups: int = 1
+    weights: Array, scale: Array, zero_point: Array, axis: int = 0, *, quantized: bool = True, groups: int = 1
 ) -> Graph:
-    """A padded convolution by the stored weights [K, R, S, C]; its activation is quantised or not."""
+    """A padded convolution by the stored weights [K, R, S, C]; its activation is quantized or not."""
     net = NetworkBuilder((1, 6, 7, CHANNELS))
-    x = net.quantize("images", 0.02, 120) if quantised else "images"
+    x = net.quantize("images", 0.02, 120) if quantized else "images"
     stored = net.add(
         ir.Dequantize(axis), net.constant(weights), net.constant(scale), net.constant(zero_point)
     )
@@ -34,7 +34,7 @@ def network(
     window = ir.Window(kernel=weights.shape[1:3], padding=(half,) * 4)
     bias = net.constant(np.linspace(-1, 1, weights.shape[0]).astype(np.float32))
     y = net.add(ir.Conv2d(window, groups), x, stored, bias)
-    return net.graph(y=net.quantize(y, 0.1, 128) if quantised else y)
+    return net.graph(y=net.quantize(y, 0.1, 128) if quantized else y)
 
 
 def codes(dtype: str, *shape: int) -> Array:
@@ -112,13 +112,13 @@ def test_nine_bits_of_a_dense_layer_do_too() -> None:
 
 
 def test_weights_that_no_integer_layer_takes_run_in_float32() -> None:
-    """A scale for each input channel; nine bits in groups; quantised weights alone."""
+    """A scale for each input channel; nine bits in groups; quantized weights alone."""
     by_input = network(
         codes("int8", OUTPUTS, 3, 3, CHANNELS), PER_CHANNEL[:CHANNELS], np.zeros(CHANNELS, np.int8), 3
     )
     grouped = network(codes("uint8", OUTPUTS, 3, 3, 1), SCALAR, np.array(117, np.uint8), groups=CHANNELS)
     alone = network(
-        codes("int8", OUTPUTS, 3, 3, CHANNELS), PER_CHANNEL, np.zeros(OUTPUTS, np.int8), quantised=False
+        codes("int8", OUTPUTS, 3, 3, CHANNELS), PER_CHANNEL, np.zeros(OUTPUTS, np.int8), quantized=False
     )
     for graph, within in ((by_input, 0.11), (grouped, 0.11), (alone, 0.0)):
         found = assert_right_on_both_devices(graph, within)
@@ -128,6 +128,6 @@ def test_weights_that_no_integer_layer_takes_run_in_float32() -> None:
 
 def test_what_is_computed_of_constants_alone_is_not_left_to_the_device() -> None:
     alone = network(
-        codes("int8", OUTPUTS, 3, 3, CHANNELS), PER_CHANNEL, np.zeros(OUTPUTS, np.int8), quantised=False
+        codes("int8", OUTPUTS, 3, 3, CHANNELS), PER_CHANNEL, np.zeros(OUTPUTS, np.int8), quantized=False
     )
     assert operators(lower(alone)) == ["Conv2d"]

@@ -308,13 +308,13 @@ def test_a_plan_in_the_cache_that_is_not_proved_is_made_again_with_a_warning(
     whole, plan = file.read_bytes(), CpuPlan.read(file)
     assert plan is not None
     without_step(plan, 1).save(file)
-    assert device.load_kept(kept) is None
+    assert device.load_cached(kept) is None
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert re.search(r"\.json is made again: .* no step before it wrote", record.getMessage())
     device.load(lowered, kept).close()
     assert file.read_bytes() == whole
-    again = device.load_kept(kept)
+    again = device.load_cached(kept)
     assert again is not None
     assert_same(
         again.program.run(images(1))["scores"], evaluate(lowered.graph, images(1))["scores"], "scores"

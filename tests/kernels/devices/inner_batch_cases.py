@@ -182,7 +182,7 @@ def affine(g: IntegerGraphBuilder) -> str:
 
 
 @case
-def l2_normalised(g: IntegerGraphBuilder) -> str:
+def l2_normalized(g: IntegerGraphBuilder) -> str:
     return g.l2_normalize(images(g, 3, 4, 5, 18))
 
 
@@ -192,7 +192,7 @@ def looked_up(g: IntegerGraphBuilder) -> str:
 
 
 @case
-def requantised(g: IntegerGraphBuilder) -> str:
+def requantized(g: IntegerGraphBuilder) -> str:
     scale, zero = g.constant(np.array(0.11, np.float32)), g.constant(np.array(30, np.uint8))
     return g.add(ir.Quantize(), reals(g, images(g, 3, 4, 5, 6)), scale, zero)
 

@@ -1,4 +1,4 @@
-"""The five networks, quantised on photographs, as devices get them. Random weights: only the bytes are compared."""
+"""The five networks, quantized on photographs, as devices get them. Random weights: only the bytes are compared."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def photograph(name: str = "china.jpg") -> bytes:
 
 
 def network(name: str, options: Options) -> tuple[Lowered, dict[str, Array]]:
-    """An architecture with random weights, quantised on two photographs, and one of them as its input."""
+    """An architecture with random weights, quantized on two photographs, and one of them as its input."""
     chosen = architecture(name)
     blueprint = chosen.blueprint(**options)  # type: ignore[arg-type] # options differ by architecture
     weights = random_weights(blueprint, 0, pixel_scale=chosen.pixel_scale)

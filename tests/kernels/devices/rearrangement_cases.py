@@ -123,7 +123,7 @@ def softmax_at_the_end(g: IntegerGraphBuilder) -> list[str]:
 
 
 @case
-def normalisation_between_convolutions(g: IntegerGraphBuilder) -> list[str]:
+def normalization_between_convolutions(g: IntegerGraphBuilder) -> list[str]:
     unit = g.add(ir.L2Normalize(), g.conv(g.input(5, 5, 8), 24, 3, padding=1, float_result=True))
     scaled = g.add(ir.Mul(), unit, g.constant(np.full(24, 20.0, np.float32)))
     scale, zero = g.constant(np.array(0.05, np.float32)), g.constant(np.array(128, np.uint8))

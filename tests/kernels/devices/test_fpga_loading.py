@@ -62,7 +62,7 @@ def test_what_the_cpu_computes_of_a_network_is_not_kept_as_the_network(
     program = FpgaDevice(number, options).load(Lowered(g.graph(y=g.add(Softmax(3), logits)), {}), named)
     assert any("softmax" in each.operator for each in program.profile(images(1), 1))
     program.close()
-    assert CpuDevice().load_kept(named) is None
+    assert CpuDevice().load_cached(named) is None
 
 
 @pytest.mark.parametrize(

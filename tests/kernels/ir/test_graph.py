@@ -62,7 +62,7 @@ def test_a_window_larger_than_its_input_is_refused() -> None:
 @pytest.mark.parametrize(
     ("scale", "zero_point"), [(0.0, 0), (-1.0, 0), (float("nan"), 0), (1.0, -1), (1.0, 256)]
 )
-def test_quantisation_parameters_have_bounds(scale: float, zero_point: int) -> None:
+def test_quantization_parameters_have_bounds(scale: float, zero_point: int) -> None:
     with pytest.raises(GraphError):
         QuantParams(scale, zero_point)
 

@@ -91,7 +91,7 @@ RUN = """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     made = Preprocessor(preprocess_spec("imagenet-torch"), input_scale=1.0, input_zero_point=128)
     made.warm_up(Path(sys.argv[1]))
-    print(made.quantise(np.array([1.0, 2.0], np.float32)), "numba" in sys.modules)
+    print(made.quantize(np.array([1.0, 2.0], np.float32)), "numba" in sys.modules)
 """
 
 
@@ -105,7 +105,7 @@ def preprocessing(cache: Path) -> list[str]:
 def test_kept_code_runs_without_numba_and_damaged_code_is_compiled_again(tmp_path: Path) -> None:
     assert preprocessing(tmp_path) == ["[129 130] True"]
     assert preprocessing(tmp_path) == ["[129 130] False"]
-    damaged = next((tmp_path / "objects").glob("*quantise_row*.o"))
+    damaged = next((tmp_path / "objects").glob("*quantize_row*.o"))
     os.truncate(damaged, damaged.stat().st_size // 2)
     assert preprocessing(tmp_path) == [f"{damaged} is damaged; it is made again", "[129 130] True"]
     assert preprocessing(tmp_path) == ["[129 130] False"]

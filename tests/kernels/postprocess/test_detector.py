@@ -204,7 +204,7 @@ specs = st.builds(
     st.floats(0, 1), st.floats(0, 1), st.integers(1, 40), st.sampled_from(["class", "image"]), st.integers(1, 30),
     st.booleans(),
 )  # fmt: skip
-# few distinct values, as a quantised network gives them, so that ties are common
+# few distinct values, as a quantized network gives them, so that ties are common
 logit_arrays = st.lists(st.integers(-8, 8), min_size=32, max_size=32).map(
     lambda values: (np.array(values, np.float32) / 2).reshape(1, 8, 4)
 )

@@ -165,12 +165,12 @@ def test_one_channel_goes_the_way_of_each_of_three(cat: bytes, interpolation: st
     np.testing.assert_array_equal(
         preprocess_float(one, cat), preprocess_float(three, buffer.getvalue())[..., :1]
     )
-    quantised: Callable[[PreprocessSpec], Preprocessor] = lambda s: Preprocessor(  # noqa: E731
+    quantized: Callable[[PreprocessSpec], Preprocessor] = lambda s: Preprocessor(  # noqa: E731
         s, input_scale=0.03, input_zero_point=128
     )
-    made = quantised(one).run([cat, cat])
+    made = quantized(one).run([cat, cat])
     assert made.shape == (2, 20, 24, 1)
-    np.testing.assert_array_equal(made, quantised(three).run([buffer.getvalue()] * 2)[..., :1])
+    np.testing.assert_array_equal(made, quantized(three).run([buffer.getvalue()] * 2)[..., :1])
 
 
 def test_grey_has_one_mean_and_one_scale() -> None:

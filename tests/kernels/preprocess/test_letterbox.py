@@ -131,7 +131,7 @@ def test_the_whole_picture_is_inside_whatever_its_shape(
     "interpolation", ["bilinear-legacy", "bilinear", "bilinear-antialias", "bicubic-antialias"]
 )
 @pytest.mark.parametrize(("order", "channels"), [("RGB", 3), ("BGR", 3), ("GRAY", 1)])
-def test_quantising_the_float_result_gives_the_same_bytes(
+def test_quantizing_the_float_result_gives_the_same_bytes(
     rocket: bytes, interpolation: str, order: str, channels: int
 ) -> None:
     spec = letterbox(
@@ -139,7 +139,7 @@ def test_quantising_the_float_result_gives_the_same_bytes(
         mean=[123.68, 116.779, 103.939][:channels], scale=[0.017] * channels, pad=[114] * channels,
     )  # fmt: skip
     preprocessor = Preprocessor(spec, input_scale=0.0186584, input_zero_point=114)
-    expected = preprocessor.quantise(preprocess_float(spec, rocket))
+    expected = preprocessor.quantize(preprocess_float(spec, rocket))
     np.testing.assert_array_equal(preprocessor.run([rocket])[0], expected)
     padded = np.zeros((1, 97, 64, 4), np.uint8)  # a tensor whose channels are padded
     preprocessor.run([rocket], padded[..., :channels])

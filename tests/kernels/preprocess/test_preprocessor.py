@@ -59,11 +59,11 @@ def test_batch_and_threads_change_no_byte(
     np.testing.assert_array_equal(make(executor).run(images), singly)
 
 
-def test_float_and_quantised_agree(preprocessor: Preprocessor, photographs: dict[str, bytes]) -> None:
+def test_float_and_quantized_agree(preprocessor: Preprocessor, photographs: dict[str, bytes]) -> None:
     images = list(photographs.values())
     floats = preprocessor.run_float(images)
     assert floats.dtype == np.float32
-    np.testing.assert_array_equal(preprocessor.quantise(floats), preprocessor.run(images))
+    np.testing.assert_array_equal(preprocessor.quantize(floats), preprocessor.run(images))
 
 
 def test_the_result_may_be_written_between_other_bytes(

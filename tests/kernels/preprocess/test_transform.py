@@ -1,4 +1,4 @@
-"""Resize, crop, normalise, quantise: against TensorFlow's results, its documented arithmetic, Pillow, and ONNX."""
+"""Resize, crop, normalize, quantize: against TensorFlow's results, its documented arithmetic, Pillow, and ONNX."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from accelserve.kernels.ir import QuantParams
 from accelserve.kernels.preprocess import (
     PRESETS,
     Preprocessor,
@@ -26,7 +27,7 @@ from accelserve.kernels.preprocess import (
 )
 from accelserve.kernels.preprocess.preprocessor import transform_float
 from accelserve.kernels.preprocess.sampling import Axis, filter_taps, two_taps
-from accelserve.kernels.preprocess.transform import Quantisation, quantise
+from accelserve.kernels.preprocess.transform import quantize
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -69,7 +70,7 @@ def tensorflow_bilinear(picture: U8, height: int, width: int, *, half_pixel: boo
     return np.asarray(above + (beneath - above) * y, np.float32)
 
 
-def onnx_quantised(values: F32, scale: float, zero_point: int) -> U8:
+def onnx_quantized(values: F32, scale: float, zero_point: int) -> U8:
     """QuantizeLinear as onnxruntime computes it."""
     node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
     constants = [
@@ -78,7 +79,7 @@ def onnx_quantised(values: F32, scale: float, zero_point: int) -> U8:
     ]
     x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, values.shape)
     y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.UINT8, values.shape)
-    graph = onnx.helper.make_graph([node], "quantise", [x], [y], constants)
+    graph = onnx.helper.make_graph([node], "quantize", [x], [y], constants)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {"x": values})[0])
@@ -142,7 +143,7 @@ def test_imagenet_torch_is_torchvisions_pipeline(rocket: bytes) -> None:
     np.testing.assert_allclose(preprocess_float(spec, rocket), expected, atol=1e-6)
 
 
-def test_ssd300_torch_normalises_as_torchvisions_transform(rocket: bytes) -> None:
+def test_ssd300_torch_normalizes_as_torchvisions_transform(rocket: bytes) -> None:
     spec = PRESETS["ssd300-torch"]
     picture = decode_image(rocket)
     resized = tensorflow_bilinear(picture, 300, 300, half_pixel=True).astype(np.float64)
@@ -169,13 +170,13 @@ def test_densenet_scales_after_the_subtraction(rocket: bytes) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.0186584, 114), (1.0, 128), (0.9173, 0), (3.7, 255)])
-def test_quantising_the_float_result_gives_the_same_bytes(
+def test_quantizing_the_float_result_gives_the_same_bytes(
     preset: str, scale: float, zero_point: int, rocket: bytes
 ) -> None:
     spec = PRESETS[preset]
-    quantised = Preprocessor(spec, input_scale=scale, input_zero_point=zero_point).run([rocket])[0]
+    quantized = Preprocessor(spec, input_scale=scale, input_zero_point=zero_point).run([rocket])[0]
     np.testing.assert_array_equal(
-        quantised, onnx_quantised(preprocess_float(spec, rocket), scale, zero_point)
+        quantized, onnx_quantized(preprocess_float(spec, rocket), scale, zero_point)
     )
 
 
@@ -185,18 +186,18 @@ def test_quantising_the_float_result_gives_the_same_bytes(
     st.floats(2.0**-20, 1024.0, width=32),
     st.integers(0, 255),
 )
-def test_quantise_is_onnx_quantize_linear(values: F32, scale: float, zero_point: int) -> None:
+def test_quantize_is_onnx_quantize_linear(values: F32, scale: float, zero_point: int) -> None:
     with np.errstate(over="ignore"):
         levels = np.rint(values / np.float32(scale)) + np.float32(zero_point)
     expected = np.clip(levels, 0, 255).astype(np.uint8)
-    np.testing.assert_array_equal(quantise(values, Quantisation(scale, zero_point)), expected)
+    np.testing.assert_array_equal(quantize(values, QuantParams(scale, zero_point)), expected)
 
 
-def test_quantise_rounds_halves_to_even_and_saturates() -> None:
+def test_quantize_rounds_halves_to_even_and_saturates() -> None:
     values = np.array([[0.5, 1.5, 2.5, -0.5, -1.5], [1e30, -1e30, np.inf, -np.inf, np.nan]], np.float32)
     expected = [[10, 12, 12, 10, 8], [255, 0, 255, 0, 0]]
-    np.testing.assert_array_equal(quantise(values, Quantisation(1.0, 10)), expected)
-    np.testing.assert_array_equal(onnx_quantised(values[:, :4], 1.0, 10), np.array(expected)[:, :4])
+    np.testing.assert_array_equal(quantize(values, QuantParams(1.0, 10)), expected)
+    np.testing.assert_array_equal(onnx_quantized(values[:, :4], 1.0, 10), np.array(expected)[:, :4])
 
 
 @pytest.mark.parametrize("preset", PRESETS)

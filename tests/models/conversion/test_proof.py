@@ -52,7 +52,7 @@ def options(tmp_path: Path, cache: Path) -> ConvertOptions:
 def test_a_server_finds_what_was_compiled_for_the_proof(source: Path, options: ConvertOptions) -> None:
     directory = convert(source, options).directory
     network = network_of(read_manifest(directory))
-    kept = CpuDevice().load_kept(LoadOptions(cache=options.cache, network=network))
+    kept = CpuDevice().load_cached(LoadOptions(cache=options.cache, network=network))
     assert kept is not None
     kept.program.close()
     loaded = Servable.load(directory, device=CpuDevice(), options=LoadOptions(cache=options.cache))

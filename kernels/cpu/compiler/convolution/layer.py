@@ -69,7 +69,7 @@ class Layer:
             return ResultKind(False)
         residual = epilogue.residual
         return ResultKind(
-            quantised=True,
+            quantized=True,
             intermediate=epilogue.intermediate is not None,
             residual=residual is not None,
             wide=self._wide(),

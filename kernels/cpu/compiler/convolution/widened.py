@@ -10,6 +10,7 @@ copied as they lie, with their halos.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -93,8 +94,8 @@ def convolve_widened(record: int, item: int, thread: int) -> None:
     run_item(record, origin, item)
 
 
-class CopiedLayer(Layer):
-    """A layer as the copy of its input lies.
+class CopiedLayer(Layer, ABC):
+    """A layer that runs on a copy of its input.
 
     Attributes:
         element: bytes of a copied activation.
@@ -148,9 +149,9 @@ class CopiedLayer(Layer):
         """See ``Layer``."""
         return {**super().input_fields(), f.GROUP_INPUT_BYTES: self.element * self.per_group}
 
+    @abstractmethod
     def copy_kernel(self) -> Code:
         """The kernel that copies."""
-        raise NotImplementedError
 
     def source_fields(self) -> dict[int, Field]:
         """What the copy reads."""

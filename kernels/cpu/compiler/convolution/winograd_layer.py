@@ -237,7 +237,7 @@ class WinogradLayer:
         """Output channels in the order in which the epilogue wants them."""
         order = np.arange(self.layer.k)
         width = self.panels.full
-        if self.layer.result_kind().quantised and packs_panels(self.isa, width):
+        if self.layer.result_kind().quantized and packs_panels(self.isa, width):
             for first in range(0, self.layer.k - width + 1, width):
                 order[first : first + width] = first + np.array(panel_order(self.isa))
         return order

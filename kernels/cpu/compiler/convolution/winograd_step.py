@@ -19,7 +19,7 @@ from accelserve.kernels.native.memory import call1, call6, field
 
 @inlined
 def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
-    """Quantised taps of patches ``first`` to ``last`` (excluded)."""
+    """Quantized taps of patches ``first`` to ``last`` (excluded)."""
     columns, row, pixel = (
         field(record, w.PATCH_COLUMNS),
         field(record, f.ROW_STEP),

@@ -57,7 +57,7 @@ def length(x: NDArray[np.uint8], zero: np.int32) -> np.float32:
 
 
 @step
-def normalise(record: int, item: int, thread: int) -> None:
+def normalize(record: int, item: int, thread: int) -> None:
     """Rows of pixels, each over its own length."""
     width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
     first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
@@ -191,7 +191,7 @@ def lower_l2_normalize(node: Node, context: Context) -> Sequence[Step]:
         f.UNITS: context.scratch(units_bytes),
         f.UNITS_BYTES: units_bytes,
     }
-    return (_kernel_step(node, context, "norm", greatest, fields, normalise),)
+    return (_kernel_step(node, context, "norm", greatest, fields, normalize),)
 
 
 def _channelwise(

@@ -1,4 +1,4 @@
-"""float32 convolution and dense layers, for what was not quantised: correct on any shape, not tuned.
+"""float32 convolution and dense layers, for what was not quantized: correct on any shape, not tuned.
 
 Weights are packed so that the innermost loop runs over output channels side by side, which LLVM vectorises.
 """

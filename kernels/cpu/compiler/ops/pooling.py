@@ -175,7 +175,7 @@ def lower_max_pool(node: Node, context: Context) -> Sequence[Step]:
 
 
 @lowers(QAveragePool)
-def lower_quantised_average(node: Node, context: Context) -> Sequence[Step]:
+def lower_quantized_average(node: Node, context: Context) -> Sequence[Step]:
     """One step."""
     op = node.op
     if not isinstance(op, QAveragePool):

@@ -45,7 +45,7 @@ def segment_bytes(record: Record, read: int, step: int) -> int:
 
 def element_bytes(record: Record, kernel: KernelName) -> int:
     """Of an element of the result, as the kernel stores it."""
-    size = 1 if kernel.result.quantised else 4
+    size = 1 if kernel.result.quantized else 4
     record.require(record.number(f.OUTPUT_BYTES) == size, f"stores elements of {size} bytes at another pitch")
     return size
 

@@ -1,4 +1,4 @@
-"""Steps of ``ops.elementwise`` and ``ops.requantisation``: an element or a pixel at a time."""
+"""Steps of ``ops.elementwise`` and ``ops.quantization``: an element or a pixel at a time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
 )
 from accelserve.kernels.cpu.plan.accesses.frames import halo, pixels
 
-# Of ``ops.requantisation``:
-QUANTISE_ITEMS = 24
+# Of ``ops.quantization``:
+QUANTIZE_ITEMS = 24
 SCALES = 25  # float32, one for every element of a pixel
 ZEROS = 26  # int32, the same
-QUANTISE_LOW = 27
-QUANTISE_HIGH = 28
+QUANTIZE_LOW = 27
+QUANTIZE_HIGH = 28
 
 
 def loaded_bytes(kernel: ElementKernelName, channels: int) -> int:
@@ -56,7 +56,7 @@ def parameters(record: Record, kernel: ElementKernelName, channels: int) -> Iter
     yield Reads(Box(record.address(f.PARAMETERS), (), blocks_of(kernel, channels) * size))
 
 
-@accesses_of("ops.elementwise.rows_of_elements", "ops.elementwise.normalise")
+@accesses_of("ops.elementwise.rows_of_elements", "ops.elementwise.normalize")
 def rows_of_elements(record: Record) -> Iterator[Access]:
     """Rows by a kernel; a norm's factors are written to scratch first."""
     kernel, channels = checked_kernel(record)
@@ -87,7 +87,7 @@ def lookup(record: Record) -> Iterator[Access]:
 
 
 def _converted(record: Record, source_bytes: int, target_bytes: int) -> Iterator[Access]:
-    rows = record.share(QUANTISE_ITEMS, record.number(f.TARGET + HEIGHT))
+    rows = record.share(QUANTIZE_ITEMS, record.number(f.TARGET + HEIGHT))
     width, channels = record.number(f.TARGET + WIDTH), record.positive(f.TARGET + CHANNELS)
     for field in (SCALES, ZEROS):
         yield Reads(Box(record.address(field), (), 4 * channels))
@@ -97,19 +97,19 @@ def _converted(record: Record, source_bytes: int, target_bytes: int) -> Iterator
         yield from halo(record, f.TARGET, rows)
 
 
-@accesses_of("ops.requantisation.quantise")
-def quantise(record: Record) -> Iterator[Access]:
+@accesses_of("ops.quantization.quantize")
+def quantize(record: Record) -> Iterator[Access]:
     """float32 to bytes."""
     return _converted(record, 4, 1)
 
 
-@accesses_of("ops.requantisation.dequantise_u8", "ops.requantisation.dequantise_s8")
-def dequantise_bytes(record: Record) -> Iterator[Access]:
+@accesses_of("ops.quantization.dequantize_u8", "ops.quantization.dequantize_s8")
+def dequantize_bytes(record: Record) -> Iterator[Access]:
     """Bytes to float32."""
     return _converted(record, 1, 4)
 
 
-@accesses_of("ops.requantisation.dequantise_s32")
-def dequantise_s32(record: Record) -> Iterator[Access]:
+@accesses_of("ops.quantization.dequantize_s32")
+def dequantize_s32(record: Record) -> Iterator[Access]:
     """int32 to float32."""
     return _converted(record, 4, 4)

@@ -1,4 +1,4 @@
-"""Steps of ``ops.floating`` and ``ops.normalisation``: dense float32."""
+"""Steps of ``ops.floating`` and ``ops.normalization``: dense float32."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = 10
 SHAPE = 11
 SOURCE_STEPS = 15  # in elements
 OTHER_STEPS = 19
-INNER = 23  # from here on of ``ops.normalisation``
+INNER = 23  # from here on of ``ops.normalization``
 EPSILON = 24
 SIZE = 25
 ALPHA = 26
@@ -39,7 +39,7 @@ def unary(record: Record) -> Iterator[Access]:
     return _from_to(record, record.share(ITEMS, record.positive(COUNT)))
 
 
-@accesses_of("ops.normalisation.l2_normalise", "ops.normalisation.local_response")
+@accesses_of("ops.normalization.l2_normalize", "ops.normalization.local_response")
 def vectors(record: Record) -> Iterator[Access]:
     """A share of the vectors along the last axis each."""
     channels = record.positive(CHANNELS)
@@ -54,7 +54,7 @@ def affine(record: Record) -> Iterator[Access]:
     yield from vectors(record)
 
 
-@accesses_of("ops.normalisation.softmax")
+@accesses_of("ops.normalization.softmax")
 def softmax(record: Record) -> Iterator[Access]:
     """A share of the vectors along any axis each."""
     count, channels, inner = (record.positive(field) for field in (COUNT, CHANNELS, INNER))

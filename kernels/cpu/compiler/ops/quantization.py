@@ -13,9 +13,9 @@ from accelserve.kernels.cpu.compiler.ops.pooling import pixel_at
 from accelserve.kernels.cpu.compiler.step_function import step
 from accelserve.kernels.cpu.microkernels.element_fields import SOURCE, TARGET
 from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, WIDTH
-from accelserve.kernels.cpu.plan.accesses.elements import QUANTISE_HIGH as HIGH
-from accelserve.kernels.cpu.plan.accesses.elements import QUANTISE_ITEMS as ITEMS
-from accelserve.kernels.cpu.plan.accesses.elements import QUANTISE_LOW as LOW
+from accelserve.kernels.cpu.plan.accesses.elements import QUANTIZE_HIGH as HIGH
+from accelserve.kernels.cpu.plan.accesses.elements import QUANTIZE_ITEMS as ITEMS
+from accelserve.kernels.cpu.plan.accesses.elements import QUANTIZE_LOW as LOW
 from accelserve.kernels.cpu.plan.accesses.elements import SCALES, ZEROS
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Dequantize, DType, Node, Quantize
@@ -24,7 +24,7 @@ from accelserve.kernels.native.memory import f32_at, field, s8_at, s32_at, u8_at
 
 
 @step
-def quantise(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+def quantize(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``clamp(rne(x / scale) + zero_point)``; int8 results are stored by their bits."""
     width, channels = field(record, WIDTH), field(record, CHANNELS)
     first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
@@ -42,7 +42,7 @@ def quantise(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - eve
 
 
 @step
-def dequantise_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+def dequantize_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``(x - zero_point) * scale`` of uint8."""
     width, channels = field(record, WIDTH), field(record, CHANNELS)
     first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
@@ -57,7 +57,7 @@ def dequantise_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 
 
 
 @step
-def dequantise_s8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+def dequantize_s8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``(x - zero_point) * scale`` of int8."""
     width, channels = field(record, WIDTH), field(record, CHANNELS)
     first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
@@ -72,7 +72,7 @@ def dequantise_s8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 
 
 
 @step
-def dequantise_s32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+def dequantize_s32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``(x - zero_point) * scale`` of int32."""
     width, channels = field(record, WIDTH), field(record, CHANNELS)
     first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
@@ -86,10 +86,10 @@ def dequantise_s32(record: int, item: int, thread: int) -> None:  # noqa: ARG001
                 y[c] = np.float32(np.int32(x[c] - zeros[c])) * scales[c]
 
 
-_DEQUANTISERS: dict[DType, Compiled] = {
-    DType.U8: dequantise_u8,
-    DType.S8: dequantise_s8,
-    DType.S32: dequantise_s32,
+_DEQUANTIZERS: dict[DType, Compiled] = {
+    DType.U8: dequantize_u8,
+    DType.S8: dequantize_s8,
+    DType.S32: dequantize_s32,
 }
 
 
@@ -147,7 +147,7 @@ def lower_quantize(node: Node, context: Context) -> Sequence[Step]:
         raise UnsupportedNodesError([(node.name, f"Quantize to {dtype.value}")])
     low, high = (0, 255) if dtype is DType.U8 else (-128, 127)
     bounds: dict[int, Field] = {LOW: low, HIGH: high}
-    return _step(node, context, quantise, {**_fields(node, context, node.op.axis), **bounds})
+    return _step(node, context, quantize, {**_fields(node, context, node.op.axis), **bounds})
 
 
 @lowers(Dequantize)
@@ -156,6 +156,6 @@ def lower_dequantize(node: Node, context: Context) -> Sequence[Step]:
     if not isinstance(node.op, Dequantize):
         raise TypeError(node.op)
     dtype = context.type_of(node.inputs[0]).dtype
-    if dtype not in _DEQUANTISERS:
+    if dtype not in _DEQUANTIZERS:
         raise UnsupportedNodesError([(node.name, f"Dequantize from {dtype.value}")])
-    return _step(node, context, _DEQUANTISERS[dtype], _fields(node, context, node.op.axis))
+    return _step(node, context, _DEQUANTIZERS[dtype], _fields(node, context, node.op.axis))

@@ -1,4 +1,4 @@
-"""float32 operators that look along the last axis or along channels: softmax, L2 and local response normalisation.
+"""float32 operators that look along the last axis or along channels: softmax, L2 and local response normalization.
 
 Sums have a fixed order, so that results are the same bytes as the reference's on every processor.
 """
@@ -60,7 +60,7 @@ def softmax(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - ever
 
 
 @step
-def l2_normalise(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+def l2_normalize(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the vectors along the last axis."""
     channels = field(record, CHANNELS)
     epsilon = as_float(field(record, EPSILON))
@@ -140,7 +140,7 @@ def lower_l2(node: Node, context: Context) -> Sequence[Step]:
         raise TypeError(node.op)
     channels, vectors = _channels_last(node, context)
     fields: dict[int, Field] = {CHANNELS: channels, EPSILON: float_bits(node.op.epsilon)}
-    return elements_step(node, context, l2_normalise, fields, vectors)
+    return elements_step(node, context, l2_normalize, fields, vectors)
 
 
 @lowers(LocalResponseNorm)

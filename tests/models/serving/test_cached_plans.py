@@ -19,7 +19,7 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
-from accelserve.kernels.program import KeepsPlans, LoadOptions
+from accelserve.kernels.program import CachesPlans, LoadOptions
 from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import CorruptVersionError
@@ -185,12 +185,12 @@ def test_the_cpu_keeps_plans_whoever_chose_it(version: Path, filled: Path) -> No
     options = LoadOptions(threads=2, cache=filled)
     # To a device that chooses among boards and has none, every board is one that is not there.
     for device in (CpuDevice(), AutoDevice(kinds=())):
-        assert isinstance(device, KeepsPlans)
-        assert device.keeps_plans
-        kept = device.load_kept(replace(options, network=network_of(verify(version))))
+        assert isinstance(device, CachesPlans)
+        assert device.caches_plans
+        kept = device.load_cached(replace(options, network=network_of(verify(version))))
         assert kept is not None
         kept.program.close()
-    assert not isinstance(ReferenceDevice(), KeepsPlans)
+    assert not isinstance(ReferenceDevice(), CachesPlans)
 
 
 RELOAD = """

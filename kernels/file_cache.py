@@ -1,7 +1,7 @@
-"""Files kept between starts: there whole or not at all, checked when read, and never a reason to fail.
+"""A cache of files between starts: each is there whole or not at all, checked when read, and never a reason to fail.
 
 A cache is filled by any number of processes at once, may be emptied while they run, full, read-only or damaged. In
-every such case the answer is the same: what it would have held is made again, and the log says so once.
+every such case what it would have held is made again, and the log says so once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _PARTIAL = ".partial-"
 _ABANDONED_SECONDS = 3600.0
 _PROBE_BYTES = 1 << 12
 _log = logging.getLogger(__name__)
-_complained = Lock()
-"""Taken by the first complaint and never given back."""
+_warned = Lock()
+"""Taken by the first warning and never released."""
 
 
-def keep(path: Path, content: bytes | memoryview) -> bool:
+def write_cached(path: Path, content: bytes | memoryview) -> bool:
     """Write a file with its digest, so that other processes see it whole or not at all.
 
     Returns:
@@ -53,8 +53,8 @@ def keep(path: Path, content: bytes | memoryview) -> bool:
     return True
 
 
-def can_keep(folder: Path) -> bool:
-    """Whether files can be kept in a folder now; if not, the log says why, once in a process."""
+def can_write(folder: Path) -> bool:
+    """Whether files can be written to a folder now; if not, the log says why, once in a process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -65,14 +65,14 @@ def can_keep(folder: Path) -> bool:
     return True
 
 
-def react_to_failures(reaction: Callable[[OSError], None]) -> None:
-    """From now on, call ``reaction`` where nothing can be kept, in place of saying so in the log."""
+def on_failure(reaction: Callable[[OSError], None]) -> None:
+    """From now on, call ``reaction`` where a file cannot be written, instead of saying so in the log."""
     global _reaction  # noqa: PLW0603 - of the whole process, as the log is
     _reaction = reaction
 
 
-def kept(path: Path) -> bytes | None:
-    """What ``keep`` wrote, without the digest; None if it is not there or not what was written."""
+def read_cached(path: Path) -> bytes | None:
+    """What ``write_cached`` wrote, without the digest; None if it is not there or not what was written."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -92,7 +92,7 @@ def is_sound(content: bytes | memoryview) -> bool:
 
 @cache
 def default_folder() -> Path | None:
-    """Where code is kept if no caller names a folder: beside the sources, else with the user's, else nowhere."""
+    """Where code is cached if no caller names a folder: beside the sources, else in the user's cache, else nowhere."""
     for name in (str(Path(__file__).parent / "__pycache__"), "~/.cache/accelserve"):
         with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
             folder = Path(name).expanduser()
@@ -107,17 +107,17 @@ def report_damage(path: Path) -> None:
     _log.warning("%s is damaged; it is made again", path)
 
 
-def _complain(error: OSError) -> None:
-    """Say that nothing can be kept; only the first time in a process, since every file would say the same."""
-    level = logging.WARNING if _complained.acquire(blocking=False) else logging.DEBUG
+def _warn_once(error: OSError) -> None:
+    """Say that nothing can be cached; only the first time in a process, since every file would say the same."""
+    level = logging.WARNING if _warned.acquire(blocking=False) else logging.DEBUG
     _log.log(level, "the cache cannot be used, so the next start takes as long as this one: %s", error)
 
 
-_reaction: Callable[[OSError], None] = _complain
+_reaction: Callable[[OSError], None] = _warn_once
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes that were killed in the middle of ``keep`` left behind."""
+    """Remove what processes that were killed in the middle of ``write_cached`` left behind."""
     oldest = time.time() - _ABANDONED_SECONDS
     for partial in folder.glob(f"{_PARTIAL}*"):
         with contextlib.suppress(OSError):

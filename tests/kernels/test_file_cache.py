@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.kernels import kept_files
-from accelserve.kernels.kept_files import DIGEST_BYTES, can_keep, keep, kept
+from accelserve.kernels import file_cache
+from accelserve.kernels.file_cache import DIGEST_BYTES, can_write, read_cached, write_cached
 
 CONTENT = bytes(range(256)) * 16
 
 
 @pytest.fixture(autouse=True)
-def _nobody_complained_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_files, "_complained", threading.Lock())
+def _nobody_was_warned_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_cache, "_warned", threading.Lock())
 
 
 def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "down" / "file"
-    assert kept(file) is None
-    assert keep(file, CONTENT)
-    assert kept(file) == CONTENT
-    assert keep(file, memoryview(bytes(5)))
-    assert kept(file) == bytes(5)
+    assert read_cached(file) is None
+    assert write_cached(file, CONTENT)
+    assert read_cached(file) == CONTENT
+    assert write_cached(file, memoryview(bytes(5)))
+    assert read_cached(file) == bytes(5)
     assert [path.name for path in file.parent.iterdir()] == ["file"]
 
 
@@ -38,19 +38,19 @@ def test_a_shortened_file_is_not_believed(
     tmp_path: Path, size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "file"
-    keep(file, CONTENT)
+    write_cached(file, CONTENT)
     os.truncate(file, size)
-    assert kept(file) is None
+    assert read_cached(file) is None
     assert [record.getMessage() for record in caplog.records] == [f"{file} is damaged; it is made again"]
 
 
 def test_a_file_with_one_wrong_bit_is_not_believed(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    keep(file, CONTENT)
+    write_cached(file, CONTENT)
     whole = bytearray(file.read_bytes())
     whole[1000] ^= 4
     file.write_bytes(whole)
-    assert kept(file) is None
+    assert read_cached(file) is None
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_in_the_log(
@@ -58,9 +58,9 @@ def test_a_folder_that_cannot_be_written_is_one_line_in_the_log(
 ) -> None:
     (tmp_path / "in the way").write_text("a file")
     folder = tmp_path / "in the way" / "cache"
-    assert not keep(folder / "a", CONTENT)
-    assert not keep(folder / "b", CONTENT)
-    assert kept(folder / "a") is None
+    assert not write_cached(folder / "a", CONTENT)
+    assert not write_cached(folder / "b", CONTENT)
+    assert read_cached(folder / "a") is None
     (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert line.startswith("the cache cannot be used")
 
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_written_is_one_line_in_the_log(
 def test_the_umask_says_who_may_read_a_file(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        keep(tmp_path / "file", CONTENT)
+        write_cached(tmp_path / "file", CONTENT)
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
@@ -78,11 +78,11 @@ def test_the_umask_says_who_may_read_a_file(tmp_path: Path, umask: int, mode: in
 def test_whether_anything_can_be_kept_is_found_out_beforehand(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert can_keep(tmp_path / "new" / "cache")
+    assert can_write(tmp_path / "new" / "cache")
     assert list((tmp_path / "new" / "cache").iterdir()) == []
     (tmp_path / "file").touch()
-    assert not can_keep(tmp_path / "file" / "cache")
-    assert not keep(tmp_path / "file" / "cache" / "a", CONTENT)
+    assert not can_write(tmp_path / "file" / "cache")
+    assert not write_cached(tmp_path / "file" / "cache" / "a", CONTENT)
     assert (
         sum(
             "cannot be used" in record.getMessage()
@@ -100,5 +100,5 @@ def test_what_a_killed_process_left_behind_is_swept_and_what_another_writes_now_
     for partial in (old, new):
         partial.write_bytes(CONTENT)
     os.utime(old, (0, 0))
-    keep(tmp_path / "file", CONTENT)
+    write_cached(tmp_path / "file", CONTENT)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".partial-new", "file"]
