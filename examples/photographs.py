@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,11 +38,11 @@ def write_photographs(folder: Path) -> list[Path]:
     return written
 
 
-def write_crops(folder: Path, parts: int = 2) -> list[Path]:
+def write_crops(sources: Iterable[Path], folder: Path, parts: int = 2) -> list[Path]:
     """Write ``parts`` x ``parts`` pieces of every photograph, to calibrate on pictures other than those scored."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for source in package_files():
+    for source in sources:
         with Image.open(source) as opened:
             picture = opened.convert("RGB")
         width, height = picture.width // parts, picture.height // parts
