@@ -13,7 +13,7 @@ from accelserve.server.config import ModelConfig, ServerConfig
 from accelserve.server.config_files.watcher import ModelConfigWatcher
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
-from accelserve.server.dataplane.predictor import Predictor, PredictReply
+from accelserve.server.dataplane.predictor import Predictor, SignatureResult
 from accelserve.server.dataplane.servable import ImageServable, computed_by
 from accelserve.server.doors import Answers, Doors
 from accelserve.server.loading.pipeline import LoadingPipeline, loading_stages
@@ -151,10 +151,10 @@ class Server:
     def _announce(self, model: str, servable: ImageServable) -> None:
         self.metrics.announce(model, computed_by(servable))
 
-    def _record(self, reply: PredictReply) -> None:
-        self.metrics.record_reply(reply)
+    def _record(self, result: SignatureResult) -> None:
+        self.metrics.record_result(result)
         if self._tracing is not None:
-            self._tracing.record(reply)
+            self._tracing.record(result)
 
     def _open(self, opened: Callable[[], None]) -> None:
         self._doors.open()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.ir import Array
-from accelserve.kernels.preprocess import ImageError, preprocess_spec
+from accelserve.kernels.preprocess import preprocess_spec
 from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import Converted, ConvertOptions, Progress, convert_imported
 from accelserve.models.errors import InputError
@@ -224,17 +224,8 @@ class LoadedModel:
             batch = self._servable.quantize(np.asarray(images, np.float32))
         else:
             encoded = [each if isinstance(each, bytes) else Path(each).read_bytes() for each in images]
-            batch = np.stack(_decoded(self._servable, encoded, first))
+            batch = self._servable.decode(encoded).complete(first)
         return self._servable.respond(signature, self._servable.run(batch), wanted)
-
-
-def _decoded(servable: Servable, encoded: Sequence[bytes], first: int) -> list[Array]:
-    pixels = []
-    for place, each in enumerate(servable.decode(encoded)):
-        if isinstance(each, ImageError):
-            raise each.with_element(first + place)
-        pixels.append(each)
-    return pixels
 
 
 def convert(

@@ -13,10 +13,10 @@ from accelserve.server.errors import ConfigurationError
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-    from accelserve.server.dataplane.predictor import PredictReply
+    from accelserve.server.dataplane.predictor import SignatureResult
 
 _NANOSECONDS = 1e9
-Record = Callable[["PredictReply"], None]
+Record = Callable[["SignatureResult"], None]
 
 
 class Tracing:
@@ -32,13 +32,13 @@ class Tracing:
         self._tracer = provider.get_tracer("accelserve", version("accelserve"))
         self._propagator = TraceContextTextMapPropagator()
 
-    def record(self, reply: PredictReply) -> None:
+    def record(self, result: SignatureResult) -> None:
         """The data plane answered a request, just now, on this thread."""
         from opentelemetry.trace import SpanKind, set_span_in_context
 
         call = CURRENT_CALL.get()
         parent = self._propagator.extract({"traceparent": call.trace_parent} if call else {})
-        stages = reply.stages
+        stages = result.stages
         parts = (
             ("decode", stages.decode),
             ("preprocess", stages.preprocess),
@@ -49,11 +49,11 @@ class Tracing:
         # A span's times are wall-clock times; its length is measured on the monotonic clock.
         moment = time.time_ns() - round(sum(seconds for _, seconds in parts) * _NANOSECONDS)
         attributes: dict[str, str | int] = {
-            "accelserve.model": reply.servable_id.name,
-            "accelserve.version": reply.servable_id.version,
-            "accelserve.signature": reply.signature,
-            "accelserve.images": reply.images,
-            "accelserve.batch_images": reply.batch_images,
+            "accelserve.model": result.servable_id.name,
+            "accelserve.version": result.servable_id.version,
+            "accelserve.signature": result.signature,
+            "accelserve.images": result.images,
+            "accelserve.batch_images": result.batch_images,
         }
         if call is not None:
             attributes["accelserve.request_id"] = call.request_id

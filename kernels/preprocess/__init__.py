@@ -2,6 +2,7 @@
 
 from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image
+from accelserve.kernels.preprocess.decoded import DecodedBatch
 from accelserve.kernels.preprocess.errors import (
     EmptyImageError,
     ImageError,
@@ -11,12 +12,18 @@ from accelserve.kernels.preprocess.errors import (
     UnknownImageFormatError,
 )
 from accelserve.kernels.preprocess.limits import ImageLimits
-from accelserve.kernels.preprocess.preprocessor import Preprocessor, preprocess_float, transform_float
+from accelserve.kernels.preprocess.preprocessor import (
+    Preprocessor,
+    preprocess_each_float,
+    preprocess_float,
+    transform_float,
+)
 from accelserve.kernels.preprocess.presets import PRESETS, preprocess_spec
 from accelserve.kernels.preprocess.spec import PreprocessSpec
 
 __all__ = [
     "PRESETS",
+    "DecodedBatch",
     "EmptyImageError",
     "ImageError",
     "ImageLimits",
@@ -28,6 +35,7 @@ __all__ = [
     "StageClock",
     "UnknownImageFormatError",
     "decode_image",
+    "preprocess_each_float",
     "preprocess_float",
     "preprocess_spec",
     "transform_float",

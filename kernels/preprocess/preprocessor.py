@@ -18,6 +18,7 @@ from accelserve.kernels.ir import QuantParams
 from accelserve.kernels.preprocess import transform
 from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image
+from accelserve.kernels.preprocess.decoded import DecodedBatch
 from accelserve.kernels.preprocess.errors import ImageError, PreprocessSpecError
 from accelserve.kernels.preprocess.geometry import crop_window
 from accelserve.kernels.preprocess.limits import ImageLimits
@@ -88,15 +89,11 @@ class Preprocessor:
             ImageError: for the first picture that cannot be used, naming its element; the others have been written.
             ValueError: if ``out`` has another shape or dtype.
         """
-        result, errors = self.run_each(images, out)
-        for error in errors:
-            if error is not None:
-                raise error
-        return result
+        return self.run_each(images, out).complete()
 
     def run_each(
         self, images: Sequence[bytes], out: U8 | None = None, clock: StageClock | None = None
-    ) -> tuple[U8, list[ImageError | None]]:
+    ) -> DecodedBatch[np.uint8]:
         """As ``run``, but a bad picture spoils nothing else.
 
         Args:
@@ -105,8 +102,7 @@ class Preprocessor:
             clock: told how long each picture took to decode and to transform.
 
         Returns:
-            The batch, and for each picture its error (naming its element) or None. The rows of a picture with an error
-            are unspecified.
+            uint8 pixels [N, height, width, channels], in ``out`` if there is one.
 
         Raises:
             ValueError: if ``out`` has another shape or dtype.
@@ -115,7 +111,7 @@ class Preprocessor:
         result = np.empty(expected, np.uint8) if out is None else out
         if result.shape != expected or result.dtype != np.uint8:
             raise ValueError(f"out: got {result.dtype} {result.shape}, expected uint8 {expected}")
-        errors: list[ImageError | None] = [None] * len(images)
+        errors: dict[int, ImageError] = {}
 
         def one(index: int) -> None:
             begin = perf_counter()
@@ -130,7 +126,7 @@ class Preprocessor:
                 clock.add(decoded - begin, perf_counter() - decoded)
 
         _for_each(len(images), one, self._executor)
-        return result, errors
+        return DecodedBatch(result, _in_order(errors))
 
     def run_float(self, images: Sequence[bytes]) -> F32:
         """What the network would see before quantization; quantizing it gives what ``run`` gives.
@@ -141,20 +137,7 @@ class Preprocessor:
         Raises:
             ImageError: for the first picture that cannot be used, naming its element.
         """
-        result = np.empty((len(images), *self.shape), np.float32)
-        errors: list[ImageError | None] = [None] * len(images)
-
-        def one(index: int) -> None:
-            try:
-                result[index] = preprocess_float(self.spec, images[index], self.limits)
-            except ImageError as error:
-                errors[index] = error.with_element(index)
-
-        _for_each(len(images), one, self._executor)
-        for error in errors:
-            if error is not None:
-                raise error
-        return result
+        return preprocess_each_float(self.spec, images, self.limits, self._executor).complete()
 
     def transform(self, pixels: U8, out: U8) -> None:
         """Resize, crop, normalize and quantize a decoded picture.
@@ -237,6 +220,36 @@ def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | N
     return transform_float(spec, decode_image(image, spec.color_order, limits))
 
 
+def preprocess_each_float(
+    spec: PreprocessSpec,
+    images: Sequence[bytes],
+    limits: ImageLimits | None = None,
+    executor: Executor | None = None,
+) -> DecodedBatch[np.float32]:
+    """As ``preprocess_float``, for several pictures, of which a bad one spoils nothing else.
+
+    Args:
+        spec: the description.
+        images: encoded pictures, N of them.
+        limits: bounds on every picture; the defaults if None.
+        executor: helpers of the calling thread; None works in it alone.
+
+    Returns:
+        float32 pixels [N, crop height, crop width, channels].
+    """
+    result = np.empty((len(images), spec.crop_height, spec.crop_width, spec.channels), np.float32)
+    errors: dict[int, ImageError] = {}
+
+    def one(index: int) -> None:
+        try:
+            result[index] = preprocess_float(spec, images[index], limits)
+        except ImageError as error:
+            errors[index] = error.with_element(index)
+
+    _for_each(len(images), one, executor)
+    return DecodedBatch(result, _in_order(errors))
+
+
 def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
     """Resize, crop and normalize a decoded picture.
 
@@ -317,6 +330,10 @@ def _along(source: int, resized: int, start: int, wanted: int) -> tuple[slice, A
 
 def _flat_rows(pixels: U8) -> U8:
     return pixels.reshape(pixels.shape[0], -1)
+
+
+def _in_order(errors: dict[int, ImageError]) -> dict[int, ImageError]:
+    return dict(sorted(errors.items()))  # threads found them in any order
 
 
 def _for_each(count: int, work: Callable[[int], None], executor: Executor | None) -> None:

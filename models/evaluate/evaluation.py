@@ -124,10 +124,8 @@ class _Answers:
 
     def to(self, picture: bytes) -> tuple[Mapping[str, Array], Mapping[str, Array] | None]:
         """Tensor name -> array [1, ...] of the servable, and of the original; ImageError if it cannot be decoded."""
-        (pixels,) = self._servable.decode([picture])
-        if isinstance(pixels, ImageError):
-            raise pixels
-        found = self._with_detections(self._servable.run(pixels[None]))
+        pixels = self._servable.decode([picture]).complete()
+        found = self._with_detections(self._servable.run(pixels))
         if self._original is None:
             return found, None
         results = self._original(preprocess_float(self._spec, picture)[None])

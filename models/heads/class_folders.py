@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.ir import Array
-from accelserve.kernels.preprocess import ImageError
 from accelserve.models.errors import TrainingError
 from accelserve.models.quantize.pictures import SUFFIXES
 from accelserve.models.repository import FEATURES
@@ -91,10 +90,10 @@ def labelled_features(
     labels: list[int] = []
     done = 0
     for batch in _batches(folders.pictures):
-        usable = list(_readable(servable, batch, skipped))
+        pixels, usable = _readable(servable, batch, skipped)
         if usable:
-            rows.append(_features(servable, np.stack([pixels for pixels, _ in usable])))
-            labels += [label for _, label in usable]
+            rows.append(_features(servable, pixels))
+            labels += usable
         done += len(batch)
         if progress is not None:
             progress(done, len(folders.pictures))
@@ -126,17 +125,23 @@ def _batches(pictures: tuple[tuple[Path, int], ...]) -> Iterator[tuple[tuple[Pat
 
 def _readable(
     servable: Servable, batch: tuple[tuple[Path, int], ...], skipped: list[tuple[Path, str]]
-) -> Iterator[tuple[Array, int]]:
-    for path, label in batch:
+) -> tuple[Array, list[int]]:
+    """Pixels [M, H, W, C] and labels of those pictures that can be used; the others go to ``skipped``."""
+    reasons: dict[int, str] = {}
+    files: dict[int, bytes] = {}
+    for place, (path, _) in enumerate(batch):
         try:
-            (pixels,) = servable.decode([path.read_bytes()])
+            files[place] = path.read_bytes()
         except OSError as error:
-            skipped.append((path, error.strerror or str(error)))
-            continue
-        if isinstance(pixels, ImageError):
-            skipped.append((path, f"{pixels.headline} {pixels.found}"))
-        else:
-            yield pixels, label
+            reasons[place] = error.strerror or str(error)
+    decoded = servable.decode(list(files.values()))
+    places = list(files)
+    for row, fault in decoded.errors.items():
+        reasons[places[row]] = f"{fault.headline} {fault.found}"
+    skipped += [(path, reasons[place]) for place, (path, _) in enumerate(batch) if place in reasons]
+    rows = [row for row in range(len(places)) if row not in decoded.errors]
+    pixels = decoded.pixels if len(rows) == len(places) else decoded.pixels[rows]
+    return pixels, [batch[places[row]][1] for row in rows]
 
 
 def _features(servable: Servable, pixels: Array) -> Floats:

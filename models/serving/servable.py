@@ -21,12 +21,12 @@ from PIL import Image
 from accelserve.kernels.device_health import DeviceHealth, ReportsHealth
 from accelserve.kernels.ir import Array, QuantParams, TensorType
 from accelserve.kernels.preprocess import (
-    ImageError,
+    DecodedBatch,
     ImageLimits,
     Preprocessor,
     PreprocessSpec,
     StageClock,
-    preprocess_float,
+    preprocess_each_float,
 )
 from accelserve.kernels.program import (
     CachesPlans,
@@ -66,6 +66,7 @@ class Servable:
         self._program = program
         self._cache = cache
         self._limits = limits or ImageLimits()
+        self._executor = executor
         (self._input, self._input_type), *others = program.inputs.items()
         if others:
             raise ModelError(f"'{manifest.name}' has {len(others) + 1} inputs; an image network has one")
@@ -174,7 +175,7 @@ class Servable:
         height, width, channels = self._input_type.shape[1:]
         return height, width, channels
 
-    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> list[Array | ImageError]:
+    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> DecodedBatch[np.generic]:
         """Encoded images to what ``run`` takes.
 
         Args:
@@ -182,7 +183,7 @@ class Servable:
             clock: told how long decoding and the rest took; a network that reads float32 tells nothing.
 
         Returns:
-            For each image an array [H, W, C] in the dtype of the network's input, or the error that names the element.
+            A batch [N, H, W, C] in the dtype of the network's input, and the errors of images that cannot be used.
 
         Raises:
             InputError: the model has no preprocessing, so it takes tensors only.
@@ -192,15 +193,8 @@ class Servable:
                 f"'{self.manifest.name}' was published without preprocessing: send float32 tensors"
             )
         if self._preprocessor is None:
-            return [self._decode_float(self._spec, image, element) for element, image in enumerate(images)]
-        pixels, errors = self._preprocessor.run_each(images, clock=clock)
-        return [pixels[i] if error is None else error for i, error in enumerate(errors)]
-
-    def _decode_float(self, spec: PreprocessSpec, image: bytes, element: int) -> Array | ImageError:
-        try:
-            return preprocess_float(spec, image, self._limits)
-        except ImageError as error:
-            return error.with_element(element)
+            return preprocess_each_float(self._spec, images, self._limits, self._executor)
+        return self._preprocessor.run_each(images, clock=clock)
 
     def quantize(self, tensor: Floats) -> Array:
         """A batch that the client preprocessed, to what ``run`` takes.
@@ -256,11 +250,7 @@ class Servable:
         """
         if FEATURES not in self.manifest.signatures:
             raise InputError(f"'{self.manifest.name}' has no '{FEATURES}' signature; convert it again")
-        decoded = self.decode(images)
-        for pixels in decoded:
-            if isinstance(pixels, ImageError):
-                raise pixels
-        results = self.run(np.stack([pixels for pixels in decoded if not isinstance(pixels, ImageError)]))
+        results = self.run(self.decode(images).complete())
         (alias,) = self.manifest.signatures[FEATURES].outputs
         return np.asarray(self.respond(FEATURES, results, [alias])[alias], np.float32)
 
@@ -272,18 +262,14 @@ class Servable:
             self._detection.warm_up(self._cache)
         black = np.zeros((1, *self.input_shape), self._input_type.dtype.numpy)
         for _ in range(_WARM_UP_ROUNDS):
-            decoded = [] if self._spec is None else self.decode([_black_jpeg()])
-            pictures = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
-            results = self.run(np.stack(pictures) if pictures else black)
+            decoded = None if self._spec is None else self.decode([_black_jpeg()])
+            results = self.run(black if decoded is None or decoded.errors else decoded.pixels)
             for name, signature in self.manifest.signatures.items():
                 self.respond(name, results, list(signature.outputs))
 
     def profile(self, image: bytes, runs: int) -> Sequence[StepProfile]:
         """Median time of every step of the network for one encoded image; ImageError if it cannot be used."""
-        pixels = self.decode([image])[0]
-        if isinstance(pixels, ImageError):
-            raise pixels
-        return self._program.profile({self._input: pixels[None]}, runs)
+        return self._program.profile({self._input: self.decode([image]).complete()}, runs)
 
     def close(self) -> None:
         """Give memory and device back. The caller sees to it that no other method runs any more."""

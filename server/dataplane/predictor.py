@@ -1,4 +1,4 @@
-"""Takes one request from names and arrays to names and arrays."""
+"""Calls of a model's signatures: names and arrays in, names and arrays out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from accelserve.kernels.preprocess import ImageError, StageClock
+from accelserve.kernels.preprocess import StageClock
 from accelserve.server.config import RequestLimits
 from accelserve.server.core.handle import ServableHandle
-from accelserve.server.core.registry import ModelChoice, ModelRegistry
+from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import ServableId
 from accelserve.server.dataplane.inputs import EncodedImages, Images, images_of
 from accelserve.server.dataplane.outputs import wanted_outputs
@@ -26,17 +24,15 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictRequest:
-    """What a caller asks.
+class SignatureCall:
+    """What a caller asks of one signature.
 
     Attributes:
-        model: which.
         signature: key; empty means ``serving_default``.
         inputs: name -> array; encoded pictures are object arrays of bytes.
         outputs: names wanted back; empty means all of the signature.
     """
 
-    model: ModelChoice
     signature: str = ""
     inputs: Mapping[str, Array]
     outputs: Sequence[str] = ()
@@ -62,7 +58,7 @@ class StageSeconds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictReply:
+class SignatureResult:
     """What the caller gets.
 
     Attributes:
@@ -84,70 +80,57 @@ class PredictReply:
     device: str
 
 
-def _nobody(_reply: PredictReply) -> None:
+def _nobody(_result: SignatureResult) -> None:
     """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """Answers requests on one device. Thread-safe; the caller's thread does the work.
+    """Answers calls on one device. Thread-safe; the caller's thread does the work.
 
     Attributes:
         registry: the served models.
         scheduler: of the device.
         limits: of one request.
-        on_reply: told of every answer, on the thread that worked for it; must be quick.
+        on_result: told of every request that was answered, on the thread that worked for it; must be quick.
         decoding: how many requests decode at once.
     """
 
     registry: ModelRegistry[ImageServable]
     scheduler: DeviceScheduler
     limits: RequestLimits
-    on_reply: Callable[[PredictReply], None] = _nobody
+    on_result: Callable[[SignatureResult], None] = _nobody
     decoding: DecodeSlots = field(default_factory=DecodeSlots)
 
-    def predict(self, request: PredictRequest, watch: CallWatch) -> PredictReply:
-        """Answer one request.
-
-        Raises:
-            RequestError: the request is at fault.
-            ImageError: a picture is at fault; the error names its element.
-            OverloadError: refused; it may be sent again later.
-            RequestAbandonedError: nobody waits any more.
-        """
-        with self.registry.acquire(request.model) as handle:
-            return self.predict_on(handle, request, watch)
-
-    def predict_on(
-        self, handle: ServableHandle[ImageServable], request: PredictRequest, watch: CallWatch
-    ) -> PredictReply:
-        """As ``predict``, for a caller that already holds the model; ``request.model`` is not looked at."""
-        (reply,) = self.predict_each(handle, [request], watch)
-        return reply
-
-    def predict_each(
-        self, handle: ServableHandle[ImageServable], requests: Sequence[PredictRequest], watch: CallWatch
-    ) -> list[PredictReply]:
-        """As ``predict_on``, for several signatures asked about the same pictures, which are computed once.
+    def predict(
+        self, handle: ServableHandle[ImageServable], calls: Sequence[SignatureCall], watch: CallWatch
+    ) -> list[SignatureResult]:
+        """Answer one request: one or several signatures, asked about the same images, which are computed once.
 
         Args:
             handle: the model.
-            requests: at least one; the pictures are the first one's, and the others' must be the same.
+            calls: at least one; the images are the first one's, and the others' must be the same.
             watch: whether anybody waits.
 
         Returns:
-            A reply each; ``on_reply`` is told of the first.
+            A result each; ``on_result`` is told of the first.
+
+        Raises:
+            RequestError: the request is at fault.
+            ImageError: an image is at fault; the error names its element.
+            OverloadError: refused; it may be sent again later.
+            RequestAbandonedError: nobody waits any more.
         """
         servable = handle.servable
-        asked = [_Question.of(servable, request, self.limits.max_images) for request in requests]
-        images = asked[0].images
+        checked = [_CheckedCall.of(servable, call, self.limits.max_images) for call in calls]
+        images = checked[0].images
         with self.scheduler.gate.admitted(handle.servable_id.name, images.count):
             begin = time.perf_counter()
             pixels, preprocess = self._pixels(servable, images, watch)
             decoded = time.perf_counter()
-            report = self._compute(handle, pixels, watch)
+            report = self.scheduler.compute(handle.servable_id, servable.run, pixels, watch)
         computed = time.perf_counter()
-        answers = [question.answer(servable, report) for question in asked]
+        outputs = [call.outputs(servable, report) for call in checked]
         stages = StageSeconds(
             decode=decoded - begin - preprocess,
             preprocess=preprocess,
@@ -155,20 +138,20 @@ class Predictor:
             compute=report.compute_seconds,
             postprocess=time.perf_counter() - computed,
         )
-        replies = [
-            PredictReply(
+        results = [
+            SignatureResult(
                 servable_id=handle.servable_id,
-                signature=question.key,
-                outputs=outputs,
+                signature=call.key,
+                outputs=arrays,
                 images=images.count,
                 stages=stages,
                 batch_images=report.batch_images,
                 device=computed_by(servable),
             )
-            for question, outputs in zip(asked, answers, strict=True)
+            for call, arrays in zip(checked, outputs, strict=True)
         ]
-        self.on_reply(replies[0])
-        return replies
+        self.on_result(results[0])
+        return results
 
     def _pixels(self, servable: ImageServable, images: Images, watch: CallWatch) -> tuple[Array, float]:
         """What the network reads, and the seconds of it that were not decoding."""
@@ -180,45 +163,28 @@ class Predictor:
         with self.decoding.slot(watch):
             begin = time.perf_counter()
             clock = StageClock()
-            pixels = decoded_pixels(servable, images.images, clock)
+            pixels = servable.decode(images.images, clock).complete()
             # Pictures are worked on side by side: the clock's sums say how the elapsed time divides.
             return pixels, (time.perf_counter() - begin) * (1 - clock.decode_share)
 
-    def _compute(
-        self, handle: ServableHandle[ImageServable], pixels: Array, watch: CallWatch
-    ) -> ComputeReport:
-        return self.scheduler.compute(handle.servable_id, handle.servable.run, pixels, watch)
-
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """One request, checked: its pictures, and what it wants of the network's results."""
+class _CheckedCall:
+    """A call that fits its signature: its images, and what it wants of the network's results."""
 
     key: str
     images: Images
     wanted: Mapping[str, str]
 
     @classmethod
-    def of(cls, servable: ImageServable, request: PredictRequest, max_images: int) -> _Question:
-        key, signature = signature_of(servable, request.signature)
-        images = images_of(signature, request.inputs, servable.input_shape, max_images)
-        return cls(key, images, wanted_outputs(signature, request.outputs))
+    def of(cls, servable: ImageServable, call: SignatureCall, max_images: int) -> _CheckedCall:
+        key, signature = signature_of(servable, call.signature)
+        images = images_of(signature, call.inputs, servable.input_shape, max_images)
+        return cls(key, images, wanted_outputs(signature, call.outputs))
 
-    def answer(self, servable: ImageServable, report: ComputeReport) -> dict[str, Array]:
-        answers = servable.respond(self.key, report.results, list(dict.fromkeys(self.wanted.values())))
-        return {name: answers[alias] for name, alias in self.wanted.items()}
-
-
-def decoded_pixels(
-    servable: ImageServable, images: Sequence[bytes], clock: StageClock | None = None
-) -> Array:
-    """Encoded pictures as one batch for ``run``; ImageError for the first that cannot be used, naming its element."""
-    rows: list[Array] = []
-    for index, row in enumerate(servable.decode(images, clock)):
-        if isinstance(row, ImageError):
-            raise row.with_element(index)
-        rows.append(row)
-    return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
+    def outputs(self, servable: ImageServable, report: ComputeReport) -> dict[str, Array]:
+        found = servable.respond(self.key, report.results, list(dict.fromkeys(self.wanted.values())))
+        return {name: found[alias] for name, alias in self.wanted.items()}
 
 
 def signature_of(servable: ImageServable, asked: str) -> tuple[str, Signature]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.device_health import DeviceHealth
-from accelserve.kernels.preprocess import ImageError, StageClock
+from accelserve.kernels.preprocess import DecodedBatch, StageClock
 
 Array = NDArray[np.generic]
 
@@ -76,8 +76,8 @@ class ImageServable(Protocol):
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width, channels of one picture as the network sees it."""
 
-    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> list[Array | ImageError]:
-        """Encoded pictures to [H, W, C] each, in the dtype that ``run`` takes; a bad one yields its error, in its place.
+    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> DecodedBatch[np.generic]:
+        """Encoded pictures to one batch [N, H, W, C] in the dtype that ``run`` takes, with the errors of the bad ones.
 
         The clock, if there is one, is told how long decoding and the rest took.
         """

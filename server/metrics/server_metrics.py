@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from accelserve.server.core.registry import ModelRegistry
-from accelserve.server.dataplane.predictor import PredictReply
+from accelserve.server.dataplane.predictor import SignatureResult
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.metrics.buckets import Buckets, by_model
 from accelserve.server.metrics.exposition import page
@@ -129,10 +129,10 @@ class ServerMetrics:
         self._examples.labels(name).observe(examples)
         self._examples_total.labels(name).inc(examples)
 
-    def record_reply(self, reply: PredictReply) -> None:
+    def record_result(self, result: SignatureResult) -> None:
         """The data plane answered a request, of whatever API."""
-        name, stages = reply.servable_id.name, reply.stages
-        self._runtime_latency.labels(name, "Predict", reply.device).observe(stages.compute * 1e6)
+        name, stages = result.servable_id.name, result.stages
+        self._runtime_latency.labels(name, "Predict", result.device).observe(stages.compute * 1e6)
         self._queuing_latency.labels(name).observe(stages.queue * 1e6)
         for stage, seconds in (
             ("queue", stages.queue),
@@ -141,9 +141,9 @@ class ServerMetrics:
             ("compute", stages.compute),
             ("postprocess", stages.postprocess),
         ):
-            self._stages[stage].labels(name, reply.device).observe(seconds)
-        self._images.labels(name, reply.device).inc(reply.images)
-        self._batches.labels(name, reply.device).observe(reply.batch_images)
+            self._stages[stage].labels(name, result.device).observe(seconds)
+        self._images.labels(name, result.device).inc(result.images)
+        self._batches.labels(name, result.device).observe(result.batch_images)
 
     def page(self) -> str:
         """Everything, for Prometheus."""

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from accelserve.server.dataplane.predictor import Predictor
-from accelserve.server.protocols.tensorflow_serving.classify import classification, classify_request
-from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
-from accelserve.server.protocols.tensorflow_serving.regress import regress_request, regression
+from accelserve.server.protocols.tensorflow_serving.classify import CLASSIFICATION
+from accelserve.server.protocols.tensorflow_serving.examples import images_of_examples
+from accelserve.server.protocols.tensorflow_serving.regress import REGRESSION
+from accelserve.server.protocols.tensorflow_serving.scoring import Scoring, Task
 from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_examples import classification_body, parse_examples, regression_body
 from accelserve.server.rest.model_routes import choice_of
 from accelserve.server.scheduler.watch import CallWatch
 
+ResultT = TypeVar("ResultT")
+
 
 class ExampleRoutes:
-    """Answers from the data plane, as the RPCs do."""
+    """Answers as the RPCs do."""
 
     def __init__(self, predictor: Predictor, desk: Desk) -> None:
-        self._predictor = predictor
+        self._scoring = Scoring(predictor, desk.metrics.count_examples)
         self._desk = desk
 
     async def classify(self, request: Request) -> Response:
         """``{"results": [[[label, score], ...], ...]}``."""
-
-        def work(raw: bytes, watch: CallWatch) -> Response:
-            signature, examples = parse_examples(raw)
-            pictures = pictures_of(examples)
-            with self._predictor.registry.acquire(choice_of(request)) as handle:
-                asked = classify_request(handle, signature, pictures)
-                reply = self._predictor.predict_on(handle, asked, watch)
-                result = classification(reply, handle.servable.labels)
-                self._desk.metrics.count_examples(handle.servable_id.name, len(pictures))
-            return json_response(classification_body(result))
-
-        return await self._desk.answer(request, "Classify", request.path_params["model"], work)
+        return await self._answer(request, "Classify", CLASSIFICATION, classification_body)
 
     async def regress(self, request: Request) -> Response:
         """``{"results": [value, ...]}``."""
+        return await self._answer(request, "Regress", REGRESSION, regression_body)
 
+    async def _answer(
+        self, request: Request, api: str, task: Task[ResultT], body_of: Callable[[ResultT], object]
+    ) -> Response:
         def work(raw: bytes, watch: CallWatch) -> Response:
             signature, examples = parse_examples(raw)
-            pictures = pictures_of(examples)
-            with self._predictor.registry.acquire(choice_of(request)) as handle:
-                asked = regress_request(handle, signature, pictures)
-                result = regression(self._predictor.predict_on(handle, asked, watch))
-                self._desk.metrics.count_examples(handle.servable_id.name, len(pictures))
-            return json_response(regression_body(result))
+            images = images_of_examples(examples)
+            scored = self._scoring.score(task, choice_of(request), signature, images, watch)
+            return json_response(body_of(scored.result))
 
-        return await self._desk.answer(request, "Regress", request.path_params["model"], work)
+        return await self._desk.answer(request, api, request.path_params["model"], work)

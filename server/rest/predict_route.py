@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from accelserve.server.dataplane.predictor import Predictor, PredictRequest, signature_of
+from accelserve.server.dataplane.predictor import Predictor, SignatureCall, signature_of
 from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_tensors import arrays_of, parse_predict, response_body
@@ -28,10 +28,8 @@ class PredictRoute:
             body = parse_predict(raw)
             with self._predictor.registry.acquire(choice) as handle:
                 _, signature = signature_of(handle.servable, body.signature_name)
-                asked = PredictRequest(
-                    model=choice, signature=body.signature_name, inputs=arrays_of(body, signature.inputs)
-                )
-                reply = self._predictor.predict_on(handle, asked, watch)
-            return json_response(response_body(body, reply.outputs))
+                call = SignatureCall(signature=body.signature_name, inputs=arrays_of(body, signature.inputs))
+                (found,) = self._predictor.predict(handle, [call], watch)
+            return json_response(response_body(body, found.outputs))
 
         return await self._desk.answer(request, "Predict", request.path_params["model"], work)

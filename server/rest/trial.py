@@ -11,7 +11,7 @@ from accelserve.kernels.preprocess import ImageError
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.registry import ModelChoice, ModelRegistry
 from accelserve.server.core.states import StateReport
-from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, PredictRequest
+from accelserve.server.dataplane.predictor import DEFAULT_SIGNATURE, Predictor, SignatureCall
 from accelserve.server.dataplane.scores import class_scores, label_of, scores_alias
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError, ServableNotFoundError, UnsupportedMethodError
@@ -68,16 +68,16 @@ def try_picture(predictor: Predictor, model: ModelChoice, picture: bytes, watch:
         servable = handle.servable
         key, outputs = _most_telling(servable)
         alias = next(iter(servable.signatures[key].inputs))
-        asked = PredictRequest(model=model, signature=key, inputs={alias: pictures}, outputs=outputs)
+        call = SignatureCall(signature=key, inputs={alias: pictures}, outputs=outputs)
         try:
-            reply = predictor.predict_on(handle, asked, watch)
+            (result,) = predictor.predict(handle, [call], watch)
         except ImageError as error:  # whoever tries one picture knows of no batch, and of no element of it
             reason = f"{error.found[:1].upper()}{error.found[1:]}"
             raise InvalidRequestError(f"{error.headline} {reason}") from error
         labels = servable.labels
     detects = len(outputs) > 1
-    found = _objects(reply.outputs, labels) if detects else _classes(reply.outputs, labels)
-    return Trial(signature=key, detects=detects, found=found, seconds=asdict(reply.stages))
+    found = _objects(result.outputs, labels) if detects else _classes(result.outputs, labels)
+    return Trial(signature=key, detects=detects, found=found, seconds=asdict(result.stages))
 
 
 def _held(registry: ModelRegistry[ImageServable], model: ModelChoice) -> ServableHandle[ImageServable]:

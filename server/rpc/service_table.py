@@ -33,6 +33,7 @@ from accelserve.server.protocols.tensorflow_serving.multi_inference import Multi
 from accelserve.server.protocols.tensorflow_serving.predict import Predict
 from accelserve.server.protocols.tensorflow_serving.regress import Regress
 from accelserve.server.protocols.tensorflow_serving.reload_config import HandleReloadConfig
+from accelserve.server.protocols.tensorflow_serving.scoring import Scoring
 from accelserve.server.readiness import Readiness
 from accelserve.server.rpc.guard import guarded
 from accelserve.server.rpc.health import Health
@@ -93,7 +94,7 @@ def methods(parts: Parts) -> list[BoundMethod]:
 def _predictions(parts: Parts) -> list[BoundMethod]:
     """What computes."""
     metrics, predictor = parts.metrics, parts.predictor
-    count = metrics.count_examples
+    scoring = Scoring(predictor, metrics.count_examples)
     return [
         guarded(
             PredictionService.PREDICT,
@@ -102,17 +103,17 @@ def _predictions(parts: Parts) -> list[BoundMethod]:
         ),
         guarded(
             PredictionService.CLASSIFY,
-            Classify(predictor, count),
+            Classify(scoring),
             observe=observe(metrics, "Classify", lambda request: request.model_spec.name),
         ),
         guarded(
             PredictionService.REGRESS,
-            Regress(predictor, count),
+            Regress(scoring),
             observe=observe(metrics, "Regress", lambda request: request.model_spec.name),
         ),
         guarded(
             PredictionService.MULTI_INFERENCE,
-            MultiInference(predictor, count),
+            MultiInference(scoring),
             observe=observe(
                 metrics,
                 "MultiInference",

@@ -10,10 +10,10 @@ from google.protobuf.message import DecodeError
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.dataplane.inputs import EncodedImages, images_of
 from accelserve.server.dataplane.outputs import wanted_outputs
-from accelserve.server.dataplane.predictor import decoded_pixels, signature_of
+from accelserve.server.dataplane.predictor import signature_of
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.examples import images_of_examples
 from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of
 
 
@@ -77,7 +77,7 @@ def replay(call: RecordedCall, servable: ImageServable, batch_images: int) -> No
     images = images_of(signature, inputs, servable.input_shape, max_images=_ANY_NUMBER)
     aliases = list(dict.fromkeys(wanted_outputs(signature, call.outputs).values()))
     if isinstance(images, EncodedImages):
-        pixels = decoded_pixels(servable, images.images)
+        pixels = servable.decode(images.images).complete()
     else:
         pixels = servable.quantize(images.tensor)
     for start in range(0, len(pixels), batch_images):
@@ -85,7 +85,7 @@ def replay(call: RecordedCall, servable: ImageServable, batch_images: int) -> No
 
 
 def _of_examples(examples: serving.Input, specs: Sequence[serving.ModelSpec]) -> list[RecordedCall]:
-    pictures = pictures_of(examples)
+    pictures = images_of_examples(examples)
     return [RecordedCall(signature=spec.signature_name, inputs={}, pictures=pictures) for spec in specs]
 
 

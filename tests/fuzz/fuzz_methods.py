@@ -33,6 +33,7 @@ with atheris.instrument_imports(include=["accelserve.protos", "accelserve.server
     from accelserve.server.protocols.tensorflow_serving.multi_inference import MultiInference
     from accelserve.server.protocols.tensorflow_serving.predict import Predict
     from accelserve.server.protocols.tensorflow_serving.regress import Regress
+    from accelserve.server.protocols.tensorflow_serving.scoring import Scoring
     from accelserve.server.scheduler.scheduler import DeviceScheduler
     from accelserve.server.scheduler.watch import CallWatch
 
@@ -64,11 +65,12 @@ def served(folder: Path) -> list[Method]:
     def count(_model: str, _examples: int) -> None:
         """Nobody wants to know."""
 
+    scoring = Scoring(predictor, count)
     return [
         (PredictionService.PREDICT, Predict(predictor, False)),
-        (PredictionService.CLASSIFY, Classify(predictor, count)),
-        (PredictionService.REGRESS, Regress(predictor, count)),
-        (PredictionService.MULTI_INFERENCE, MultiInference(predictor, count)),
+        (PredictionService.CLASSIFY, Classify(scoring)),
+        (PredictionService.REGRESS, Regress(scoring)),
+        (PredictionService.MULTI_INFERENCE, MultiInference(scoring)),
         (PredictionService.GET_MODEL_METADATA, GetModelMetadata(registry)),
         (InferenceService.MODEL_INFER, ModelInfer(predictor)),
     ]

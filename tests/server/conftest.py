@@ -17,7 +17,7 @@ import skimage
 from numpy.typing import NDArray
 
 from accelserve.kernels.device_health import DeviceHealth
-from accelserve.kernels.preprocess import ImageError, Preprocessor, PreprocessSpec, StageClock
+from accelserve.kernels.preprocess import DecodedBatch, Preprocessor, PreprocessSpec, StageClock
 from accelserve.server.app import Server
 from accelserve.server.config import (
     BatchingConfig,
@@ -93,9 +93,8 @@ class ColourNetwork:
         )
         self._preprocessor = Preprocessor(spec, input_scale=1.0, input_zero_point=0)
 
-    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> list[Array | ImageError]:
-        pixels, errors = self._preprocessor.run_each(images, clock=clock)
-        return [pixels[i] if error is None else error for i, error in enumerate(errors)]
+    def decode(self, images: Sequence[bytes], clock: StageClock | None = None) -> DecodedBatch[np.generic]:
+        return self._preprocessor.run_each(images, clock=clock)
 
     def quantize(self, tensor: NDArray[np.float32]) -> Array:
         return self._preprocessor.quantize(tensor)

@@ -9,7 +9,7 @@ import numpy as np
 
 from accelserve.server.core.registry import ModelChoice
 from accelserve.server.core.servable import ServableId
-from accelserve.server.dataplane.predictor import Predictor, PredictRequest
+from accelserve.server.dataplane.predictor import Predictor, SignatureCall
 from accelserve.server.dataplane.scores import class_scores, label_of
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
@@ -64,22 +64,18 @@ def infer(predictor: Predictor, call: InferCall, watch: CallWatch) -> InferAnswe
     """Answer a call; errors as the data plane raises them."""
     choice = choice_of(call.model_name, call.model_version)
     with predictor.registry.acquire(choice) as handle:
-        reply = predictor.predict_on(
-            handle,
-            PredictRequest(
-                model=choice,
-                signature=call.signature,
-                inputs={name: encoded_pictures(name, tensor) for name, tensor in call.inputs.items()},
-                outputs=tuple(call.outputs),
-            ),
-            watch,
+        asked = SignatureCall(
+            signature=call.signature,
+            inputs={name: encoded_pictures(name, tensor) for name, tensor in call.inputs.items()},
+            outputs=tuple(call.outputs),
         )
+        (found,) = predictor.predict(handle, [asked], watch)
         labels = handle.servable.labels
     outputs = {
         name: _best(name, array, call.outputs[name], labels) if call.outputs.get(name) else array
-        for name, array in reply.outputs.items()
+        for name, array in found.outputs.items()
     }
-    return InferAnswer(servable_id=reply.servable_id, outputs=outputs)
+    return InferAnswer(servable_id=found.servable_id, outputs=outputs)
 
 
 def _best(name: str, array: Array, count: int, labels: Sequence[str]) -> Array:

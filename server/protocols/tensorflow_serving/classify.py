@@ -2,84 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.server.core.handle import ServableHandle
-from accelserve.server.dataplane.predictor import Predictor, PredictReply, PredictRequest, signature_of
+from accelserve.server.dataplane.predictor import SignatureCall, SignatureResult, signature_of
 from accelserve.server.dataplane.scores import class_scores, label_of, scores_alias
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.examples import images_of_examples
+from accelserve.server.protocols.tensorflow_serving.scoring import Scoring
 from accelserve.server.protocols.tensorflow_serving.tensors import model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
-CLASSIFY_METHOD = "tensorflow/serving/classify"
+
+class Classification:
+    """The task: every class with its score, in the network's order.
+
+    Signatures for Predict are taken too if one of their outputs ranks classes.
+    """
+
+    method_name = "tensorflow/serving/classify"
+
+    def call(self, servable: ImageServable, signature_name: str, images: Array) -> SignatureCall:
+        """The scores; InvalidRequestError if the signature does not classify."""
+        key, signature = signature_of(servable, signature_name)
+        alias = scores_alias(signature)
+        if alias is None:
+            raise InvalidRequestError(
+                f"Expected classification signature method_name to be {self.method_name}. "
+                f"Was: {signature.method_name}"
+            )
+        return SignatureCall(signature=key, inputs={next(iter(signature.inputs)): images}, outputs=(alias,))
+
+    def result(self, found: SignatureResult, labels: Sequence[str]) -> serving.ClassificationResult:
+        """Classes of each image."""
+        (alias,) = found.outputs
+        return serving.ClassificationResult(
+            classifications=[
+                serving.Classifications(
+                    classes=[
+                        serving.Class(label=label_of(labels, index), score=score)
+                        for index, score in enumerate(row.tolist())
+                    ]
+                )
+                for row in class_scores(found.outputs, alias)
+            ]
+        )
+
+
+CLASSIFICATION = Classification()
 
 
 @dataclass(frozen=True, slots=True)
 class Classify:
-    """Answers from the data plane; ``count`` is told the model's name and the number of examples."""
+    """The method."""
 
-    predictor: Predictor
-    count: Callable[[str, int], None]
+    scoring: Scoring
 
     def __call__(
         self, request: serving.ClassificationRequest, watch: CallWatch
     ) -> serving.ClassificationResponse:
-        """Every class with its score, in the network's order.
-
-        Signatures for Predict are taken too if one of their outputs ranks classes.
+        """Answer one request.
 
         Raises:
-            InvalidRequestError: no pictures, or the signature does not classify.
+            InvalidRequestError: no images, or the signature does not classify.
             Exception: as the data plane raises them.
         """
+        images = images_of_examples(request.input)
         spec = request.model_spec
-        pictures = pictures_of(request.input)
-        with self.predictor.registry.acquire(
-            model_choice(spec, present=request.HasField("model_spec"))
-        ) as handle:
-            asked = classify_request(handle, spec.signature_name, pictures)
-            reply = self.predictor.predict_on(handle, asked, watch)
-            self.count(handle.servable_id.name, len(pictures))
-            return serving.ClassificationResponse(
-                result=classification(reply, handle.servable.labels),
-                model_spec=model_spec(handle.servable_id, reply.signature),
-            )
-
-
-def classify_request(
-    handle: ServableHandle[ImageServable], signature_name: str, pictures: Array
-) -> PredictRequest:
-    """The scores that one signature gives pictures; raises as ``Classify``."""
-    key, signature = signature_of(handle.servable, signature_name)
-    alias = scores_alias(signature)
-    if alias is None:
-        raise InvalidRequestError(
-            f"Expected classification signature method_name to be {CLASSIFY_METHOD}. "
-            f"Was: {signature.method_name}"
+        choice = model_choice(spec, present=request.HasField("model_spec"))
+        scored = self.scoring.score(CLASSIFICATION, choice, spec.signature_name, images, watch)
+        return serving.ClassificationResponse(
+            result=scored.result, model_spec=model_spec(scored.servable_id, scored.signature)
         )
-    return PredictRequest(
-        model=model_choice(model_spec(handle.servable_id), present=True),
-        signature=key,
-        inputs={next(iter(signature.inputs)): pictures},
-        outputs=(alias,),
-    )
-
-
-def classification(reply: PredictReply, labels: Sequence[str]) -> serving.ClassificationResult:
-    """The answer to a ``classify_request``."""
-    (alias,) = reply.outputs
-    return serving.ClassificationResult(
-        classifications=[
-            serving.Classifications(
-                classes=[
-                    serving.Class(label=label_of(labels, index), score=score)
-                    for index, score in enumerate(row.tolist())
-                ]
-            )
-            for row in class_scores(reply.outputs, alias)
-        ]
-    )

@@ -13,7 +13,7 @@ from accelserve.server.errors import InvalidRequestError
 IMAGE_FEATURE = "image/encoded"
 
 
-def pictures_of(message: serving.Input) -> NDArray[np.object_]:
+def images_of_examples(message: serving.Input) -> NDArray[np.object_]:
     """The encoded pictures of a Classify or Regress request, object array [N] of bytes.
 
     The context of a list of examples stands in for what an example lacks, as TensorFlow merges them.

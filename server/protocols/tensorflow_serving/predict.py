@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.tensors import from_array
-from accelserve.server.dataplane.predictor import Predictor, PredictRequest
+from accelserve.server.dataplane.predictor import Predictor, SignatureCall
 from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of, model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -21,18 +21,17 @@ class Predict:
     def __call__(self, request: serving.PredictRequest, watch: CallWatch) -> serving.PredictResponse:
         """Answer one request; errors as the data plane raises them."""
         spec = request.model_spec
-        reply = self.predictor.predict(
-            PredictRequest(
-                model=model_choice(spec, present=request.HasField("model_spec")),
-                signature=spec.signature_name,
-                inputs=arrays_of(request.inputs),
-                outputs=tuple(request.output_filter),
-            ),
-            watch,
+        call = SignatureCall(
+            signature=spec.signature_name,
+            inputs=arrays_of(request.inputs),
+            outputs=tuple(request.output_filter),
         )
+        choice = model_choice(spec, present=request.HasField("model_spec"))
+        with self.predictor.registry.acquire(choice) as handle:
+            (found,) = self.predictor.predict(handle, [call], watch)
         outputs = {
-            name: from_array(array, as_content=self.tensor_content) for name, array in reply.outputs.items()
+            name: from_array(array, as_content=self.tensor_content) for name, array in found.outputs.items()
         }
         return serving.PredictResponse(
-            model_spec=model_spec(reply.servable_id, reply.signature), outputs=outputs
+            model_spec=model_spec(found.servable_id, found.signature), outputs=outputs
         )

@@ -2,70 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.server.core.handle import ServableHandle
-from accelserve.server.dataplane.predictor import Predictor, PredictReply, PredictRequest, signature_of
+from accelserve.server.dataplane.predictor import SignatureCall, SignatureResult, signature_of
 from accelserve.server.dataplane.servable import Array, ImageServable, Signature
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.protocols.tensorflow_serving.examples import pictures_of
+from accelserve.server.protocols.tensorflow_serving.examples import images_of_examples
+from accelserve.server.protocols.tensorflow_serving.scoring import Scoring
 from accelserve.server.protocols.tensorflow_serving.tensors import model_choice, model_spec
 from accelserve.server.scheduler.watch import CallWatch
 
-REGRESS_METHOD = "tensorflow/serving/regress"
+
+class Regression:
+    """The task: one number an image."""
+
+    method_name = "tensorflow/serving/regress"
+
+    def call(self, servable: ImageServable, signature_name: str, images: Array) -> SignatureCall:
+        """The numbers; InvalidRequestError if the signature has not one number an image."""
+        key, signature = signature_of(servable, signature_name)
+        if not _is_one_number(signature):
+            raise InvalidRequestError(
+                f"Expected regression signature method_name to be {self.method_name}. "
+                f"Was: {signature.method_name}"
+            )
+        return SignatureCall(signature=key, inputs={next(iter(signature.inputs)): images})
+
+    def result(self, found: SignatureResult, _labels: Sequence[str]) -> serving.RegressionResult:
+        """The number of each image."""
+        (values,) = found.outputs.values()
+        return serving.RegressionResult(
+            regressions=[serving.Regression(value=value) for value in values.reshape(-1).tolist()]
+        )
+
+
+REGRESSION = Regression()
 
 
 @dataclass(frozen=True, slots=True)
 class Regress:
-    """Answers from the data plane; ``count`` is told the model's name and the number of examples."""
+    """The method."""
 
-    predictor: Predictor
-    count: Callable[[str, int], None]
+    scoring: Scoring
 
     def __call__(self, request: serving.RegressionRequest, watch: CallWatch) -> serving.RegressionResponse:
-        """One number a picture.
+        """Answer one request.
 
         Raises:
-            InvalidRequestError: no pictures, or the signature has not one number a picture.
+            InvalidRequestError: no images, or the signature has not one number an image.
             Exception: as the data plane raises them.
         """
+        images = images_of_examples(request.input)
         spec = request.model_spec
-        pictures = pictures_of(request.input)
-        with self.predictor.registry.acquire(
-            model_choice(spec, present=request.HasField("model_spec"))
-        ) as handle:
-            asked = regress_request(handle, spec.signature_name, pictures)
-            reply = self.predictor.predict_on(handle, asked, watch)
-            self.count(handle.servable_id.name, len(pictures))
-            return serving.RegressionResponse(
-                result=regression(reply), model_spec=model_spec(handle.servable_id, reply.signature)
-            )
-
-
-def regress_request(
-    handle: ServableHandle[ImageServable], signature_name: str, pictures: Array
-) -> PredictRequest:
-    """The numbers that one signature gives pictures; raises as ``Regress``."""
-    key, signature = signature_of(handle.servable, signature_name)
-    if not _is_one_number(signature):
-        raise InvalidRequestError(
-            f"Expected regression signature method_name to be {REGRESS_METHOD}. Was: {signature.method_name}"
+        choice = model_choice(spec, present=request.HasField("model_spec"))
+        scored = self.scoring.score(REGRESSION, choice, spec.signature_name, images, watch)
+        return serving.RegressionResponse(
+            result=scored.result, model_spec=model_spec(scored.servable_id, scored.signature)
         )
-    return PredictRequest(
-        model=model_choice(model_spec(handle.servable_id), present=True),
-        signature=key,
-        inputs={next(iter(signature.inputs)): pictures},
-    )
-
-
-def regression(reply: PredictReply) -> serving.RegressionResult:
-    """The answer to a ``regress_request``."""
-    (values,) = reply.outputs.values()
-    return serving.RegressionResult(
-        regressions=[serving.Regression(value=value) for value in values.reshape(-1).tolist()]
-    )
 
 
 def _is_one_number(signature: Signature) -> bool:

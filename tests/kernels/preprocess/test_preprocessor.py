@@ -92,13 +92,15 @@ def test_a_bad_picture_spoils_nothing_else(rocket: bytes, cat: bytes, executor: 
         preprocessor = Preprocessor(SPEC, input_scale=1.0, input_zero_point=124, limits=limits, executor=pool)
         wide = rocket.replace(b"\x01\xab\x02\x80", b"\xea\x60\xea\x60", 1)  # 427 x 640 in its frame header
         images = [rocket, b"", cat, b"no picture", rocket[:5000], wide]
-        batch, errors = preprocessor.run_each(images)
-        kinds = [type(error) for error in errors]
-        assert kinds == [
-            type(None), EmptyImageError, type(None), UnknownImageFormatError, InvalidImageError, ImageTooLargeError
+        batch = preprocessor.run_each(images)
+        assert [(index, type(error)) for index, error in batch.errors.items()] == [
+            (1, EmptyImageError), (3, UnknownImageFormatError), (4, InvalidImageError), (5, ImageTooLargeError)
         ]  # fmt: skip
-        assert [error.element for error in errors if error] == [1, 3, 4, 5]
-        np.testing.assert_array_equal(batch[[0, 2]], preprocessor.run([rocket, cat]))
+        assert [error.element for error in batch.errors.values()] == [1, 3, 4, 5]
+        np.testing.assert_array_equal(batch.pixels[[0, 2]], preprocessor.run([rocket, cat]))
+        with pytest.raises(EmptyImageError) as caught:
+            batch.complete(first=8)
+        assert caught.value.element == 9
 
 
 def test_a_clock_divides_the_time_and_changes_no_byte(
@@ -107,8 +109,8 @@ def test_a_clock_divides_the_time_and_changes_no_byte(
     assert StageClock().decode_share == 1
     clock = StageClock()
     timed = Preprocessor(SPEC, input_scale=1.0, input_zero_point=124, executor=executor)
-    batch, _ = timed.run_each([rocket, cat], clock=clock)
-    np.testing.assert_array_equal(batch, preprocessor.run([rocket, cat]))
+    batch = timed.run_each([rocket, cat], clock=clock)
+    np.testing.assert_array_equal(batch.complete(), preprocessor.run([rocket, cat]))
     assert clock.decode_seconds > 0
     assert clock.transform_seconds > 0
     assert clock.decode_share == clock.decode_seconds / (clock.decode_seconds + clock.transform_seconds)

@@ -285,7 +285,7 @@ def test_a_network_that_reads_grey_is_served(
     try:
         servable.warm_up()
         assert servable.input_shape == (8, 8, 1)
-        (found,) = servable.run(np.stack(servable.decode(pictures))).values()  # type: ignore[arg-type] # no errors
+        (found,) = servable.run(servable.decode(pictures).complete()).values()
         (again,) = servable.run(servable.quantize(images)).values()
     finally:
         servable.close()

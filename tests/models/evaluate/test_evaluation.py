@@ -227,7 +227,7 @@ def test_a_detector_is_measured_by_its_boxes(tmp_path: Path) -> None:
     directory = publish(network, "ssd").directory
     pictures = PHOTOGRAPHS[0].parent
     servable = Servable.load(directory, device=ReferenceDevice())
-    results = servable.run(np.stack(list(servable.decode([PHOTOGRAPHS[0].read_bytes()]))))  # type: ignore[arg-type] # it decodes
+    results = servable.run(servable.decode([PHOTOGRAPHS[0].read_bytes()]).complete())
     found = servable.respond("detection", results, ["detection_boxes", "detection_classes", "num_detections"])
     assert found["num_detections"][0] >= 1
     objects = [

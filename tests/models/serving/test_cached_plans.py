@@ -73,8 +73,7 @@ def copy(filled: Path, tmp_path: Path) -> Path:
 
 
 def answers(servable: Servable) -> dict[str, Array]:
-    decoded = servable.decode([photograph.read_bytes() for photograph in PHOTOGRAPHS])
-    return servable.run(np.stack([pixels for pixels in decoded if isinstance(pixels, np.ndarray)]))
+    return servable.run(servable.decode([photograph.read_bytes() for photograph in PHOTOGRAPHS]).complete())
 
 
 @cache

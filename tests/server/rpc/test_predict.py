@@ -78,7 +78,7 @@ def test_a_photograph(serve: Serve, jpeg: bytes, photo: bytes) -> None:
     server = serve()
     response = predict(server, request(from_strings([jpeg, photo])))
     expected = server.loader.loaded[COLOUR]
-    alone = [expected.run(np.stack(expected.decode([data])))["colour/mean:0"][0] for data in (jpeg, photo)]
+    alone = [expected.run(expected.decode([data]).complete())["colour/mean:0"][0] for data in (jpeg, photo)]
     np.testing.assert_array_equal(means(response), np.stack(alone))
 
 
