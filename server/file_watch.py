@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from accelserve.server.polling import Poller
 
 Stamp = tuple[int, int, int] | None
 
@@ -15,26 +16,23 @@ class FileWatch:
     Args:
         paths: files; links are followed, so that a link that points elsewhere counts as a change.
         poll_seconds: between looks.
-        changed: must not raise.
+        changed: called on that thread.
     """
 
     def __init__(self, paths: Sequence[Path], poll_seconds: float, changed: Callable[[], None]) -> None:
         self._paths = tuple(paths)
-        self._poll_seconds = poll_seconds
         self._changed = changed
         self._seen = self._stamps()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="file-watch", daemon=True)
+        named = ", ".join(map(str, self._paths))
+        self._poller = Poller("file-watch", poll_seconds, self.look, named)
 
     def start(self) -> None:
         """Begin to poll."""
-        self._thread.start()
+        self._poller.start()
 
     def stop(self) -> None:
         """Stop polling; returns when the thread has ended. Harmless if it never began."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._poller.stop()
 
     def look(self) -> None:
         """Call back if something changed since the last look."""
@@ -42,10 +40,6 @@ class FileWatch:
         if now != self._seen:
             self._seen = now
             self._changed()
-
-    def _poll(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
-            self.look()
 
     def _stamps(self) -> tuple[Stamp, ...]:
         return tuple(_stamp(path) for path in self._paths)

@@ -10,34 +10,18 @@ import grpc
 import numpy.typing as npt
 from google.protobuf.message import Message
 
-from accelserve.client.connection import DEFAULT_MAX_MESSAGE_BYTES, TlsOptions, connection
-from accelserve.client.description import (
-    SIGNATURE_FIELD,
-    ModelDescription,
-    VersionStatus,
-    model_description,
-    version_statuses,
-)
-from accelserve.client.errors import ClientClosedError
-from accelserve.client.prediction import (
-    ModelSelection,
-    RawTensor,
-    Scores,
-    arrays_request,
-    images_request,
-    scores,
-    tensors_request,
-    without_batch,
-)
-from accelserve.client.retry import CallBudget, RetryPolicy, failure_of
+from accelserve.client.base import BaseClient, Exchange
+from accelserve.client.description import ModelDescription, VersionStatus
+from accelserve.client.prediction import ModelSelection, RawTensor, Scores, without_batch
+from accelserve.client.retry import failure_of
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.protos.services import ModelService, PredictionService, UnaryMethod
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
+ResultT = TypeVar("ResultT")
 
 
-class PredictionClient:
+class PredictionClient(BaseClient):
     """Scores images and tensors on a server that speaks TensorFlow Serving's gRPC API.
 
     Takes the arguments and has the methods of the Azure SDK's `azureml.accel.PredictionClient`. One client may be used
@@ -62,39 +46,9 @@ class PredictionClient:
     no result, and a ValueError when its arguments make no request.
     """
 
-    def __init__(
-        self,
-        address: str,
-        port: int | None = None,
-        use_ssl: bool = False,
-        access_token: str = "",
-        service_name: str = "",
-        *,
-        model: ModelSelection | None = None,
-        timeout_s: float = 30.0,
-        retry: RetryPolicy | None = None,
-        tls: TlsOptions | None = None,
-        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
-    ) -> None:
-        self._connection = connection(
-            address,
-            port,
-            use_ssl=use_ssl,
-            tls=tls,
-            access_token=access_token,
-            service_name=service_name,
-            max_message_bytes=max_message_bytes,
-        )
-        self._model = model if model is not None else ModelSelection()
-        self._timeout_s = timeout_s
-        self._retry = retry if retry is not None else RetryPolicy()
+    def _open(self) -> None:
         self._closed = threading.Event()
         self._channel = self._connection.open()
-
-    @property
-    def model(self) -> ModelSelection:
-        """Which model answers when a call does not say."""
-        return self._model
 
     def score_file(
         self,
@@ -149,9 +103,7 @@ class PredictionClient:
 
         See `score_image` for the arguments.
         """
-        selected = self._model if model is None else model
-        request = images_request(images, input_name=input_name, model=selected, outputs=outputs)
-        return self._scores(request, outputs, timeout)
+        return self._send(self._images(images, input_name, outputs, model), timeout)
 
     def score_numpy_arrays(
         self,
@@ -162,8 +114,7 @@ class PredictionClient:
         model: ModelSelection | None = None,
     ) -> Scores:
         """Scores arrays, by input name. The batch dimension stays. See `score_image` for the rest."""
-        selected = self._model if model is None else model
-        return self._scores(arrays_request(input_map, model=selected, outputs=outputs), outputs, timeout)
+        return self._send(self._arrays(input_map, outputs, model), timeout)
 
     def score_tensors(
         self,
@@ -174,30 +125,25 @@ class PredictionClient:
         model: ModelSelection | None = None,
     ) -> Scores:
         """Scores (data, shape, TensorFlow dtype), by input name. The batch dimension stays. See `score_image`."""
-        selected = self._model if model is None else model
-        return self._scores(tensors_request(input_map, model=selected, outputs=outputs), outputs, timeout)
+        return self._send(self._tensors(input_map, outputs, model), timeout)
 
     def predict(
         self, request: serving.PredictRequest, timeout: float | None = None
     ) -> serving.PredictResponse:
         """Sends a request as it is; for everything that the methods above do not do."""
-        return self._call(PredictionService.PREDICT, request, timeout)
+        return self._send(self._prediction(request), timeout)
 
     def describe_model(
         self, timeout: float | None = None, *, model: ModelSelection | None = None
     ) -> ModelDescription:
         """What a model takes and gives."""
-        spec = (self._model if model is None else model).spec()
-        request = serving.GetModelMetadataRequest(model_spec=spec, metadata_field=[SIGNATURE_FIELD])
-        return model_description(self._call(PredictionService.GET_MODEL_METADATA, request, timeout))
+        return self._send(self._description(model), timeout)
 
     def model_status(
         self, timeout: float | None = None, *, model: ModelSelection | None = None
     ) -> tuple[VersionStatus, ...]:
         """How the versions of a model are doing, newest first; of one version if the selection names it."""
-        spec = (self._model if model is None else model).spec()
-        request = serving.GetModelStatusRequest(model_spec=spec)
-        return version_statuses(self._call(ModelService.GET_MODEL_STATUS, request, timeout))
+        return self._send(self._status(model), timeout)
 
     def close(self) -> None:
         """Closes the connection. Calls that are under way fail with ClientClosedError. May be called again."""
@@ -215,29 +161,22 @@ class PredictionClient:
     ) -> None:
         self.close()
 
-    def _scores(
-        self, request: serving.PredictRequest, outputs: str | Sequence[str] | None, timeout: float | None
-    ) -> Scores:
-        response = self.predict(request, timeout)
-        return scores(response, outputs, limit_bytes=self._connection.max_message_bytes)
+    def _send(self, exchange: Exchange[RequestT, ResponseT, ResultT], timeout: float | None) -> ResultT:
+        return exchange.read(self._response(exchange, timeout))
 
-    def _call(
-        self, method: UnaryMethod[RequestT, ResponseT], request: RequestT, timeout: float | None
-    ) -> ResponseT:
-        budget = CallBudget(policy=self._retry, timeout_s=self._timeout_s if timeout is None else timeout)
-        target = self._connection.target
-        stub = method.stub(self._channel)
+    def _response(self, exchange: Exchange[RequestT, ResponseT, ResultT], timeout: float | None) -> ResponseT:
+        budget = self._budget(timeout)
+        stub = exchange.method.stub(self._channel)
         while True:
             try:
-                return stub(request, timeout=budget.begin_attempt(), metadata=self._connection.metadata)
+                return stub(
+                    exchange.request, timeout=budget.begin_attempt(), metadata=self._connection.metadata
+                )
             except (grpc.RpcError, ValueError) as error:
                 if self._closed.is_set():
-                    raise ClientClosedError(f"The client of {target} is closed.") from error
+                    raise self._closed_error() from error
                 if not isinstance(error, grpc.RpcError):
                     # gRPC raises ValueError for a closed channel, and this one is not.
                     raise
-                failure = failure_of(error)
-                wait_s = budget.wait_s(failure)
-                if wait_s is None:
-                    raise budget.error(failure, method=method.path, target=target) from error
+                wait_s = self._wait_s(budget, failure_of(error), exchange.method.path, error)
             self._closed.wait(wait_s)

@@ -10,6 +10,7 @@ from pathlib import Path
 from accelserve.server.config import ModelConfig
 from accelserve.server.config_files.models import models_of_file, names_of
 from accelserve.server.errors import ServerError
+from accelserve.server.polling import Poller
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,24 +22,18 @@ class ModelConfigWatcher:
         self, path: Path, poll_seconds: float, apply: Callable[[Sequence[ModelConfig]], None]
     ) -> None:
         self._path = path
-        self._poll_seconds = poll_seconds
         self._apply = apply
         self._lock = threading.Lock()
         self._seen = _text(path)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._poller = Poller("model-config-watcher", poll_seconds, self.look, str(path))
 
     def start(self) -> None:
         """Poll on a thread of its own, if polling is on."""
-        if self._poll_seconds > 0:
-            self._thread = threading.Thread(target=self._poll, name="model-config-watcher", daemon=True)
-            self._thread.start()
+        self._poller.start()
 
     def stop(self) -> None:
         """Stop polling; returns when the thread has ended."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._poller.stop()
 
     def look(self, *, anyway: bool = False) -> None:
         """Apply the file if its text changed since the last look, or ``anyway``."""
@@ -54,10 +49,6 @@ class ModelConfigWatcher:
                 _LOG.error("%s was not applied in full: %s", self._path, error)
             else:
                 _LOG.info("applied %s: %s", self._path, names_of(models))
-
-    def _poll(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
-            self.look()
 
 
 def _text(path: Path) -> bytes:

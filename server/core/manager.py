@@ -21,13 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic
 
-from accelserve.server.complaints import Complaints
 from accelserve.server.config import LoadingConfig
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import AspiredVersion
 from accelserve.server.core.states import StateBoard, StateReport, VersionState
 from accelserve.server.errors import LoadError, ServableNotFoundError
+from accelserve.server.faults import FaultLog
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,12 +60,12 @@ class Manager(Generic[S]):
         loader: Loader[S],
         board: StateBoard,
         config: LoadingConfig,
-        complaints: Complaints | None = None,
+        faults: FaultLog | None = None,
     ) -> None:
         self._loader = loader
         self._board = board
         self._config = config
-        self._complaints = complaints or Complaints()
+        self._faults = faults or FaultLog()
         self._lock = threading.RLock()
         self._models: dict[str, dict[int, _Harness[S]]] = {}
         self._closing = False
@@ -212,7 +212,7 @@ class Manager(Generic[S]):
                 then = "giving up until its files change" if final else "will retry"
                 unforeseen = None if _foreseen(error) else error
                 sentence = f"loading {harness.servable_id} failed, {then}: {error}"
-                self._complaints.say(logging.ERROR, sentence, unforeseen)
+                self._faults.log(logging.ERROR, sentence, unforeseen)
             if harness.servable_id.name not in self._models or self._closing:
                 return
             if not final:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from accelserve.server.complaints import Complaints
 from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
 from accelserve.server.core.access import CURRENT_CALL
 from accelserve.server.core.handle import ServableHandle
@@ -23,6 +22,7 @@ from accelserve.server.errors import (
     PermissionDeniedError,
     ServableNotFoundError,
 )
+from accelserve.server.faults import FaultLog
 from accelserve.server.remote.mirror import RemoteMirror
 
 
@@ -46,10 +46,10 @@ class ModelRegistry(Generic[S]):
 
     def __init__(self, loader: Loader[S], loading: LoadingConfig) -> None:
         self.board = StateBoard()
-        self._complaints = Complaints()
-        self._manager = Manager(loader, self.board, loading, self._complaints)
+        self._faults = FaultLog()
+        self._manager = Manager(loader, self.board, loading, self._faults)
         self._source = FileSystemSource(
-            self._manager.aspire, loading.poll_seconds, self._unusable, self._complaints
+            self._manager.aspire, loading.poll_seconds, self._unusable, self._faults
         )
         self._mirror = (
             RemoteMirror(
@@ -57,7 +57,7 @@ class ModelRegistry(Generic[S]):
                 loading.remote_poll_seconds,
                 self._source.look,
                 self._unusable,
-                self._complaints,
+                self._faults,
             )
             if loading.remote_cache is not None
             else None
@@ -76,7 +76,7 @@ class ModelRegistry(Generic[S]):
             LabelUnavailableError: a label points to a version that does not serve.
         """
         refuse_duplicates(models)
-        with self._complaints.held():
+        with self._faults.held():
             self._replace(models)
             reasons = [reason for model in models for reason in self._missing(model.name)]
             if reasons:
@@ -251,10 +251,10 @@ class ModelRegistry(Generic[S]):
         if any(servable_id.name == name for servable_id in self._manager.available()):
             return []
         errors = [str(report.error) for report in self.board.of(name) if report.error is not None]
-        complaint = self._source.complaint(name)
+        fault = self._source.fault(name)
         if self._mirror is not None:
-            complaint = self._mirror.complaint(name) or complaint
-        return ["; ".join(errors) or complaint or f"no version of model {name} could be loaded"]
+            fault = self._mirror.fault(name) or fault
+        return ["; ".join(errors) or fault or f"no version of model {name} could be loaded"]
 
     def _check_labels(self, models: Sequence[ModelConfig]) -> None:
         available = set(self._manager.available())

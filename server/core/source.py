@@ -10,7 +10,6 @@ replaced may be missing from a listing, and believing it would unload what serve
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelserve.models.repository import versions_among
-from accelserve.server.complaints import Complaints
 from accelserve.server.config import ModelConfig
+from accelserve.server.faults import FaultLog, Faults
+from accelserve.server.polling import Poller
 from accelserve.server.version_policy import Unusable, with_stand_ins
 
 
@@ -83,18 +83,15 @@ class FileSystemSource:
         aspire: Aspire,
         poll_seconds: float,
         unusable: Unusable = lambda _name: frozenset(),
-        complaints: Complaints | None = None,
+        log: FaultLog | None = None,
     ) -> None:
         self._aspire = aspire
-        self._poll_seconds = poll_seconds
         self._unusable = unusable
-        self._log = complaints or Complaints()
+        self._faults: Faults[str] = Faults(log or FaultLog())
         self._lock = threading.Lock()
         self._models: tuple[ModelConfig, ...] = ()
-        self._complaints: dict[str, str] = {}
         self._had_versions: set[str] = set()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._poller = Poller("file-system-source", poll_seconds, self.look, "the models' folders")
 
     def watch(self, models: Sequence[ModelConfig]) -> None:
         """Replace the set, look at once, and unload what is no longer in it."""
@@ -102,41 +99,30 @@ class FileSystemSource:
             dropped = {model.name for model in self._models} - {model.name for model in models}
             self._models = tuple(models)
             for name in sorted(dropped):
-                self._complaints.pop(name, None)
+                self._faults.clear(name)
                 self._had_versions.discard(name)
                 self._aspire(name, {})
             doubtful = self._look()
-            if self._poll_seconds <= 0:  # nobody else would look a second time
+            if not self._poller.on:  # nobody else would look a second time
                 for model in doubtful:
                     self._look_at(model)
 
     def start(self) -> None:
         """Poll on a thread of its own, if polling is on."""
-        if self._poll_seconds > 0 and self._thread is None:
-            self._thread = threading.Thread(target=self._poll, name="file-system-source", daemon=True)
-            self._thread.start()
+        self._poller.start()
 
     def stop(self) -> None:
         """Stop polling; returns when the thread has ended."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._poller.stop()
 
     def look(self) -> None:
         """Look at every folder now."""
         with self._lock:
             self._look()
 
-    def complaint(self, name: str) -> str | None:
+    def fault(self, name: str) -> str | None:
         """Why the model's folder yielded nothing at the last look, or None."""
-        return self._complaints.get(name)
-
-    def _poll(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
-            try:
-                self.look()
-            except Exception as error:  # noqa: BLE001 - the boundary: nobody else would ever look again
-                self._log.say(logging.ERROR, "the models' folders could not be looked at", error)
+        return self._faults.of(name)
 
     def _look(self) -> list[ModelConfig]:
         """Look at every folder; the models whose folders are to be looked at again before they are believed."""
@@ -148,8 +134,8 @@ class FileSystemSource:
             present = versions_under(model.base_path)
         except OSError as error:
             # A file system that hiccups must not unload what serves well: the wanted set stays as it was.
-            self._complain(
-                model,
+            self._faults.report(
+                model.name,
                 f"Could not find base path {model.base_path} for servable {model.name}: {error.strerror}",
             )
             return True
@@ -158,14 +144,14 @@ class FileSystemSource:
             self._had_versions.discard(model.name)
             return False
         if not wanted:
-            self._complain(
-                model,
+            self._faults.report(
+                model.name,
                 f"No versions of servable {model.name} found under base path {model.base_path}. "
                 "Did you forget to name your leaf directory as a number (eg. '/1/')?",
             )
         else:
             self._had_versions.add(model.name)
-            self._complain_of_doubles(model, present)
+            self._report_doubles(model, present)
         folders = {version: model.base_path / present[version][0] for version in wanted}
         self._aspire(
             model.name,
@@ -173,16 +159,10 @@ class FileSystemSource:
         )
         return True
 
-    def _complain_of_doubles(self, model: ModelConfig, present: Mapping[int, Sequence[str]]) -> None:
+    def _report_doubles(self, model: ModelConfig, present: Mapping[int, Sequence[str]]) -> None:
         doubles = [names for names in present.values() if len(names) > 1]
         if not doubles:
-            self._complaints.pop(model.name, None)
+            self._faults.clear(model.name)
             return
         said = "; ".join(f"{', '.join(names)} are the same version, {names[0]} counts" for names in doubles)
-        self._complain(model, f"{model.base_path}: {said}")
-
-    def _complain(self, model: ModelConfig, sentence: str) -> None:
-        # One line per change: a bad path polled every second must not flood the log.
-        if self._complaints.get(model.name) != sentence:
-            self._complaints[model.name] = sentence
-            self._log.say(logging.WARNING, sentence)
+        self._faults.report(model.name, f"{model.base_path}: {said}")

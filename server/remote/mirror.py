@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelserve.models.repository import versions_among
-from accelserve.server.complaints import Complaints
 from accelserve.server.config import ModelConfig
 from accelserve.server.errors import LoadError
+from accelserve.server.faults import FaultLog, Faults
 from accelserve.server.location import folder_of
+from accelserve.server.polling import Poller
 from accelserve.server.remote.download import MANIFEST, UNFINISHED, download_version
 from accelserve.server.remote.store import Store, store_of
 from accelserve.server.version_policy import Unusable, with_stand_ins
@@ -28,11 +29,11 @@ class _Origin:
 
     Attributes:
         model: as configured, with its local folder for a base path.
-        complaints: about each version, None standing for the listing; each was logged once.
+        faults: of each version, None standing for the listing.
     """
 
     model: ModelConfig
-    complaints: dict[int | None, str]
+    faults: Faults[int | None]
 
 
 class RemoteMirror:
@@ -43,7 +44,7 @@ class RemoteMirror:
         poll_seconds: between looks at the stores; 0 looks only when models are configured.
         changed: called after a version came or went, on the polling thread.
         unusable: the versions that are here and did not load.
-        complaints: where they go.
+        log: of what is wrong.
     """
 
     def __init__(
@@ -52,17 +53,15 @@ class RemoteMirror:
         poll_seconds: float,
         changed: Callable[[], None],
         unusable: Unusable,
-        complaints: Complaints,
+        log: FaultLog,
     ) -> None:
         self._cache = cache
-        self._poll_seconds = poll_seconds
         self._changed = changed
         self._unusable = unusable
-        self._log = complaints
+        self._log = log
         self._lock = threading.Lock()
         self._origins: dict[str, _Origin] = {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._poller = Poller("remote-mirror", poll_seconds, self.look, "the remote models")
 
     def watch(self, models: Sequence[ModelConfig]) -> list[ModelConfig]:
         """Follow the remote ones among these models, from now on only these.
@@ -77,7 +76,9 @@ class RemoteMirror:
                     local = replace(model, base_path=folder_of(self._cache, model.origin))
                     old = known.get(model.name)
                     same = old is not None and old.model.origin == model.origin
-                    self._origins[model.name] = _Origin(local, old.complaints if old and same else {})
+                    self._origins[model.name] = _Origin(
+                        local, old.faults if old and same else Faults(self._log)
+                    )
             for origin in self._origins.values():
                 self._refresh(origin)
             return [
@@ -86,15 +87,11 @@ class RemoteMirror:
 
     def start(self) -> None:
         """Poll on a thread of its own, if polling is on."""
-        if self._poll_seconds > 0 and self._thread is None:
-            self._thread = threading.Thread(target=self._poll, name="remote-mirror", daemon=True)
-            self._thread.start()
+        self._poller.start()
 
     def stop(self) -> None:
         """Stop polling; returns when the thread has ended."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._poller.stop()
 
     def look(self) -> None:
         """Look at every store now."""
@@ -103,14 +100,10 @@ class RemoteMirror:
         if any(changes):
             self._changed()
 
-    def complaint(self, name: str) -> str | None:
+    def fault(self, name: str) -> str | None:
         """Why a remote model is not here, in whole or in part; None if it is."""
         origin = self._origins.get(name)
-        return "; ".join(origin.complaints.values()) or None if origin else None
-
-    def _poll(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
-            self.look()
+        return "; ".join(origin.faults.all().values()) or None if origin else None
 
     def _refresh(self, origin: _Origin) -> bool:
         """Bring what is wanted, then drop what is not; whether anything changed."""
@@ -119,17 +112,16 @@ class RemoteMirror:
             store, root = store_of(model.origin)
             present = _versions(store, root)
         except Exception as error:  # noqa: BLE001 - stores raise what they like; what is here stays and serves
-            self._complain(origin, None, f"{model.origin} cannot be listed: {_sentence(error)}")
+            origin.faults.report(None, f"{model.origin} cannot be listed: {_sentence(error)}")
             return False
-        origin.complaints.pop(None, None)
+        origin.faults.clear(None)
         wanted = {version: present[version] for version in model.policy.wanted(present)}
         changes = [self._bring(origin, store, version, path) for version, path in sorted(wanted.items())]
         # Where nothing of that can be brought or used, the next lower versions stand in for it.
         while stand_ins := self._stand_ins(origin, present, wanted):
             wanted |= stand_ins
             changes += [self._bring(origin, store, version, path) for version, path in stand_ins.items()]
-        for gone in set(origin.complaints) - {None, *wanted}:
-            del origin.complaints[gone]
+        origin.faults.keep({None, *wanted})
         # A version that is not wanted any more stays until its successor is here.
         if all((model.base_path / str(version)).is_dir() for version in model.policy.wanted(present)):
             changes.append(self._drop_others(model.base_path, wanted))
@@ -138,7 +130,9 @@ class RemoteMirror:
     def _stand_ins(
         self, origin: _Origin, present: Mapping[int, str], wanted: Mapping[int, str]
     ) -> dict[int, str]:
-        failed = self._unusable(origin.model.name) | {each for each in origin.complaints if each is not None}
+        failed = self._unusable(origin.model.name) | {
+            each for each in origin.faults.all() if each is not None
+        }
         if set(wanted) - failed:
             return {}
         others = with_stand_ins(origin.model.policy, present, failed) - set(wanted)
@@ -148,13 +142,13 @@ class RemoteMirror:
         folder = origin.model.base_path
         try:
             if _manifest_here(folder / str(version)) == _manifest_there(store, remote):
-                origin.complaints.pop(version, None)
+                origin.faults.clear(version)
                 return False
             download_version(store, remote, folder, version)
         except Exception as error:  # noqa: BLE001 - as above
-            self._complain(origin, version, _sentence(error))
+            origin.faults.report(version, _sentence(error))
             return False
-        origin.complaints.pop(version, None)
+        origin.faults.clear(version)
         _LOG.info("%s: version %d is in %s", origin.model.origin, version, folder)
         return True
 
@@ -166,12 +160,6 @@ class RemoteMirror:
                 shutil.rmtree(child, ignore_errors=True)
                 dropped = dropped or version
         return dropped
-
-    def _complain(self, origin: _Origin, version: int | None, sentence: str) -> None:
-        # One line per change, however often it is tried.
-        if origin.complaints.get(version) != sentence:
-            origin.complaints[version] = sentence
-            self._log.say(logging.WARNING, sentence)
 
 
 def _versions(store: Store, root: str) -> dict[int, str]:

@@ -39,9 +39,9 @@ SPEC = PreprocessSpec(
 CLASSES = ("galaxy", "rocket", "retina", "coffee")
 
 
-def network() -> Graph:
+def network(seed: int = 7) -> Graph:
     """Convolution, ReLU, pooled features, four classes; random weights."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
 
     def normal(*shape: int, scale: float) -> NDArray[np.float32]:
         return (rng.standard_normal(shape) * scale).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import skimage
 from PIL import Image
 
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
+from accelserve.server import cli
 from accelserve.server.cli.group import COMMANDS
 
 ROCKET = Path(skimage.__file__).parent / "data" / "rocket.jpg"
@@ -42,6 +44,16 @@ def test_help_lists_every_command_and_loads_none_of_them() -> None:
     assert done.returncode == 0, done.stderr
     for command in COMMANDS:
         assert f"\n  {command} " in done.stdout
+
+
+def test_every_file_with_a_command_is_listed() -> None:
+    files = Path(cli.__file__).parent.glob("*.py")
+    with_commands = {
+        file.stem
+        for file in files
+        if re.search(r"^@click\.(command|group)\b", file.read_text(), re.MULTILINE)
+    }
+    assert {module for module, _ in COMMANDS.values()} == with_commands - {"group"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -50,7 +50,7 @@ def test_a_version_that_is_away_for_one_look_stays_wanted(base: Path) -> None:
     away.rename(base / "2")
     source.look()
     assert aspired.calls == [[1], [2]]
-    assert source.complaint("echo") is None
+    assert source.fault("echo") is None
 
 
 def test_a_folder_that_stays_empty_is_believed_at_the_second_look(base: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_folder_that_stays_empty_is_believed_at_the_second_look(base: Path) ->
     source.look()
     source.look()
     assert aspired.calls == [[1], [], []]
-    assert "No versions of servable echo found" in (source.complaint("echo") or "")
+    assert "No versions of servable echo found" in (source.fault("echo") or "")
 
 
 def test_every_time_is_doubted_anew(base: Path) -> None:

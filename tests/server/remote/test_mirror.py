@@ -77,12 +77,12 @@ def test_half_an_upload_is_never_served(
         server.look()
         assert server.gain() == 1.0
     (line,) = [record.getMessage() for record in caplog.records if words in record.getMessage()]
-    assert line in str(server.mirror.complaint("colour"))
+    assert line in str(server.mirror.fault("colour"))
     assert kept(server) == {"1"}
     bucket.put(second)
     server.look()
     assert server.gain() == 2.0
-    assert server.mirror.complaint("colour") is None
+    assert server.mirror.fault("colour") is None
 
 
 @pytest.mark.parametrize("altered", [b"2.1", b"2.0 and more", b""], ids=["content", "longer", "empty"])
@@ -95,7 +95,7 @@ def test_what_does_not_fit_its_checksum_is_never_served(
     bucket.write("2/gain.txt", altered)
     server.look()
     assert server.gain() == 1.0
-    assert "servable.json says 3 bytes with" in str(server.mirror.complaint("colour"))
+    assert "servable.json says 3 bytes with" in str(server.mirror.fault("colour"))
 
 
 def test_a_version_that_was_copied_to_another_number_is_of_that_number(
@@ -121,7 +121,7 @@ def test_a_start_beside_half_an_upload_serves_the_newest_whole_version(
     bucket.put(third, *uploaded)
     server = serve_remote(bucket.uri)
     assert server.gain() == 2.0
-    assert words in str(server.mirror.complaint("colour"))
+    assert words in str(server.mirror.fault("colour"))
     bucket.put(third)
     server.look()
     server.look()
@@ -146,7 +146,7 @@ def test_what_is_no_folder_of_a_version_is_ignored(bucket: Any, serve_remote: Se
     bucket.write("99999999999999999999/servable.json", b"{}")
     server = serve_remote(bucket.uri)
     assert server.gain() == 1.0
-    assert server.mirror.complaint("colour") is None
+    assert server.mirror.fault("colour") is None
 
 
 def test_a_store_that_is_away_changes_nothing(
@@ -170,7 +170,7 @@ def test_a_store_that_is_away_changes_nothing(
     ]
     assert len(lines) == 2  # one a server
     server.look()
-    assert server.mirror.complaint("colour") is None
+    assert server.mirror.fault("colour") is None
 
 
 def test_the_warm_up_file_comes_along(bucket: Any, serve_remote: ServeRemote) -> None:
@@ -266,5 +266,5 @@ def test_too_little_room_is_noticed_before_anything_is_written(
     bucket.put(second, "gain.txt")
     server.look()
     assert server.gain() == 1.0
-    assert "it has 1000000000000000 bytes and" in str(server.mirror.complaint("colour"))
+    assert "it has 1000000000000000 bytes and" in str(server.mirror.fault("colour"))
     assert kept(server) == {"1"}

@@ -18,6 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.services import PredictionService
+from accelserve.protos.tensors import from_array
 from accelserve.server.config import BatchingConfig, RequestLimits, RestConfig
 from accelserve.server.core.servable import ServableId
 from accelserve.server.version_policy import Everything
@@ -246,15 +249,12 @@ def test_a_request_that_takes_too_long_is_504(rest: Rest) -> None:
     server, client = rest(rest=RestConfig(address="127.0.0.1", port=0, timeout_ms=100))
     network = server.loader.loaded[ServableId("colour", 1)]
     network.open.clear()
-    holding = threading.Thread(
-        target=lambda: httpx.post(
-            f"{client.base_url}/v1/models/colour:predict", json={"inputs": DIM}, timeout=30
-        )
-    )
-    holding.start()
+    # Over gRPC, so that it has no deadline to miss.
+    request = serving.PredictRequest(inputs={"images": from_array(np.zeros((1, 8, 8, 3), np.float32))})
+    holding = PredictionService.PREDICT.stub(server.channel).future(request, timeout=60)
     network.entered.acquire()
     late = client.post("/v1/models/colour:predict", json={"inputs": DIM})
     network.open.set()
-    holding.join()
+    holding.result()
     assert (late.status_code, late.json()) == (504, {"error": "Deadline Exceeded"})
     assert network.batches == [1]
