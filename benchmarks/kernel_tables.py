@@ -14,19 +14,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from benchmarks.results_file import RESULTS
 
 BEGIN, END = "<!-- written by benchmarks.kernel_tables -->", "<!-- end of what is written -->"
-ISA_TITLES = {
-    "amx": "AMX",
-    "avx512vnni": "AVX-512 VNNI",
-    "avxvnni": "AVX-VNNI",
-    "avx2": "AVX2",
-    "neoni8mm": "NEON with int8 matrices",
-    "neondot": "NEON with dot products",
-    "generic": "generic code",
-}
-"""Instruction set -> how people write it, the fastest first."""
 PEERS = ("openvino", "onnxruntime")
 
 
@@ -64,7 +55,7 @@ def beyond_isa(results: Mapping[str, Any]) -> list[str]:
 def show(results: Mapping[str, Any], console: Console) -> None:
     """Print the table."""
     table = Table(
-        title=f"{ISA_TITLES[results['isa']]}, batch 1, medians, milliseconds; above 1 accelserve is faster"
+        title=f"{INSTRUCTION_SETS[results['isa']].title}, batch 1, medians, milliseconds; above 1 accelserve is faster"
     )
     table.add_column("network")
     ours = ("threads", "ours", "openvino", "ratio", "ort", "ratio", "differs", "openvino", "ort")
@@ -99,7 +90,7 @@ def markdown(results: Mapping[str, Any], file: Path) -> str:
     """One instruction set's rows for the README."""
     versions = results["versions"]
     peers = ", ".join(f"{peer} {versions[peer]}" for peer in PEERS)
-    title = f"**{ISA_TITLES[results['isa']]}**: {results['machine']['cpu']}, {results['date'][:10]}, {peers}"
+    title = f"**{INSTRUCTION_SETS[results['isa']].title}**: {results['machine']['cpu']}, {results['date'][:10]}, {peers}"
     lines = [
         f"{title} ([{file.name}](benchmarks/results/{file.name})).{_notes(results)}",
         "",
@@ -123,7 +114,9 @@ def _notes(results: Mapping[str, Any]) -> str:
 
 def busy_markdown(results: Mapping[str, Any], file: Path) -> str:
     """Medians and 90th percentiles beside a competing process."""
-    where = f"{ISA_TITLES[results['isa']]}, results in [{file.name}](benchmarks/results/{file.name})"
+    where = (
+        f"{INSTRUCTION_SETS[results['isa']].title}, results in [{file.name}](benchmarks/results/{file.name})"
+    )
     lines = [
         f"With another process keeping one of the two cores busy ({where}), median / 90th percentile in milliseconds:",
         "",
@@ -144,7 +137,7 @@ def section(folder: Path) -> str:
     """Everything between the markers: a set of rows for each instruction set that was measured, then the busy machine's."""
     parts = []
     for pattern, write in (("kernels-{}.json", markdown), ("kernels-busy-{}.json", busy_markdown)):
-        files = [folder / pattern.format(isa) for isa in ISA_TITLES]
+        files = [folder / pattern.format(isa) for isa in INSTRUCTION_SETS]
         parts += [write(json.loads(file.read_text("utf-8")), file) for file in files if file.exists()]
     return "\n\n".join(parts)
 

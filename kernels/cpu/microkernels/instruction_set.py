@@ -42,7 +42,8 @@ class InstructionSet:
 
     Attributes:
         name: the last part of a kernel's name.
-        summary: one line for people.
+        title: how people write it.
+        summary: its multiply instruction and vectors, in one line.
         target: what to compile for.
         features: LLVM's names of the processor features that the kernels use.
         preference: the highest one that the processor has is chosen.
@@ -65,6 +66,7 @@ class InstructionSet:
     """
 
     name: str
+    title: str
     summary: str
     target: CodeTarget
     features: tuple[str, ...]

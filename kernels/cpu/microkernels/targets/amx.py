@@ -27,6 +27,7 @@ def permitted() -> bool:
 
 INSTRUCTION_SET = InstructionSet(
     name="amx",
+    title="AMX",
     summary="tdpbusd on 16 x 64 byte tiles, and vpdpbusd on 512-bit vectors",
     target=CodeTarget("sapphirerapids", "+fast-dpwssd", "x86_64-unknown-linux-gnu"),
     features=("amx-tile", "amx-int8", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"),

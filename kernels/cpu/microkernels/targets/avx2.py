@@ -52,6 +52,7 @@ def multiply(emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
 
 WIDENED = InstructionSet(
     name="avx2",
+    title="AVX2",
     summary="vpmaddwd on int16, 256-bit vectors",
     target=CodeTarget("haswell", "", "x86_64-unknown-linux-gnu"),
     features=("avx2", "fma"),

@@ -7,6 +7,7 @@ from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="avx512vnni",
+    title="AVX-512 VNNI",
     summary="vpdpbusd on 512-bit vectors",
     target=CodeTarget("cascadelake", "+fast-dpwssd", "x86_64-unknown-linux-gnu"),
     features=("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"),

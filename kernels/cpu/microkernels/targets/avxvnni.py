@@ -7,6 +7,7 @@ from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="avxvnni",
+    title="AVX-VNNI",
     summary="vpdpbusd on 256-bit vectors",
     target=CodeTarget("alderlake", "+fast-dpwssd", "x86_64-unknown-linux-gnu"),
     features=("avx2", "fma", "avxvnni"),

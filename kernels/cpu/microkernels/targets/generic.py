@@ -34,6 +34,7 @@ def multiply(emitter: Emitter, value: ir.Value, factor: ir.Value) -> ir.Value:
 
 INSTRUCTION_SET = InstructionSet(
     name="generic",
+    title="generic code",
     summary="plain int32 arithmetic on 128-bit vectors",
     target=TARGET,
     features=(),

@@ -7,6 +7,7 @@ from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="neondot",
+    title="NEON with dot products",
     summary="sdot on 128-bit vectors",
     target=CodeTarget("generic", "+v8.2a,+neon,+dotprod", neon.TRIPLE),
     features=("neon", "dotprod"),

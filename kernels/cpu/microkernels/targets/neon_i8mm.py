@@ -7,6 +7,7 @@ from accelserve.kernels.native.machine_code import CodeTarget
 
 INSTRUCTION_SET = InstructionSet(
     name="neoni8mm",
+    title="NEON with int8 matrices",
     summary="usdot on 128-bit vectors",
     target=CodeTarget("generic", "+v8.2a,+neon,+dotprod,+i8mm", neon.TRIPLE),
     features=("neon", "i8mm"),
