@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet lint format types bench bench-kernels bench-serving bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet lint format types bench bench-kernels bench-serving bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -85,10 +85,16 @@ test-interop: setup .venv-interop/ready
 	test -d $(INTEROP_MODEL) || $(BIN)/python -m examples.open_nsfw .cache/interop
 	ACCELSERVE_SERVER_PYTHON=$(abspath $(BIN)/python) ACCELSERVE_INTEROP_MODEL_BASE_PATH=$(abspath $(INTEROP_MODEL)) .venv-interop/bin/python -m pytest tests/interop
 
-test-browser: setup
+chromium:
 	command -v chromedriver >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
+
+test-browser: setup chromium
 	$(PIP) install --no-deps --requirement requirements/browser.txt
 	$(BIN)/python -m pytest -m browser tests/server/rest/browser
+
+# The README's picture of the status page.
+status-page-picture: setup chromium
+	$(BIN)/python -m examples.status_page_picture docs/images/status-page.png
 
 .venv-fpga/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x .venv-fpga/bin/python || $(PYTHON) -m venv .venv-fpga

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import PurePath
@@ -62,8 +63,9 @@ class StatusRoutes:
         return Response(self._files[name], media_type=_TYPES[PurePath(name).suffix], headers=_HEADERS)
 
     async def models(self, _request: Request) -> Response:
-        """What the page shows."""
-        return json_response(self._data.content())
+        """What the page shows; gathered on the pool, as with many models it takes a while."""
+        loop = asyncio.get_running_loop()
+        return json_response(await loop.run_in_executor(self._desk.pool, self._data.content))
 
     async def trial(self, request: Request) -> Response:
         """What the model makes of the picture in the body."""

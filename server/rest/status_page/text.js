@@ -8,7 +8,7 @@ export const count = (value) => whole.format(value);
 
 export const score = (value) => significant.format(value);
 
-export const percent = (share) => `${(share * 100).toFixed(1)} %`;
+export const percent = (share) => (share > 0 && share < 5e-4 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`);
 
 export const bytes = (value) => `${significant.format(value / 1e6)} MB`;
 

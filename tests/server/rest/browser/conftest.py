@@ -1,6 +1,6 @@
 """Windows of a headless Chromium, and a server of real networks for them.
 
-`make test-browser` runs these tests; elsewhere they skip unless Chromium is installed.
+`make test-browser` installs Chromium and runs these tests.
 """
 
 from __future__ import annotations

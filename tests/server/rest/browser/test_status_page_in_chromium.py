@@ -126,6 +126,32 @@ def test_times_have_axes(serve: Serve, browser: Browser, tmp_path: Path) -> None
     assert window.run("return document.querySelectorAll('#stages tr:nth-child(2) rect').length") == 21
 
 
+NUMBERS = {
+    "duration(8.4e-6)": "8.40 µs",
+    "duration(0.00099949)": "999 µs",
+    "duration(0.00099951)": "1.00 ms",
+    "duration(0.0123456)": "12.3 ms",
+    "duration(83.2)": "83.2 s",
+    "quantile({ seconds: 26.2144, at_least: true })": "≥ 26.2 s",
+    "quantile({ seconds: 0.002, at_least: false })": "2.00 ms",
+    "percent(0.9512)": "95.1 %",
+    "percent(0.0001)": "< 0.1 %",
+    "percent(0)": "0.0 %",
+    "count(1234567)": "1,234,567",
+    "rate(0)": "0",
+    "rate(0.0456)": "0.0456",
+    "bytes(268435456)": "268 MB",
+}
+
+
+def test_numbers_are_written_as_people_read_them(serve: Serve, browser: Browser) -> None:
+    window = opened(browser, serve(rest=OPEN))
+    written = {
+        call: window.run(f"return import('/status/text.js').then((text) => text.{call})") for call in NUMBERS
+    }
+    assert written == NUMBERS
+
+
 def test_a_photograph_gets_its_classes(real: Any, browser: Browser) -> None:
     window = opened_real(browser, real, "classifier")
     window.choose_file("#picture", str(real.photographs["coffee"]))
@@ -135,7 +161,7 @@ def test_a_photograph_gets_its_classes(real: Any, browser: Browser) -> None:
     assert " classifier took " in said
     assert best.split(maxsplit=1)[1] in ("espresso", "cup", "coffee mug")
     assert len(others) == 4
-    scores = [float(text.removesuffix(" %")) for text in texts(window, "#found .number")]
+    scores = [float(text.removeprefix("< ").removesuffix(" %")) for text in texts(window, "#found .number")]
     assert scores == sorted(scores, reverse=True)
     assert 0 < sum(scores) <= 100.5
     assert texts(window, "#times th") == [*STAGES, "in the server", "for this page, upload included"]
@@ -306,20 +332,22 @@ def test_what_others_wrote_is_never_markup(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(colour_network, "labels", (MARKUP,) * 3)
     monkeypatch.setattr(colour_network, "description", MARKUP)
-    server = serve(rest=OPEN, models={MARKUP.replace("/", "|"): {1: "1.0"}})
+    name = MARKUP.replace("/", "|")  # as a folder's and a file's name can be
+    server = serve(rest=OPEN, models={name: {1: "1.0"}})
     broken_model(server, publish, "broken", MARKUP)
-    file = tmp_path / MARKUP.replace("/", "|")
-    file = file.rename(tmp_path / "models") / f"{MARKUP.replace('/', '|')}.png"
-    shutil.move(picture(tmp_path, 1, 2, 3), file)
+    file = shutil.move(picture(tmp_path, 1, 2, 3), tmp_path / f"{name}.png")
     window = opened(browser, server)
     window.choose_file("#picture", str(file))
-    assert MARKUP in outcome(window)
+    said = outcome(window)
+    assert said.startswith(f"{name}.png: {MARKUP}, ")
+    assert f". {name} took " in said
     window.wait_for("document.querySelector('#stages svg')")
     assert texts(window, "#found li span:first-child") == [MARKUP] * 3
     assert column(window, "versions", "Runs on")[0] == MARKUP
-    assert MARKUP.replace("/", "|") in texts(window, "#requests th")
+    assert texts(window, "#requests th") == [name, "broken"]
+    assert texts(window, "#stages th")[0] == name
     assert MARKUP in texts(window, "#versions .why")[0]
-    assert window.run("return document.querySelectorAll('main img, main b').length") == 0
+    assert window.run("return document.querySelectorAll('main img:not(#photograph), main b').length") == 0
     assert window.complaints() == []
 
 
