@@ -1,4 +1,4 @@
-"""How a device fares that may fail while a program is on it."""
+"""The health of a device that may fail while a program is on it."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ class ReportsHealth(Protocol):
 
     @property
     def health(self) -> DeviceHealth:
-        """How it fares now; may be asked from any thread, whatever runs."""
+        """Its health now; may be read from any thread, whatever runs."""

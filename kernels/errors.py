@@ -10,7 +10,7 @@ KernelError
 ├── DeviceError                a device that failed, is missing or is in use
 └── image and detection errors, in the preprocess and postprocess rooms
 
-No transport codes here: the server's rpc room alone maps errors to statuses.
+No transport codes here: only the server's protocols map errors to statuses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A cache of files between starts: each is there whole or not at all, checked when read, and never a reason to fail.
 
-A cache is filled by any number of processes at once, may be emptied while they run, full, read-only or damaged. In
+Any number of processes may fill a cache at once. It may be emptied while they run, be full, read-only or damaged: in
 every such case what it would have held is made again, and the log says so once.
 """
 

@@ -1,4 +1,4 @@
-"""What the C library keeps of freed memory. Each function does nothing but with glibc."""
+"""Limits on the freed memory that the C library holds back. Outside glibc every function does nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def give_memory_back() -> None:
 def limit_heaps(count: int) -> None:
     """Let threads share so many heaps, instead of eight for every core; to be called before threads are started.
 
-    Every heap keeps what its threads once needed at most: a server whose requests change threads would hold several
-    times the memory that it ever uses at once.
+    Every heap keeps the most that its threads ever needed: a server whose requests change threads would hold several
+    times the memory that it uses at once.
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, count)

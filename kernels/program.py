@@ -75,8 +75,8 @@ class StepProfile:
         shape: of the result.
         macs: multiply-accumulates of the definition, 0 where there are none.
         seconds: elapsed, from the first worker's start to the last one's end.
-        executed_macs: that the multiply instructions executed have room for: with padding, and without what an algorithm
-            spares; None where the device does not tell them from ``macs``.
+        executed_macs: that the executed multiply instructions have room for: padding included, and without what an algorithm
+            saves; None where the device does not tell them from ``macs``.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""The CPU engine: instruction sets, microkernels, steps, workers, and the programs made of them."""
+"""The CPU engine: microkernels for each instruction set, plans of steps, what compiles them and what runs them."""

@@ -1,10 +1,10 @@
 """Which instruction set this processor should run, chosen before anything is compiled.
 
-An instruction that the processor lacks does not raise: LLVM ends the process. So the choice is made here, from the
-features that LLVM reads off the host, and a forced choice that cannot run is refused with the list of those that can.
+An instruction that the processor lacks raises nothing: it ends the process. So the choice is made here, from the
+features that LLVM detects on the host, and a forced choice that cannot run is refused with the list of those that can.
 
-``ACCELSERVE_ISA`` in the environment is the choice of who names none, as ``ONEDNN_MAX_CPU_ISA`` is oneDNN's: it reaches
-the processes that a server starts, and a whole run of the tests.
+``ACCELSERVE_ISA`` in the environment is the choice where none is named, as ``ONEDNN_MAX_CPU_ISA`` is for oneDNN: it also
+reaches the processes that a server starts, and a whole run of the tests.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Where lowered graphs run: one file a device, found by entry point."""
+"""Where lowered graphs run: one file per device, found by entry point."""

@@ -1,4 +1,4 @@
-"""The device that chooses: an FPGA board if there is one and the model fits, else the CPU. Says which, and why."""
+"""The device that chooses: an FPGA board if there is one and the model fits, else the CPU. Logs which, and why."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Devices by name. A name is ``KIND`` or ``KIND:DETAIL``: ``cpu``, ``cpu:generic``, ``fpga:0``, ``reference``.
 
-Each kind is an entry point of the group ``accelserve.devices`` whose object makes a device from the detail, or without
-one from nothing.
+Each kind is an entry point of the group ``accelserve.devices``: a callable that makes a device of the detail, or is called
+without arguments where there is none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Handles of functions that numba compiles: they say where the source stands, and import it only to compile it.
+"""Handles of functions that numba compiles: they name the source, and import it only to compile it.
 
 Once its object file is in the cache, a function runs in a process that never imports numba, which would take a third
 of a second and the memory of a small network.

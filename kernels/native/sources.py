@@ -1,4 +1,4 @@
-"""One hash for everything that compiled code depends on: the sources it is made from, and the compilers."""
+"""One hash of everything that compiled code depends on: the sources, and the compilers' versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an OpenCL device is used, and how that is written after ``--device fpga:``."""
+"""Options of an OpenCL device, and their syntax after ``--device fpga:``."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def anchor_boxes(spec: DetectionSpec) -> npt.NDArray[np.float32]:
         above.
 
     Source: anchors of SSD-Tensorflow's ``ssd_anchor_one_layer`` and torchvision's ``DefaultBoxGenerator``, which agree
-    but for the clipping of sizes to the picture.
+    except for the clipping of sizes to the picture.
     """
     return np.concatenate([_layer_anchors(spec, layer) for layer in spec.layers]).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The arithmetic of the room, for numba to compile: no function allocates, scratch memory comes from the caller.
+"""The arithmetic of post-processing, for numba to compile: no function allocates, scratch memory comes from the caller.
 
 The exponential is our own: a library's differs between platforms in the last bit, and the same input must give the
 same bytes everywhere.

@@ -55,7 +55,7 @@ class Detector:
 
     For every picture:
 
-    1. probabilities: ``softmax`` of the logits; classes above the score threshold, but for the background, are
+    1. probabilities: ``softmax`` of the logits; classes above the score threshold, except the background, are
        candidates;
     2. candidates are taken by falling probability (equal ones: the lower anchor, then the lower class first), until
        ``candidates`` are taken, of each class or in all;

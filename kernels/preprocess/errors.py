@@ -118,7 +118,7 @@ class ImageTooLargeError(ImageError):
 
     Attributes:
         image_format: ``"JPEG"``, ``"PNG"``, ``"GIF"``, ``"BMP"`` or ``"WebP"``.
-        width: claimed pixels a row.
+        width: claimed pixels per row.
         height: claimed rows.
         limit: the limit that it breaks, as words.
     """

@@ -1,4 +1,4 @@
-"""Two operations that numba cannot say by itself; for compiled code only."""
+"""Two operations that numba has no form for; for compiled code only."""
 
 from __future__ import annotations
 

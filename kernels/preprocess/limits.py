@@ -11,7 +11,7 @@ from accelserve.kernels.preprocess.errors import ImageTooLargeError, InvalidImag
 class ImageLimits:
     """Bounds on one encoded picture, checked against its header.
 
-    Decoding takes 3 bytes a pixel, and about 6 more for a progressive JPEG.
+    Decoding takes 3 bytes per pixel, and about 6 more for a progressive JPEG.
 
     Attributes:
         max_pixels: width times height.
@@ -39,7 +39,7 @@ class ImageLimits:
 
         Args:
             image_format: as ``InvalidImageError`` names it.
-            width: pixels a row.
+            width: pixels per row.
             height: rows.
 
         Raises:

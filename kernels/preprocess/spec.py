@@ -58,9 +58,9 @@ class PreprocessSpec:
             begins.
         color_order: order of the channels in the result, and of ``mean`` and ``scale``. ``GRAY`` is one channel, what
             TensorFlow's ``decode_image(channels=1)`` makes of a picture; it reads no GIF and no BMP so.
-        mean: subtracted from each channel, in units of an 8-bit pixel; one number a channel.
+        mean: subtracted from each channel, in units of an 8-bit pixel; one number per channel.
         scale: multiplies each channel after the subtraction; 1 if left out.
-        pad: with ``letterbox``, the pixel around the picture before the normalization, 0..255, one number a channel in
+        pad: with ``letterbox``, the pixel around the picture before the normalization, 0..255, one number per channel in
             the order of ``color_order``; black if left out.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Functions of one float32 that are the same bits on every device: sums, products, quotients and square roots alone.
+"""Functions of one float32 that are the same bits on every device: only sums, products, quotients and square roots.
 
 Compiled devices follow these definitions operation by operation; see ``probabilities``, which has the exponential.
 """

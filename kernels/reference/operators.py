@@ -1,6 +1,6 @@
-"""Every operator in plain numpy: obviously right, slow, and the definition that other devices are held to.
+"""Every operator in plain numpy: slow, obviously right, and the definition that every device is held to.
 
-One function an operator, registered by its class. Operands are arrays as the operator's docstring says; integer
+One function per operator, registered by its class. Operands are arrays as the operator's docstring says; integer
 operators follow the notation of ``kernels.ir.integer_ops`` to the letter.
 """
 
@@ -47,9 +47,9 @@ def windows(x: NDArray[Any], window: ir.Window, fill: float) -> NDArray[Any]:
 
 
 def convolve(x: NDArray[Any], w: NDArray[Any], window: ir.Window, groups: int, fill: float) -> NDArray[Any]:
-    """Sum of products, in the dtype of the operands, by one matrix product a group; [N, OH, OW, K].
+    """Sum of products, in the dtype of the operands, by one matrix product per group; [N, OH, OW, K].
 
-    Where every channel is a group of its own, by one product of images a tap: matrices of one column are slow.
+    Where every channel is a group of its own, by one product of images per tap: matrices of one column are slow.
     """
     k, r, s, per_group = w.shape
     view = windows(x, window, fill)
@@ -275,7 +275,7 @@ def dense_by_matrices(op: ir.Dense, operands: Values) -> ir.Array:
 
 
 FASTER: dict[type[ir.Op], Evaluator] = {ir.Conv2d: conv2d_by_matrices, ir.Dense: dense_by_matrices}
-"""What calibration may compute instead: the same but for the order of float32 sums, many times faster."""
+"""What calibration may compute instead: the same except for the order of float32 sums, many times faster."""
 
 
 @computes(ir.ChannelAffine)

@@ -55,7 +55,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
         logits: float32 [..., C], C 1 or more.
 
     Returns:
-        float32 of the same shape; each row sums to 1 but for rounding.
+        float32 of the same shape; each row sums to 1 up to rounding.
     """
     # A difference beyond float32 is an infinity, whose power is 0 as it should be.
     with np.errstate(over="ignore"):

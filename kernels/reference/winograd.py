@@ -1,4 +1,4 @@
-"""QWinogradConv2d in plain numpy, step by step as its docstring numbers them."""
+"""QWinogradConv2d in plain numpy, by the numbered steps of its docstring."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Graph rewrites: one a file, its rule in the docstring. The pipeline alone knows their order."""
+"""Graph rewrites: one per file, its rules in the docstring. Only the pipeline knows their order."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def tile_configuration(rows: int) -> NDArray[np.uint8]:
-    """The tile registers' configuration: sums and inputs of ``rows`` rows, weights of 16, all of 64 bytes a row.
+    """The tile registers' configuration: sums and inputs of ``rows`` rows, weights of 16, all of 64 bytes per row.
 
     Palette 1 has bytes a row at 16 and rows at 48 (Intel SDM, LDTILECFG).
     """

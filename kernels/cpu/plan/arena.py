@@ -1,4 +1,4 @@
-"""Memory for plans: anonymous and in huge pages where the system gives them, or mapped from a file."""
+"""Memory for plans: anonymous, in huge pages where the system grants them, or mapped from a file."""
 
 from __future__ import annotations
 

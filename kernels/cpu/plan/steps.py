@@ -25,7 +25,7 @@ class Block(NamedTuple):
     Attributes:
         space: as ``Address`` has it.
         offset: of the first byte.
-        size_bytes: 1 or more, but for empty constants.
+        size_bytes: 1 or more, except for empty constants.
     """
 
     space: str

@@ -1,16 +1,16 @@
-"""Proves of a plan, before it runs, that it cannot harm.
+"""Proves, before a plan runs, that it touches no memory but its own.
 
 Every byte that a step writes or reads lies inside the block that its address is meant for, and every byte that is read
 was written before as part of that very block.
 
-Each step's ``accesses`` say what it does. Of the arena and the scratch the verifier knows, byte by byte, which block it
-was last written for; a value whose bytes another one has taken in the meantime is as unwritten as one that no step made.
-Bytes that kernels load and that count for nothing need only be mapped. At the end every output has to be whole.
+Each step's ``accesses`` say what it does. The verifier knows for every byte of the arena and the scratch which block it
+was last written for: a value whose bytes another one has taken since counts as unwritten, like one that no step made.
+Bytes that kernels load and that count for nothing need only be mapped. At the end every output must be complete.
 
 It takes 11 ms for ResNet-50 on AVX-512, 16 on AVX2, 29 on matrix tiles, whose positions are looked up one by one.
 
-The proof is of the record's fields and the packed tables that they point to; that compiled code does what its
-declaration says is what the conformance suite is for.
+The proof covers the records' fields and the packed tables that they point to. That compiled code does what its
+declaration says is for the conformance suite to show.
 """
 
 from __future__ import annotations

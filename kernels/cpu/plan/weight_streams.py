@@ -3,7 +3,7 @@
 A network's weights do not fit in the second-level cache, and the third level answers slowly: a layer that waits for
 its own weights waits for all of them. So every item of a step carries the range that its worker will need next, and
 asks for it in small shares, one after each turn of its innermost loop. Workers usually run the items of their own
-range (``team``), in order, and that is what is assumed here; a stolen item asks for what another worker needs, which
+range (``runtime.team``) in order, and that is what is assumed here; a stolen item asks for what another worker needs, which
 costs a little and changes nothing.
 """
 
@@ -20,7 +20,7 @@ LINE_BYTES = 64
 MOST_BYTES = 512 << 10
 """Asked for ahead of one item: a part of the second-level cache, whose rest holds what the item itself uses."""
 ROW_BYTES = 24
-"""Of a table: address, lines in all, lines a turn."""
+"""Of a table: address, lines in all, lines per turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _visits(reads: Sequence[WeightReads | None], worker: int, workers: int) -> l
 
 
 def ahead_tables(reads: Sequence[WeightReads | None], workers: int) -> list[NDArray[np.int64]]:
-    """Per step int64 [items + 1, 3]: offset in the constants, lines to ask for, lines a turn.
+    """Per step int64 [items + 1, 3]: offset in the constants, lines to ask for, lines per turn.
 
     The last row is zeros, for calls that ask for nothing. What an item will need next is shared between it and the
     items before it that need nothing new themselves, in proportion to their turns.

@@ -1,14 +1,14 @@
 """Workers that walk a plan together: one launch per inference, no barrier, no lock, no Python in between.
 
 Every step's items are cut into one range per worker. A worker claims items from its own range and then from the
-others', so a worker that the system has put aside delays nobody but for the one item in its hands. A step ends when
+others', so a worker that the system has suspended holds up one item at most. A step ends when
 its items are done, not when all workers have arrived; a late worker reads how far the others are and joins there.
 
 Claims carry the step's *tick*, a number that never repeats, in one compare-and-swap with the position in the range:
-a worker that wakes up in the past can claim nothing. Whoever finds nothing to do spins for a bounded time, then parks
+a worker that wakes up in the past can claim nothing. A worker that finds nothing to do spins for a bounded time, then parks
 in the kernel (futex) and leaves its core to others.
 
-The control block, in int64 unless said otherwise, one cache line a group:
+The control block, in int64 unless said otherwise, one cache line per group:
 
     0    GO: job number, even; odd while a job is being written; negative to end the workers
     64   PROGRESS: tick << 20 | items done of that tick's step
@@ -113,7 +113,7 @@ class Team:
 
     A worker may look at the table of a job that is over, when the system lets it go on so late; so tables, and all that
     they point to, have to stay where they are until the workers have ended. Workers hold on to ``keeps`` until then. A
-    team that nobody refers to any more ends by itself.
+    team without references ends by itself.
 
     Attributes:
         size: workers, the caller of ``run`` included.

@@ -1,10 +1,9 @@
-"""By how many workers an image is best shared at this moment, learnt from how long images take.
+"""How many workers should share an image at this moment, learnt from how long images take.
 
 Where another process keeps a core busy, the system puts one of our workers aside in the middle of its item, for
-milliseconds, and everybody waits for that item. One worker fewer is then
-faster than all of them: nobody competes. So another size of the team is tried now and then, and kept if it is faster: a
-smaller one when everybody works, soon if images take much longer than they have taken before, and a larger one when not
-everybody does. A trial ends at its first image that is not faster, so it usually costs one image, and waits longer
+milliseconds, and all others wait for that item. One worker fewer is then faster, since nothing competes for its core. So
+another size of the team is tried now and then, and kept if it is faster: a smaller one when all workers take part, soon
+if images take much longer than before, and a larger one when not all do. A trial ends at its first image that is not faster, so it usually costs one image, and waits longer
 after every failure.
 """
 

@@ -1,4 +1,4 @@
-"""Bitstreams from a driver that compiles by itself: the emulator's binary is the stand-in for a board's ``.aocx``."""
+"""Bitstreams from a driver that compiles by itself: the emulator's binary stands in for a board's ``.aocx``."""
 
 from __future__ import annotations
 

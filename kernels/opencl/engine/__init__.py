@@ -1,1 +1,1 @@
-"""The engine: its constants, its descriptors and OpenCL sources, and what a segment or a bitstream made for it is."""
+"""The engine itself: its constants, descriptors and OpenCL sources, and what a segment and a bitstream for it are."""

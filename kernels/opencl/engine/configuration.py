@@ -56,7 +56,7 @@ class EngineConfiguration:
 
     @property
     def burst_vectors(self) -> int:
-        """Vectors that one read of external memory brings."""
+        """Vectors that one read of external memory fetches."""
         return max(1, BURST_BYTES // self.vec)
 
     @property

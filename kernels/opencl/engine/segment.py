@@ -1,4 +1,4 @@
-"""A part of a graph, and what it becomes when it is compiled for the engine: descriptors, packed weights, and where its inputs and outputs lie."""
+"""A part of a graph, and what it is compiled to: descriptors, packed weights, and where its inputs and outputs lie."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Predictions for boards: cycles, resources and latency, before anybody waits hours for a bitstream."""
+"""Predictions for boards: cycles, resources and latency, before waiting hours for a bitstream."""

@@ -1,4 +1,4 @@
-"""The cycle and resource model of the engine's channel path on a part. A prediction: arithmetic, no measurement.
+"""The cycle and resource model of the engine's channel path on a part. It predicts; nothing is measured.
 
 One layer, as ``cl/channels.cl`` runs it::
 

@@ -1,4 +1,4 @@
-"""FPGA parts: what they have, by their vendor's product tables, and the clock and memory that designs on them reach."""
+"""FPGA parts: their resources by the vendor's product tables, and the clock and memory bandwidth that designs reach."""
 
 from __future__ import annotations
 

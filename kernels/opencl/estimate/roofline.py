@@ -1,4 +1,4 @@
-"""The roofline picture: what each layer could reach on a part, and what it is predicted to reach."""
+"""The roofline figure: what each layer could reach on a part, and what it is predicted to reach."""
 
 from __future__ import annotations
 

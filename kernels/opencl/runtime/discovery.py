@@ -1,4 +1,4 @@
-"""What OpenCL devices there are, asked in a process of its own: a broken driver must not end the server's.
+"""Which OpenCL devices there are, asked in a separate process: a broken driver must not take the server down.
 
 As a program (``python -m accelserve.kernels.opencl.runtime.discovery``) it writes the devices to standard output.
 """
@@ -75,7 +75,7 @@ def _device(fields: dict[str, Any]) -> OpenClDevice:
 
 
 def main() -> None:
-    """Write the devices as one line of JSON, after whatever the drivers have to say."""
+    """Write the devices as one line of JSON, after whatever the drivers print."""
     found = [{**asdict(device), "kind": device.kind.value} for device, _ in find_devices()]
     sys.stdout.write("\n" + json.dumps(found) + "\n")
 

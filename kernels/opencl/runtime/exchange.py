@@ -1,4 +1,4 @@
-"""Tensors shared by the server's process and the device's: anonymous memory, two slots a segment.
+"""Tensors shared by the server's process and the device's: anonymous memory, two slots per segment.
 
 The memory has no name, so nothing is left behind when either side dies. Pages are locked where the limits allow it,
 so that a board's DMA engine can reach them; every tensor starts at a page.

@@ -1,4 +1,4 @@
-"""What the server's process and the device's process say to each other, over a pipe of their own.
+"""The messages between the server's process and the device's process, over a pipe of their own.
 
 The server says Start first, then Run, Profile or ReadBinary; the device answers Ready once, then Finished (in the
 order of the runs), Profiled or Binary. Failed may come instead of any answer; after a Failed to Start the process ends.

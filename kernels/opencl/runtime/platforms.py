@@ -1,4 +1,4 @@
-"""OpenCL devices of this machine, and making the emulator's driver visible without anybody setting a variable."""
+"""OpenCL devices of this machine, and making the emulator's driver visible without environment variables."""
 
 from __future__ import annotations
 

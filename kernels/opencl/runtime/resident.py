@@ -1,4 +1,4 @@
-"""The engine on a device: resident segments, two images in flight, one launch an image.
+"""The engine on a device: resident segments, two images in flight, one launch per image.
 
 Runs in the device's own process (see ``worker``).
 """

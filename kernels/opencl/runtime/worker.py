@@ -1,6 +1,6 @@
 """The device's own process: ``python -m accelserve.kernels.opencl.runtime.worker SOCKET LIFELINE``.
 
-A bad kernel can hang for ever or end the process it runs in, so the drivers are never loaded into the server's.
+A bad kernel can hang for ever or end the process that it runs in, so drivers are never loaded into the server's process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""BMP: uncompressed rows of 8, 24 or 32 bits a pixel.
+"""BMP: uncompressed rows of 8, 24 or 32 bits per pixel.
 
 The file ends with the last row, as TensorFlow demands, and channel masks are not looked at. Eight bits are looked up in
 the palette, where TensorFlow gives the indices out as grey.

@@ -36,7 +36,7 @@ class JpegHeader:
     """What stands before the first scan.
 
     Attributes:
-        width: pixels a row.
+        width: pixels per row.
         height: rows.
         identifiers: of the components.
         factors: horizontal and vertical sampling factor of each component.

@@ -1,4 +1,4 @@
-"""What several formats ask of Pillow: a reader by its class, with one error for all that it raises, and a palette."""
+"""What several formats need of Pillow: a reader by its class, one error for all that it raises, and a palette."""
 
 from __future__ import annotations
 
