@@ -54,10 +54,10 @@ def by_onnxruntime(content: bytes, image: NDArray[np.float32], *, optimize: bool
     return dict(zip([o.name for o in runner.get_outputs()], runner.run(None, feeds), strict=True))
 
 
-def by_cpu(content: bytes, image: NDArray[np.float32]) -> dict[str, Array]:
+def by_cpu(content: bytes, image: NDArray[np.float32], cache: Path) -> dict[str, Array]:
     lowered = lower(import_onnx(content).graph)
     (name,) = lowered.graph.inputs
-    program = CpuDevice().load(lowered, LoadOptions())
+    program = CpuDevice().load(lowered, LoadOptions(cache=cache))
     try:
         return program.run({name: stored(image, lowered.input_quantization[name])})
     finally:
@@ -66,13 +66,13 @@ def by_cpu(content: bytes, image: NDArray[np.float32]) -> dict[str, Array]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_at_full_size_it_answers_as_onnxruntime_does(name: str) -> None:
+def test_at_full_size_it_answers_as_onnxruntime_does(name: str, code_cache: Path) -> None:
     described = architecture(name)
     spec = preprocess_spec(described.preprocess)
     images = [preprocess_float(spec, path.read_bytes()) for path in CALIBRATION]
     content = export_onnx(quantized(described.blueprint(), name, images))
     image = preprocess_float(spec, PHOTOGRAPH.read_bytes())[None]
-    expected, found = by_onnxruntime(content, image), by_cpu(content, image)
+    expected, found = by_onnxruntime(content, image), by_cpu(content, image, code_cache)
     literal = by_onnxruntime(content, image, optimize=False) if described.detection is not None else expected
     assert expected.keys() == found.keys() == set(described.outputs)
     for output, array in expected.items():
@@ -111,7 +111,7 @@ def root_mean_square(array: Array) -> float:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_value_of_a_small_one_is_the_references(name: str) -> None:
+def test_every_value_of_a_small_one_is_the_references(name: str, code_cache: Path) -> None:
     blueprint = small(name)
     described = architecture(name)
     _, rows, columns, _ = blueprint.images.shape
@@ -126,7 +126,7 @@ def test_every_value_of_a_small_one_is_the_references(name: str) -> None:
     graph = replace(lowered.graph, outputs={**lowered.graph.outputs, **values}, _types={})
     (name_of_input,) = graph.inputs
     image = {name_of_input: stored(photographs[0][None], lowered.input_quantization[name_of_input])}
-    program = CpuDevice().load(replace(lowered, graph=graph), LoadOptions())
+    program = CpuDevice().load(replace(lowered, graph=graph), LoadOptions(cache=code_cache))
     try:
         found = program.run(image)
     finally:

@@ -17,6 +17,7 @@ from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import PreprocessSpec
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import ConversionError
 from accelserve.models.repository import MODEL_FILE, list_models
@@ -35,14 +36,15 @@ WEIGHTS = {"w": floats(8, 3, 3, 3) / np.float32(5)}
 Network = tuple[Sequence[onnx.NodeProto], Mapping[str, Array]]
 
 
-def published(folder: Path, network: Network, batch: int | str = 1) -> Path:
+def published(folder: Path, cache: Path, network: Network, batch: int | str = 1) -> Path:
     """The folder of the version that ``convert`` makes of nodes that give ``y``."""
     nodes, constants = network
     read = {name for each in nodes for name in each.input}
     arrays = {name: array for name, array in {**WEIGHTS, **constants}.items() if name in read}
     path = folder / "net.onnx"
     path.write_bytes(onnx_file(nodes, {"x": (batch, 3, SIDE, SIDE)}, ["y"], arrays))
-    return convert(path, ConvertOptions(name="net", repository=folder / "models", preprocess=SPEC)).directory
+    options = ConvertOptions(name="net", repository=folder / "models", preprocess=SPEC, cache=cache)
+    return convert(path, options).directory
 
 
 REFUSED = {
@@ -64,12 +66,12 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_output_without_a_batch_axis_is_refused_and_nothing_is_published(
-    name: str, tmp_path: Path
+    name: str, tmp_path: Path, code_cache: Path
 ) -> None:
     with pytest.raises(
         ConversionError, match=r"output 'y' is float32\[.*\] for one image; its first axis must"
     ):
-        published(tmp_path, REFUSED[name])
+        published(tmp_path, code_cache, REFUSED[name])
     assert list_models(tmp_path / "models") == []
 
 
@@ -108,7 +110,9 @@ MIXED = {
 
 
 @pytest.mark.parametrize("name", MIXED)
-def test_an_answer_that_depends_on_other_images_is_refused(name: str, tmp_path: Path) -> None:
+def test_an_answer_that_depends_on_other_images_is_refused(
+    name: str, tmp_path: Path, code_cache: Path
+) -> None:
     """onnxruntime, on the same file, answers two images otherwise than one by one, or not at all."""
     nodes, constants = MIXED[name]
     read = {operand for each in nodes for operand in each.input}
@@ -124,15 +128,17 @@ def test_an_answer_that_depends_on_other_images_is_refused(name: str, tmp_path: 
     with pytest.raises(
         (ConversionError, UnsupportedNodesError), match=r"images of a batch|axis must be the batch"
     ):
-        published(tmp_path, MIXED[name], "N")
+        published(tmp_path, code_cache, MIXED[name], "N")
     assert list_models(tmp_path / "models") == []
 
 
-def test_a_file_of_one_image_may_do_with_its_first_axis_what_it_likes(tmp_path: Path) -> None:
+def test_a_file_of_one_image_may_do_with_its_first_axis_what_it_likes(
+    tmp_path: Path, code_cache: Path
+) -> None:
     """It means nothing for several images, which are computed one by one."""
     nodes = [CONV, POOL, node("Squeeze", "g", "s"), node("Relu", "s", "r"), node("Unsqueeze", "r e", "y")]
-    directory = published(tmp_path, (nodes, {"e": np.array([0])}))
-    servable = Servable.load(directory, device=CpuDevice())
+    directory = published(tmp_path, code_cache, (nodes, {"e": np.array([0])}))
+    servable = Servable.load(directory, device=CpuDevice(), options=LoadOptions(cache=code_cache))
     images = np.random.default_rng(0).uniform(-1.9, 1.9, (2, SIDE, SIDE, 3)).astype(np.float32)
     assert servable.run(servable.quantize(images))["y:0"].shape == (2, 8)
     servable.close()
@@ -190,9 +196,9 @@ RIGHT = {
 @pytest.mark.parametrize("batch", [1, "N"])
 @pytest.mark.parametrize("name", RIGHT)
 def test_every_image_of_a_batch_gets_what_onnxruntime_says(
-    name: str, batch: int | str, tmp_path: Path
+    name: str, batch: int | str, tmp_path: Path, code_cache: Path
 ) -> None:
-    directory = published(tmp_path, RIGHT[name], batch)
+    directory = published(tmp_path, code_cache, RIGHT[name], batch)
     judge = session((directory / MODEL_FILE).read_bytes(), optimize=False)
     images = np.random.default_rng(0).uniform(-1.9, 1.9, (3, SIDE, SIDE, 3)).astype(np.float32)
     wanted = np.concatenate(
@@ -200,7 +206,7 @@ def test_every_image_of_a_batch_gets_what_onnxruntime_says(
     )
     answers = []
     for device in (CpuDevice(), ReferenceDevice()):
-        servable = Servable.load(directory, device=device)
+        servable = Servable.load(directory, device=device, options=LoadOptions(cache=code_cache))
         answers.append(servable.run(servable.quantize(images))["y:0"])
         servable.close()
     np.testing.assert_array_equal(answers[0], answers[1])

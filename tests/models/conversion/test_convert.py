@@ -15,7 +15,7 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_float
-from accelserve.kernels.program import Device
+from accelserve.kernels.program import Device, LoadOptions
 from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.conversion.convert import Converted, ConvertOptions, convert
 from accelserve.models.errors import (
@@ -73,9 +73,13 @@ def photographs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def options(tmp_path: Path, photographs: Path) -> ConvertOptions:
+def options(tmp_path: Path, photographs: Path, code_cache: Path) -> ConvertOptions:
     return ConvertOptions(
-        name="small", repository=tmp_path / "models", calibrate=photographs, preprocess=SMALL
+        name="small",
+        repository=tmp_path / "models",
+        calibrate=photographs,
+        preprocess=SMALL,
+        cache=code_cache,
     )
 
 
@@ -85,7 +89,7 @@ def changed(options: ConvertOptions, **fields: object) -> ConvertOptions:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+def trained(tmp_path_factory: pytest.TempPathFactory, code_cache: Path) -> Converted:
     folder = tmp_path_factory.mktemp("photographs")
     for path in CALIBRATION[:4]:
         shutil.copy(path, folder)
@@ -97,6 +101,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Converted:
         preprocess=SPEC,
         labels=("sfw", "nsfw"),
         tags={"team": "moderation"},
+        cache=code_cache,
     )
     return convert(open_nsfw(), options)
 
@@ -140,8 +145,9 @@ class TestTrainedNetwork:
         published = import_onnx(trained.directory / MODEL_FILE).graph
         original = import_onnx(open_nsfw()).graph
         feeds = {"input:0": evaluation()[:1]}
-        difference = evaluate(published, feeds)["outputs"] - evaluate(original, feeds)["outputs"]
-        assert np.abs(difference).max() < 0.01
+        # The order of float32 sums is far below the bound, and the reference's own takes a hundred times as long.
+        found, wanted = (evaluate(graph, feeds, any_order=True)["outputs"] for graph in (published, original))
+        assert np.abs(found - wanted).max() < 0.01
 
 
 def test_the_next_conversion_is_the_next_version(source: Path, options: ConvertOptions) -> None:
@@ -281,7 +287,7 @@ def test_a_network_that_reads_grey_is_served(
     pictures = [path.read_bytes() for path in sorted(photographs.iterdir())]
     images = np.stack([preprocess_float(GREY, picture) for picture in pictures])
     (wanted,) = session(source.read_bytes()).run(None, {"input": images.transpose(0, 3, 1, 2)})
-    servable = Servable.load(version, device=device)
+    servable = Servable.load(version, device=device, options=LoadOptions(cache=options.cache))
     try:
         servable.warm_up()
         assert servable.input_shape == (8, 8, 1)

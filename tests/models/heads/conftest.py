@@ -23,7 +23,7 @@ PIECES = 4
 
 
 @pytest.fixture(scope="package")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(tmp_path_factory: pytest.TempPathFactory, code_cache: Path) -> Path:
     """A published version with a ``features`` signature, 1024 of them."""
     folder = tmp_path_factory.mktemp("backbone")
     options = ConvertOptions(
@@ -31,6 +31,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         repository=folder / "models",
         calibrate=PHOTOGRAPHS["pagoda"].parent,
         preprocess=PRESETS["open-nsfw"],
+        cache=code_cache,
     )
     return convert(open_nsfw(), options).directory
 

@@ -117,11 +117,6 @@ def computed(request: pytest.FixtureRequest, lists: Mapping[str, Joined], code_c
     return results
 
 
-@pytest.fixture(scope="session")
-def code_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("compiled")
-
-
 @pytest.mark.parametrize("name", [name for name, _ in files()])
 def test_the_cpu_gives_the_bytes_of_the_reference(
     name: str, lists: Mapping[str, Joined], computed: Results, expected: Results

@@ -18,6 +18,7 @@ from sklearn.datasets import load_sample_images
 from accelserve.kernels.compiler.lower import lower
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.preprocess import PreprocessSpec, transform_float
+from accelserve.kernels.program import LoadOptions
 from accelserve.models.architectures import random_weights
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.importing import import_onnx
@@ -67,12 +68,15 @@ def by_onnxruntime(content: bytes, image: NDArray[np.float32]) -> NDArray[np.flo
     return result
 
 
-def served(path: Path, repository: Path, image: NDArray[np.float32]) -> NDArray[np.float32]:
+def served(path: Path, repository: Path, cache: Path, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Convert without calibration, load on the CPU, and answer a client's tensor."""
-    converted = convert(path, ConvertOptions(name="foreign", repository=repository, preprocess=SPEC))
+    options = ConvertOptions(name="foreign", repository=repository, preprocess=SPEC, cache=cache)
+    converted = convert(path, options)
     assert converted.network is None
     assert converted.manifest.provenance.calibration is None
-    servable = Servable.load(converted.directory, device=CpuDevice())
+    servable = Servable.load(
+        converted.directory, device=CpuDevice(), options=LoadOptions(cache=options.cache)
+    )
     try:
         results = servable.run(servable.quantize(image[None]))
     finally:
@@ -98,7 +102,12 @@ def float_operators(path: Path) -> set[str]:
     ids=["u8 per channel", "s8 per channel", "u8 per tensor", "s8 per tensor"],
 )
 def test_onnxruntimes_files_are_served_as_they_are(
-    float_file: Path, tmp_path: Path, per_channel: bool, activations: QuantType, symmetric: bool
+    float_file: Path,
+    tmp_path: Path,
+    code_cache: Path,
+    per_channel: bool,
+    activations: QuantType,
+    symmetric: bool,
 ) -> None:
     path = tmp_path / "quantised.onnx"
     name = onnx.load(float_file).graph.input[0].name
@@ -113,7 +122,10 @@ def test_onnxruntimes_files_are_served_as_they_are(
         extra_options={"ActivationSymmetric": symmetric},
     )
     image = photographs()[0]
-    expected, found = by_onnxruntime(path.read_bytes(), image), served(path, tmp_path / "models", image)
+    expected, found = (
+        by_onnxruntime(path.read_bytes(), image),
+        served(path, tmp_path / "models", code_cache, image),
+    )
     assert np.argmax(found) == np.argmax(expected)
     # The file stores even its probabilities in steps of up to 1 / 127.
     assert np.abs(found - expected).max() <= 0.02 + 1 / 127
@@ -131,10 +143,12 @@ def test_onnxruntimes_files_are_served_as_they_are(
     "how",
     ["nncf_mixed", "nncf_performance", "neural_compressor_u8_per_channel", "neural_compressor_s8_per_tensor"],
 )
-def test_files_of_nncf_and_neural_compressor_are_served_as_they_are(how: str, tmp_path: Path) -> None:
+def test_files_of_nncf_and_neural_compressor_are_served_as_they_are(
+    how: str, tmp_path: Path, code_cache: Path
+) -> None:
     path = Path(__file__).parent / f"data/resnet18_width4_{how}.onnx"
     image = photographs()[0]
-    expected, found = by_onnxruntime(path.read_bytes(), image), served(path, tmp_path, image)
+    expected, found = by_onnxruntime(path.read_bytes(), image), served(path, tmp_path, code_cache, image)
     assert np.argmax(found) == np.argmax(expected)
     assert np.abs(found - expected).max() <= 0.02
     assert float_operators(path) == set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,7 @@ def steps(graph: Graph, *, floating: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_runs_in_the_plan(name: str) -> None:
+def test_it_runs_in_the_plan(name: str, code_cache: Path) -> None:
     case = CASES[name]
     content, layers_behind = network(case)
     batches = [image.transpose(0, 2, 3, 1) for image in images()]
@@ -191,7 +192,7 @@ def test_it_runs_in_the_plan(name: str) -> None:
         np.uint8
     )
     reference = evaluate(lowered.graph, {"x": codes})["y"]
-    program = CpuDevice().load(lowered, LoadOptions(threads=1))
+    program = CpuDevice().load(lowered, LoadOptions(threads=1, cache=code_cache))
     try:
         np.testing.assert_array_equal(program.run({"x": codes})["y"], reference)
     finally:

@@ -15,6 +15,7 @@ from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.devices.reference import ReferenceDevice
 from accelserve.kernels.ir import Graph
+from accelserve.kernels.program import LoadOptions
 from accelserve.kernels.reference.winograd import transformed_patches
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.conversion.features import with_features
@@ -108,7 +109,7 @@ def test_rare_great_values_are_clamped_for_the_rest_s_sake() -> None:
 
 
 @pytest.fixture(scope="module")
-def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def version(tmp_path_factory: pytest.TempPathFactory, code_cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("photographs")
     for path in CALIBRATION[:3]:
         shutil.copy(path, folder)
@@ -118,6 +119,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
         calibrate=folder,
         preprocess=SPEC,
         fast_budget=0.01,
+        cache=code_cache,
     )
     return convert(open_nsfw(), options).directory
 
@@ -136,18 +138,18 @@ class TestPublished:
         return EVALUATION[0].read_bytes()
 
     def test_it_is_served_with_these_numerics_alike_on_every_device(
-        self, version: Path, photograph: bytes
+        self, version: Path, photograph: bytes, code_cache: Path
     ) -> None:
         features = []
         for device in (CpuDevice(), CpuDevice("generic"), ReferenceDevice()):
-            servable = Servable.load(version, device=device)
+            servable = Servable.load(version, device=device, options=LoadOptions(cache=code_cache))
             features.append(servable.featurize([photograph]))
             servable.close()
         np.testing.assert_array_equal(features[0], features[1])
         np.testing.assert_array_equal(features[0], features[2])
 
     def test_its_features_are_near_the_exact_ones_and_other_ones(
-        self, version: Path, photograph: bytes, tmp_path: Path
+        self, version: Path, photograph: bytes, tmp_path: Path, code_cache: Path
     ) -> None:
         exact = tmp_path / "nsfw" / "1"
         shutil.copytree(version, exact)
@@ -156,7 +158,7 @@ class TestPublished:
         (exact / MANIFEST_FILE).write_text(json.dumps(content))
         found = []
         for directory in (version, exact):
-            servable = Servable.load(directory, device=CpuDevice())
+            servable = Servable.load(directory, device=CpuDevice(), options=LoadOptions(cache=code_cache))
             found.append(servable.featurize([photograph]).ravel().astype(np.float64))
             servable.close()
         cosine = found[0] @ found[1] / np.linalg.norm(found[0]) / np.linalg.norm(found[1])
