@@ -1,4 +1,4 @@
-"""What is served: networks imported, quantised, published, loaded.
+"""What is served: networks imported, quantized, published, loaded.
 
 ``featurize`` is loaded when it is first asked for, so that importing the room stays cheap.
 """

@@ -1,4 +1,4 @@
-"""Batch normalisation as a layer with statistics of its own: what checkpoints hold, before it becomes a scale and a shift.
+"""Batch normalization as a layer with statistics of its own: what checkpoints hold, before it becomes a scale and a shift.
 
 Devices never meet it: the importer reads ONNX's BatchNormalization as a ``ChannelAffine``.
 """

@@ -44,7 +44,7 @@ STAGES = (
 
 
 class _Writer:
-    """A Network with this family's convolution, normalisation and activation."""
+    """A Network with this family's convolution, normalization and activation."""
 
     def __init__(self, net: Network, *, tensorflow: bool) -> None:
         self.net = net

@@ -1,4 +1,4 @@
-"""VGG (Simonyan & Zisserman 2014) as torchvision builds it, without batch normalisation.
+"""VGG (Simonyan & Zisserman 2014) as torchvision builds it, without batch normalization.
 
 Keras builds the same network with other names, so Keras weights fill it too; what the convolutions alone give is
 the architecture ``vgg16_features``.

@@ -1,1 +1,1 @@
-"""From an imported network to a published version: what it reads and answers with, quantised, proved, described."""
+"""From an imported network to a published version: what it reads and answers with, quantized, proved, described."""

@@ -1,4 +1,4 @@
-"""From a trained network's file to a published servable: import, calibrate, quantise, describe, prove, publish."""
+"""From a trained network's file to a published servable: import, calibrate, quantize, describe, prove, publish."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Converted:
     Attributes:
         directory: the published version.
         manifest: as published, file records left out.
-        network: float and quantised graphs; None if the file came quantised.
+        network: float and quantized graphs; None if the file came quantized.
         synthetic: whether generated pictures calibrated it, for want of photographs.
         skipped: (file, reason) of pictures that could not be used.
         fast: what was decided about fast numerics; None if exact ones were asked for.
@@ -145,7 +145,7 @@ def convert_imported(
     progress: Progress | None = None,
     proving: Callable[[], object] | None = None,
 ) -> Converted:
-    """Quantise a network, prove that it loads and answers as the reference does (``prove``), and publish it.
+    """Quantize a network, prove that it loads and answers as the reference does (``prove``), and publish it.
 
     Nothing is left in the repository if anything fails.
 
@@ -260,7 +260,7 @@ def _batches(
 ) -> tuple[Iterator[NDArray[np.float32]], int]:
     if spec is None:
         raise ConversionError(
-            f"'{options.name}' is to be quantised, but nothing says how pictures become its input; give --preprocess"
+            f"'{options.name}' is to be quantized, but nothing says how pictures become its input; give --preprocess"
         )
     if pictures is None:
         return synthetic(spec), SYNTHETIC_COUNT

@@ -42,12 +42,12 @@ def _check_shape(kind: TensorType, spec: PreprocessSpec) -> None:
 
 
 def _check_pixels(imported: ImportedModel, spec: PreprocessSpec) -> None:
-    """What a file takes as integers has to arrive as integers: it normalises them itself, and twice is wrong in silence."""
+    """What a file takes as integers has to arrive as integers: it normalizes them itself, and twice is wrong in silence."""
     ((name, kind),) = imported.graph.inputs.items()
     if kind.dtype is not DType.F32:
         raise ConversionError(
-            f"the file's input '{name}' takes {kind.dtype.value} that is quantised already, and preprocessing makes float32; "
-            "leave --preprocess out and send tensors, or export the network with a float32 input that it quantises itself"
+            f"the file's input '{name}' takes {kind.dtype.value} that is quantized already, and preprocessing makes float32; "
+            "leave --preprocess out and send tensors, or export the network with a float32 input that it quantizes itself"
         )
     dtype = imported.integer_inputs.get(name)
     if dtype is None:
@@ -55,7 +55,7 @@ def _check_pixels(imported: ImportedModel, spec: PreprocessSpec) -> None:
     shift = -int(np.iinfo(dtype.value).min)
     if any(each != shift for each in spec.mean) or any(each != 1 for each in spec.scale):
         raise ConversionError(
-            f"the file's input '{name}' takes pixels as {dtype.value} and normalises them itself; preprocessing with mean "
+            f"the file's input '{name}' takes pixels as {dtype.value} and normalizes them itself; preprocessing with mean "
             f"{list(spec.mean)} and scale {list(spec.scale)} would do it once more. Give a --preprocess with mean {shift} and "
             "scale 1"
         )

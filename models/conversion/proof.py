@@ -1,8 +1,8 @@
 """What a network has to show before it is published: that this processor answers a picture as the reference does.
 
 The network is loaded as a server would load it, so that whatever a device cannot take is found out by who converts it, in
-a sentence, and not by who starts a server. What was compiled on the way is kept where a server of this machine looks for
-it. The reference computes one picture: some seconds for the largest networks, a fraction of what calibration takes.
+a sentence, and not by who starts a server. What was compiled on the way is cached where a server of this machine looks
+for it. The reference computes one picture: some seconds for the largest networks, a fraction of what calibration takes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def prove(
         program = CpuDevice().load(lowered, options)
         with closing(program):
             servable = Servable(manifest, program, lowered.input_quantization, cache=cache)
-            found, wanted = _answers(servable, program, lowered, image)
+            found, wanted = _outputs(servable, program, lowered, image)
             _compare(manifest.name, found, wanted)
             servable.warm_up()
     except (KernelError, ModelError):
@@ -67,7 +67,7 @@ def prove(
         ) from error
 
 
-def _answers(
+def _outputs(
     servable: Servable, program: Program, lowered: Lowered, image: NDArray[np.float32] | None
 ) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
     """By tensor name, of the CPU for a batch of copies and of the reference for one."""

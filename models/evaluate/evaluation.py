@@ -79,9 +79,9 @@ def evaluate_servable(
     truth = options.truth or truth_of_folders(names, manifest.labels)
     servable = Servable.load(directory, device=options.device, options=options.load)
     try:
-        answers = _Answers(servable, spec, None if original is None else float_network(original))
+        pair = _Pair(servable, spec, None if original is None else float_network(original))
         tally = Tally(_scores_name(manifest), truth, detects=manifest.detection is not None)
-        skipped = list(_tallied(answers, tally, pictures.paths, names, progress))
+        skipped = list(_tallied(pair, tally, pictures.paths, names, progress))
     finally:
         servable.close()
     if not tally.pictures:
@@ -100,20 +100,20 @@ def evaluate_servable(
 
 
 def _tallied(
-    answers: _Answers, tally: Tally, paths: Sequence[Path], names: Sequence[str], progress: Progress | None
+    pair: _Pair, tally: Tally, paths: Sequence[Path], names: Sequence[str], progress: Progress | None
 ) -> Iterator[tuple[str, str]]:
     """Run every picture into the tally; gives (picture, reason) of those that cannot be used."""
     for done, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
         try:
-            tally.add(name, *answers.to(path.read_bytes()))
+            tally.add(name, *pair.outputs_for(path.read_bytes()))
         except (ImageError, OSError) as error:
             yield name, str(error)
         if progress is not None:
             progress(done, len(paths))
 
 
-class _Answers:
-    """What servable and original say of one picture."""
+class _Pair:
+    """The servable, and the original that it is compared with if there is one."""
 
     def __init__(self, servable: Servable, spec: PreprocessSpec, original: Run | None) -> None:
         self._servable = servable
@@ -122,7 +122,7 @@ class _Answers:
         document = servable.manifest.detection
         self._detection = None if document is None else DetectionRunner(DetectionStage.from_json(document))
 
-    def to(self, picture: bytes) -> tuple[Mapping[str, Array], Mapping[str, Array] | None]:
+    def outputs_for(self, picture: bytes) -> tuple[Mapping[str, Array], Mapping[str, Array] | None]:
         """Tensor name -> array [1, ...] of the servable, and of the original; ImageError if it cannot be decoded."""
         pixels = self._servable.decode([picture]).complete()
         found = self._with_detections(self._servable.run(pixels))

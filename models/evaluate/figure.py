@@ -62,7 +62,7 @@ def _draw_layers(axes: Axes, evaluation: Evaluation) -> None:
         "\n".join(f"{layer.name}  {layer.sqnr_db:.1f} dB" for layer in evaluation.worst_layers()[:_WORST_NAMED]),
         transform=axes.transAxes, ha="left", va="top", fontsize=8, color=_ACCENT,
     )  # fmt: skip
-    axes.set_ylabel("signal to quantisation noise, dB")
+    axes.set_ylabel("signal to quantization noise, dB")
     axes.set_title(
         "layers in the order of the network; the worst are named, in colour", loc="left", fontsize=10
     )

@@ -65,7 +65,7 @@ class Agreement:
         feature_distance_error: how wrong the cosine distances between pictures' features are, relative to their mean;
             None without features or with a single picture.
         detection_map50: mAP of the servable's detections with the original's above score 0.5 as the truth.
-        outputs_sqnr_db: output -> signal to quantisation noise.
+        outputs_sqnr_db: output -> signal to quantization noise.
     """
 
     top1: float | None

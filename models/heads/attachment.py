@@ -34,7 +34,7 @@ def attach(graph: Graph, head: LinearHead, layer: Layer, params: QuantParams) ->
     """The graph cut after its features, with the head's probabilities as its first output.
 
     Args:
-        graph: quantised, with an output ``features`` [1, 1, 1, C].
+        graph: quantized, with an output ``features`` [1, 1, 1, C].
         head: for C features.
         layer: arithmetic of the head.
         params: of the int8 layer's input; ``feature_params`` gives them.
@@ -58,10 +58,10 @@ def attach(graph: Graph, head: LinearHead, layer: Layer, params: QuantParams) ->
 
 
 def feature_params(graph: Graph, features: NDArray[np.float32]) -> QuantParams:
-    """How an int8 head reads the features: as the network quantised them, or by their range if it did not.
+    """How an int8 head reads the features: as the network quantized them, or by their range if it did not.
 
     Args:
-        graph: quantised, with an output ``features``.
+        graph: quantized, with an output ``features``.
         features: of the pictures that the head is trained on.
     """
     makers = graph.producers()

@@ -97,7 +97,7 @@ def train_head(
 ) -> TrainedHead:
     """Train a classifier on a published network's features, attach it and publish the result.
 
-    The features are those that the quantised network gives on ``device``, so the head is trained on what it will read
+    The features are those that the quantized network gives on ``device``, so the head is trained on what it will read
     when it is served. What is published is what was measured: held-out pictures are not trained on afterwards.
 
     Args:

@@ -28,7 +28,7 @@ __all__ = ["ImportOptions", "ImportedModel", "import_onnx", "operators"]
 # What to do about operators that are not ONNX's own.
 _ADVICE = {"com.microsoft": ", which onnxruntime's optimiser writes: give the file as it was before that"}
 _MOVES_DATA = frozenset(("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"))
-# Where quantised files keep QuantizeLinear and DequantizeLinear besides ONNX's own set; the meaning is the same.
+# Where quantized files keep QuantizeLinear and DequantizeLinear besides ONNX's own set; the meaning is the same.
 _CONTRIBUTED = {("com.microsoft", "QuantizeLinear"), ("com.microsoft", "DequantizeLinear")}
 
 
@@ -202,7 +202,7 @@ class _Importer:
             and not node.domain
             and bool(values)
             and all(isinstance(value, Known | Stored) for value in values)
-            # Quantised weights that are only transposed stay quantised.
+            # Quantized weights that are only transposed stay quantized.
             and not (node.op in {"Transpose", "Identity"} and isinstance(values[0], Stored))
         )
 

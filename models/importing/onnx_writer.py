@@ -59,7 +59,7 @@ class OnnxWriter:
         return tuple(range(len(self.type_of(value).shape)))
 
     def is_constant(self, value: str) -> bool:
-        """Whether a value is constant, quantised weights included."""
+        """Whether a value is constant, quantized weights included."""
         return value in self.graph.constants or self._is_weights(value)
 
     def read(self, value: str, axes: Axes) -> str:
@@ -131,7 +131,7 @@ class OnnxWriter:
         )
 
     def _dequantized(self, value: str, axes: Axes) -> str:
-        """DequantizeLinear of quantised weights, stored in the order that their reader needs."""
+        """DequantizeLinear of quantized weights, stored in the order that their reader needs."""
         maker = self._producers[value]
         stored, scale, zero_point = maker.inputs
         vector = self.type_of(scale).shape != ()

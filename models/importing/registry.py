@@ -67,7 +67,7 @@ class Call:
                 name = self.step(Mul(), (of.value, of.value), "square")
                 return Tensor(name, of.base, of.order, of.reshaped)
             case Norm(node=blame):
-                raise UnsupportedFormError("outside of an L2 normalisation", blame)
+                raise UnsupportedFormError("outside of an L2 normalization", blame)
             case _:
                 raise UnsupportedFormError(f"without operand {position}")
 
@@ -250,7 +250,7 @@ def as_float32(array: Array) -> NDArray[np.float32]:
 
 
 def dequantized(weights: Stored) -> NDArray[np.float32]:
-    """Quantised weights as float32."""
+    """Quantized weights as float32."""
     shape = [1] * weights.array.ndim
     if weights.scale.ndim:
         shape[weights.axis] = -1

@@ -29,7 +29,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Quantised weights: ``(array - zero_point) * scale``; all in ONNX's axis order.
+    """Quantized weights: ``(array - zero_point) * scale``; all in ONNX's axis order.
 
     Attributes:
         name: of the stored integers.
@@ -70,10 +70,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """A step on the way to an L2 normalisation, which frameworks spell in many operators.
+    """A step on the way to an L2 normalization, which frameworks spell in many operators.
 
     Attributes:
-        of: the tensor that is normalised.
+        of: the tensor that is normalized.
         stage: ``square`` x**2; ``sum`` of squares; ``norm`` its root; ``inverse`` 1 / norm.
         axis: ONNX axis of the sum, None before it.
         epsilon: least norm.

@@ -142,8 +142,8 @@ def parameters(
     """Value -> parameters; values of a group share those of their common range.
 
     Args:
-        placement: what is quantised.
-        histograms: of every quantised value.
+        placement: what is quantized.
+        histograms: of every quantized value.
         method: a key of ``METHODS``.
     """
     result: dict[str, QuantParams] = {}

@@ -30,7 +30,7 @@ def damped(covariance: Reals, input_variance: float) -> Reals:
 
     Args:
         covariance: of what the layer reads, [G, n, n].
-        input_variance: of the noise that quantising the input adds to each element, 0 or more.
+        input_variance: of the noise that quantizing the input adds to each element, 0 or more.
     """
     size = covariance.shape[-1]
     means = np.trace(covariance, axis1=1, axis2=2) / size

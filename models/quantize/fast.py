@@ -1,7 +1,7 @@
 """Which layers may compute in the Winograd domain: as many as an error budget on calibration pictures allows.
 
 1. Candidates are 3x3 layers at stride 1 that are large enough to gain (``is_candidate``).
-2. The taps of each are quantised by what its input is like on the pictures (``winograd_ranges``).
+2. The taps of each are quantized by what its input is like on the pictures (``winograd_ranges``).
 3. Each is compared with its direct form on the same input: signal to noise of its sums.
 4. The features (or, without such an output, all outputs) are compared end to end, exact and fast: the cosine, mean over
    pictures. Of the candidates in order of their noise for every product that they save, least first, the most are
@@ -45,7 +45,7 @@ class LayerChoice:
 
     Attributes:
         name: of the node.
-        taps: how its input's taps would be quantised.
+        taps: how its input's taps would be quantized.
         sqnr_db: of its sums, the direct form being the signal.
         saved: products that its direct form makes more.
         fast: whether it was taken.
@@ -119,7 +119,7 @@ def why_slower_on(isa: InstructionSet) -> str | None:
 def choose_fast(
     graph: Graph, batches: Iterable[NDArray[np.float32]], budget: float = DEFAULT_BUDGET
 ) -> FastChoice:
-    """Decide for every layer of a quantised network.
+    """Decide for every layer of a quantized network.
 
     Args:
         graph: with Quantize and Dequantize nodes, as it will be loaded.

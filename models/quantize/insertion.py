@@ -32,18 +32,18 @@ def insert(
     means: Mapping[str, NDArray[np.float64]] | None = None,
     moments: Mapping[str, InputMoments] | None = None,
 ) -> Graph:
-    """The quantised graph.
+    """The quantized graph.
 
-    Every quantised value is followed by Quantize and Dequantize, and whoever read it reads the latter; public outputs
+    Every quantized value is followed by Quantize and Dequantize, and whoever read it reads the latter; public outputs
     too, so that they are what the integer network computes. A concatenation that only affine maps and further
     concatenations read (DenseNet's) stays without: its parts hold its own scale already, so the nodes would change
     nothing, and OpenVINO 2026.4 crashes on a chain of them.
 
     Args:
         graph: float, simplified.
-        placement: what is quantised.
-        params: quantised value -> parameters.
-        means: quantised value -> mean of every channel; biases are corrected by them if they are given.
+        placement: what is quantized.
+        params: quantized value -> parameters.
+        means: quantized value -> mean of every channel; biases are corrected by them if they are given.
         moments: layer -> moments of its input; those layers' weights are rounded so as to compensate each other.
     """
     return _Inserter(graph, placement, params, means or {}, moments or {}).graph()
@@ -102,7 +102,7 @@ class _Inserter:
         self._nodes.append(Node(back, Dequantize(), (codes, scale, zero_point), back))
 
     def _weights(self, node: Node) -> list[str]:
-        """Names of the layer's dequantised weights and, if it has one, bias."""
+        """Names of the layer's dequantized weights and, if it has one, bias."""
         arrays = [np.asarray(self._graph.constants[value], np.float32) for value in node.inputs[1:]]
         bias = arrays[1] if len(arrays) == 2 else None
         scale = self._params[node.inputs[0]].scale
@@ -165,7 +165,7 @@ class _Inserter:
 
 
 def _read_as_they_are(graph: Graph, placement: Placement) -> set[str]:
-    """Values that something else than a quantised layer's weights or bias is: an operand elsewhere, or a result."""
+    """Values that something else than a quantized layer's weights or bias is: an operand elsewhere, or a result."""
     read = set(graph.outputs.values())
     for node in graph:
         read.update(node.inputs[:1] if node.name in placement.layers else node.inputs)

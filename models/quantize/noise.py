@@ -1,4 +1,4 @@
-"""What quantisation costs, layer by layer: signal to quantisation noise against the float network."""
+"""What quantization costs, layer by layer: signal to quantization noise against the float network."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from accelserve.models.quantize.comparison import Comparison
 
 @dataclass(frozen=True, slots=True)
 class LayerNoise:
-    """Noise at one quantised value, all noise from before it included.
+    """Noise at one quantized value, all noise from before it included.
 
     Attributes:
         name: the node that makes the value, or the input's name.
         operator: its operator, ``input`` for an input.
         sqnr_db: ``10 log10(sum of squares of the float value / sum of squares of the difference)``; infinite if
             there is no difference.
-        cosine: between the float value and the quantised one, over all elements of all images.
+        cosine: between the float value and the quantized one, over all elements of all images.
     """
 
     name: str
@@ -35,13 +35,13 @@ class LayerNoise:
 def measure_noise(
     float_graph: Graph, graph: Graph, batches: Iterable[NDArray[np.float32]]
 ) -> list[LayerNoise]:
-    """Noise at every quantised value that both graphs have, and at the outputs, in graph order.
+    """Noise at every quantized value that both graphs have, and at the outputs, in graph order.
 
-    Values are matched by name: what Quantize reads in the quantised graph, and its result through Dequantize.
+    Values are matched by name: what Quantize reads in the quantized graph, and its result through Dequantize.
 
     Args:
-        float_graph: what was quantised, rewritten as it was for that (``simplify``).
-        graph: with Quantize and Dequantize nodes, from our quantiser or another.
+        float_graph: what was quantized, rewritten as it was for that (``simplify``).
+        graph: with Quantize and Dequantize nodes, from our quantizer or another.
         batches: preprocessed images, float32 [N, H, W, C]; best others than those of calibration.
 
     Raises:
@@ -71,7 +71,7 @@ def _layer(sums: Comparison, maker: Node | None, value: str) -> LayerNoise:
 
 
 def _compared(float_graph: Graph, graph: Graph) -> dict[str, str]:
-    """Value of the float graph -> what stands for it in the quantised graph."""
+    """Value of the float graph -> what stands for it in the quantized graph."""
     makers = graph.producers()
     stands_for: dict[str, str] = {}
     for node in graph:

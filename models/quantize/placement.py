@@ -1,11 +1,11 @@
-"""Which values of a float graph are quantised, and which of them share their parameters.
+"""Which values of a float graph are quantized, and which of them share their parameters.
 
 Each value is one of:
 1. ``final``: only pointwise, layout and softmax operators lie between it and the outputs. Stays float32, so that the
    last layer's result loses nothing to 8 bits.
-2. inside a fusion: a convolution, dense, sum or affine whose only reader is a Clip. Only the Clip's result is quantised.
-3. made by an operator that runs on integers: quantised.
-4. made by an operator that runs in float32, or a graph input: quantised if an integer operator reads it.
+2. inside a fusion: a convolution, dense, sum or affine whose only reader is a Clip. Only the Clip's result is quantized.
+3. made by an operator that runs on integers: quantized.
+4. made by an operator that runs in float32, or a graph input: quantized if an integer operator reads it.
 
 What an operator is in this is said by its class (``kernels.ir.ops.Op``).
 """
@@ -21,11 +21,11 @@ from accelserve.kernels.ir import Add, Clip, Concat, Elementwise, Graph, Movemen
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where quantisation goes.
+    """Where quantization goes.
 
     Attributes:
-        group_of: quantised value -> representative of the values with which it shares its parameters.
-        layers: names of convolutions and dense layers whose weights are quantised.
+        group_of: quantized value -> representative of the values with which it shares its parameters.
+        layers: names of convolutions and dense layers whose weights are quantized.
     """
 
     group_of: Mapping[str, str]
@@ -120,7 +120,7 @@ class _Placer:
 
 
 def _may_end_a_network(op: Op) -> bool:
-    """Whether what it computes is still as precise as its operand: no sums, nothing that was quantised in between."""
+    """Whether what it computes is still as precise as its operand: no sums, nothing that was quantized in between."""
     return isinstance(op, Movement | Elementwise) or op.on_integers is OnIntegers.NEVER
 
 

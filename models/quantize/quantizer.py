@@ -1,4 +1,4 @@
-"""The whole way from a float graph and images to a quantised graph."""
+"""The whole way from a float graph and images to a quantized graph."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDINGS = ("compensated", "nearest")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeOptions:
-    """How a network is quantised.
+    """How a network is quantized.
 
     Attributes:
         method: how ranges are picked: a key of ``METHODS``.
@@ -48,10 +48,10 @@ class QuantizeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A quantised network.
+    """A quantized network.
 
     Attributes:
-        simplified: the float graph that was quantised, rewritten; value names are those of ``graph``.
+        simplified: the float graph that was quantized, rewritten; value names are those of ``graph``.
         graph: the same with Quantize and Dequantize nodes.
         images: how many images it was calibrated on.
     """
@@ -67,7 +67,7 @@ def quantize(
     options: QuantizeOptions | None = None,
     progress: Progress | None = None,
 ) -> Quantized:
-    """Quantise a float graph after training.
+    """Quantize a float graph after training.
 
     Args:
         graph: float operators, one input.

@@ -72,7 +72,7 @@ class _SquaredError:
 
 
 def entropy(histogram: Histogram) -> Range:
-    """The least divergence between the distribution and its quantised form (Migacz, GTC 2017), on magnitudes."""
+    """The least divergence between the distribution and its quantized form (Migacz, GTC 2017), on magnitudes."""
     low, high = minmax(histogram)
     half = histogram.counts.size // 2
     magnitudes = histogram.counts[half:] + histogram.counts[:half][::-1]

@@ -1,4 +1,4 @@
-"""Float rewrites before quantisation: the only place where their order lives."""
+"""Float rewrites before quantization: the only place where their order lives."""
 
 from __future__ import annotations
 

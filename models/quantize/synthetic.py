@@ -2,7 +2,7 @@
 
 Dead leaves: opaque discs of random sizes and colours over each other. Their edges, their occlusions and their
 spectrum are those of natural images (Lee, Mumford, Huang 2001), which uniform noise lacks: on a trained ResNet-50 kind
-of network, features quantised so reach a cosine of 0.9965 with float32, after photographs 0.998, after noise 0.99.
+of network, features quantized so reach a cosine of 0.9965 with float32, after photographs 0.998, after noise 0.99.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the taps of a layer's transformed input are quantised: from exact histograms, by least squared error.
+"""How the taps of a layer's transformed input are quantized: from exact histograms, by least squared error.
 
 A tap of a transformed uint8 patch is an integer of -1020..1020, so a histogram with a bin for every value loses
 nothing, and the error of any choice of multiplier and zero point can be computed instead of estimated.

@@ -69,7 +69,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         tool: program and version that converted it.
         created: ISO 8601, UTC.
         opset: of the published ONNX file.
-        calibration: None if the network came quantised.
+        calibration: None if the network came quantized.
     """
 
     source: str

@@ -1,7 +1,7 @@
 """Which arithmetic each layer of a published version computes: ``numerics`` of the manifest, and ``winograd.json``.
 
 The manifest names the algorithm of every layer that does not compute the ONNX file's own arithmetic. What such a layer
-needs besides the file is how the taps of its transformed input are quantised: 16 multipliers and 16 zero points, in
+needs besides the file is how the taps of its transformed input are quantized: 16 multipliers and 16 zero points, in
 ``winograd.json`` beside the model, recorded with its hash like every file of the version. The ONNX file stays a standard
 QDQ file, and its weights are transformed when it is loaded.
 """

@@ -1,4 +1,4 @@
-"""From a version's ONNX file to a program: what happens only when the device has no plan of it kept.
+"""From a version's ONNX file to a program: what happens only when the device has cached no plan of it.
 
 What it takes, the importer and the graph with its weights, is several times what the network needs to be served; it is
 imported here alone, and given back to the system afterwards.
@@ -34,7 +34,7 @@ def network_of(manifest: Manifest) -> str:
 def compiled(
     directory: Path, manifest: Manifest, device: Device, options: LoadOptions
 ) -> tuple[Program, Mapping[str, QuantParams]]:
-    """Import, lower and load a version; the program, and how its inputs are quantised.
+    """Import, lower and load a version; the program, and how its inputs are quantized.
 
     Raises:
         ModelFileError, UnsupportedNodesError: the network cannot be read or run.

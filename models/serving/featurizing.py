@@ -1,4 +1,4 @@
-"""Features of pictures from a quantised network, in one call."""
+"""Features of pictures from a quantized network, in one call."""
 
 from __future__ import annotations
 

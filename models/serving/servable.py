@@ -117,7 +117,7 @@ class Servable:
         """
         manifest = verify(directory)
         options = replace(options or LoadOptions(), network=network_of(manifest))
-        program, quantization = _kept(directory, device, options, prepare) or compiled(
+        program, quantization = _cached(directory, device, options, prepare) or compiled(
             directory, manifest, device, options
         )
         try:
@@ -276,10 +276,10 @@ class Servable:
         self._program.close()
 
 
-def _kept(
+def _cached(
     directory: Path, device: Device, options: LoadOptions, prepare: Prepare | None
 ) -> tuple[Program, Mapping[str, QuantParams]] | None:
-    """What the device kept of the version, perhaps only since ``prepare``; None if it has to be compiled here."""
+    """What the device has cached of the version, perhaps only since ``prepare``; None if it has to be compiled here."""
     if not isinstance(device, CachesPlans) or not device.caches_plans:
         return None
     if options.cache is None or not options.network:

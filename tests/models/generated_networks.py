@@ -1,7 +1,7 @@
-"""Small networks that nobody thought of, each from a number: operators, ranks, places of the batch, ways to quantise.
+"""Small networks that nobody thought of, each from a number: operators, ranks, places of the batch, ways to quantize.
 
 A network is an ONNX file with one image input ``x``. Some lose the batch on their way, or fold other axes into it; some
-are float32, some hold QDQ pairs in one of the dialects of other people's quantisers, everywhere or here and there. Sizes
+are float32, some hold QDQ pairs in one of the dialects of other people's quantizers, everywhere or here and there. Sizes
 come from few values, so that many networks share their machine code.
 """
 
@@ -112,7 +112,7 @@ class GeneratedNetwork:
         self._nodes.append(node(op, operands, name, **attributes))
         return name
 
-    # --- quantiser dialects -------------------------------------------------------------------------------------
+    # --- quantizer dialects -------------------------------------------------------------------------------------
 
     def _activation(self, value: str) -> str:
         """The value through a QDQ pair, if the dialect says so."""
@@ -126,7 +126,7 @@ class GeneratedNetwork:
         return self._named("DequantizeLinear", f"{codes} {scale} {point}", f"d{len(self._nodes)}")
 
     def _weights(self, array: Array, axis: int) -> str:
-        """Constant weights, dequantised from codes if the dialect says so."""
+        """Constant weights, dequantized from codes if the dialect says so."""
         if self._dialect == "float" or (self._dialect == "mixed" and self._chance(0.5)):
             return self._constant(array)
         each = self._chance(0.5)

@@ -1,4 +1,4 @@
-"""Every network at its full size: quantised, exported, and run beside onnxruntime on the very same file.
+"""Every network at its full size: quantized, exported, and run beside onnxruntime on the very same file.
 
 Weights are random (seeded), which no arithmetic minds; the photograph is none of those that calibrated. Where sums are
 taken in another order roundings tip here and there, so probabilities may differ a little. Small networks of each

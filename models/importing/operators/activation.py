@@ -8,7 +8,7 @@ import numpy as np
 
 from accelserve.kernels.ir import Add, Clip, HardSigmoid, HardSwish, LeakyRelu, Op, Sigmoid, Tanh
 from accelserve.models.importing.arithmetic import affine, combine
-from accelserve.models.importing.l2norm import with_least
+from accelserve.models.importing.l2_normalization import with_least
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
 from accelserve.models.importing.values import Norm, Tensor, Value
 
@@ -25,7 +25,7 @@ def relu(call: Call) -> Tensor:
 
 @operator("Clip", operands=3, reads="min max")
 def clip(call: Call) -> Value:
-    """Bounds in attributes (opset < 11) or operands; as part of an L2 normalisation, its epsilon."""
+    """Bounds in attributes (opset < 11) or operands; as part of an L2 normalization, its epsilon."""
     low = _bound(call, "min", 1, -math.inf)
     high = _bound(call, "max", 2, math.inf)
     x = call.operand(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelserve.kernels.ir import Add, Array, Mul
-from accelserve.models.importing import l2norm
+from accelserve.models.importing import l2_normalization
 from accelserve.models.importing.arithmetic import add_tensors, affine, combine
 from accelserve.models.importing.registry import Call, UnsupportedFormError, as_float32, dequantized, operator
 from accelserve.models.importing.values import Known, Norm, Stored, Tensor, Value
@@ -18,9 +18,9 @@ def add(call: Call) -> Value:
     """Of two tensors, or of a tensor and a constant."""
     left, right = _pair(call)
     if isinstance(left, Norm) and left.stage != "square":
-        return l2norm.with_added(left, _scalar(right))
+        return l2_normalization.with_added(left, _scalar(right))
     if isinstance(right, Norm) and right.stage != "square":
-        return l2norm.with_added(right, _scalar(left))
+        return l2_normalization.with_added(right, _scalar(left))
     constant = _constant(right)
     if constant is not None:
         return affine(call, call.as_tensor(left), add=constant)
@@ -70,9 +70,9 @@ def multiply(call: Call) -> Value:
     left, right = _pair(call)
     for x, norm in ((left, right), (right, left)):
         if isinstance(norm, Norm) and norm.stage != "square" and isinstance(x, Tensor):
-            return l2norm.normalized(call, x, norm, "inverse")
+            return l2_normalization.normalized(call, x, norm, "inverse")
     if isinstance(left, Tensor) and left == right:
-        return l2norm.begin(call, left, "square")
+        return l2_normalization.begin(call, left, "square")
     constant = _constant(right)
     if constant is not None:
         return affine(call, call.as_tensor(left), mul=constant)
@@ -86,7 +86,7 @@ def divide(call: Call) -> Tensor:
     """A tensor by a constant, or by its own norm."""
     left, right = _pair(call)
     if isinstance(right, Norm) and isinstance(left, Tensor):
-        return l2norm.normalized(call, left, right, "norm")
+        return l2_normalization.normalized(call, left, right, "norm")
     constant = _constant(right)
     if constant is None:
         raise UnsupportedFormError("by a value computed at run time")

@@ -1,4 +1,4 @@
-"""Normalisation over channels, and softmax."""
+"""Normalization over channels, and softmax."""
 
 from __future__ import annotations
 

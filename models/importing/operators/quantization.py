@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear, which quantised files consist of."""
+"""QuantizeLinear and DequantizeLinear, which quantized files consist of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch normalisation (or any scale and shift) after a convolution or dense layer goes into its weights."""
+"""Batch normalization (or any scale and shift) after a convolution or dense layer goes into its weights."""
 
 from __future__ import annotations
 

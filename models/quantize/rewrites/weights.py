@@ -35,7 +35,7 @@ class Weighted:
 
     @classmethod
     def of(cls, index: GraphIndex, node: Node | None) -> Weighted | None:
-        """The node's weights; None if it is of another kind or its weights are quantised already."""
+        """The node's weights; None if it is of another kind or its weights are quantized already."""
         if node is None or not isinstance(node.op, Conv2d | Dense):
             return None
         constants = [index.constant(value) for value in node.inputs[1:]]

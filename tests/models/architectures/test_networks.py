@@ -95,7 +95,7 @@ def test_ssd_rows_go_map_by_map_row_by_row_anchor_by_anchor() -> None:
     np.testing.assert_array_equal(found["cls_logits"], np.concatenate(parts, axis=1))
 
 
-def test_conv4_3_is_normalised_to_its_learned_length() -> None:
+def test_conv4_3_is_normalized_to_its_learned_length() -> None:
     images = np.random.default_rng(0).standard_normal((1, 3, 300, 300), np.float32) * 60
     name = "backbone.scale_weight.product"
     scaled = run(filled("ssd300_vgg16", small("ssd300_vgg16")), images, [name])[name]

@@ -190,9 +190,9 @@ def test_the_file_may_bring_its_preprocessing(tmp_path: Path, options: ConvertOp
     assert convert(path, changed(options, preprocess=None)).manifest.preprocess == SMALL.to_json()
 
 
-def test_a_network_that_came_quantised_is_published_as_it_is(tmp_path: Path, options: ConvertOptions) -> None:
+def test_a_network_that_came_quantized_is_published_as_it_is(tmp_path: Path, options: ConvertOptions) -> None:
     graph = quantize(import_onnx(small_network()).graph, [floats(4, 8, 8, 3)]).graph
-    path = tmp_path / "quantised.onnx"
+    path = tmp_path / "quantized.onnx"
     path.write_bytes(export_onnx(graph))
     converted = convert(path, changed(options, calibrate=None, preprocess=None))
     assert converted.network is None

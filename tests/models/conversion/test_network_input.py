@@ -1,4 +1,4 @@
-"""What preprocessing makes of pictures is what the file's input takes: pixels as integers are not normalised twice.
+"""What preprocessing makes of pictures is what the file's input takes: pixels as integers are not normalized twice.
 
 The judge of the answers is onnxruntime on the file as it came, fed the pixels themselves.
 """
@@ -69,7 +69,7 @@ def test_integers_arrive_as_they_are(kind: DTypeLike, tmp_path: Path, code_cache
     ],
     ids=["mean", "scale", "mean of one channel", "pixels above 127", "scale of int8"],
 )
-def test_pixels_are_not_normalised_twice(
+def test_pixels_are_not_normalized_twice(
     kind: str, spec: PreprocessSpec, tmp_path: Path, code_cache: Path
 ) -> None:
     element, fitting = TAKES[kind]
@@ -102,7 +102,7 @@ def quantized_input(folder: Path, cache: Path, spec: PreprocessSpec | None) -> P
 
 def test_an_input_of_codes_is_no_picture(tmp_path: Path, code_cache: Path) -> None:
     with pytest.raises(
-        ConversionError, match=r"'x' takes uint8 that is quantised already.*leave --preprocess out"
+        ConversionError, match=r"'x' takes uint8 that is quantized already.*leave --preprocess out"
     ):
         quantized_input(tmp_path, code_cache, PIXELS)
     assert list_models(tmp_path / "models") == []

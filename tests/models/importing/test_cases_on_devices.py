@@ -1,4 +1,4 @@
-"""Every case of the importer's, in float32 and quantised, gives the reference's bytes on each instruction set.
+"""Every case of the importer's, in float32 and quantized, gives the reference's bytes on each instruction set.
 
 All networks of a list are one graph, so that a device is loaded once and each case still passes or fails by itself. An
 output without a batch in front, which no device takes, gets one.
@@ -39,8 +39,8 @@ def files() -> Iterator[tuple[str, bytes]]:
     yield from quantized_cases().items()
 
 
-def quantised(graph: Graph) -> Graph:
-    """The graph with quantised activations, if it has any that are read."""
+def quantized(graph: Graph) -> Graph:
+    """The graph with quantized activations, if it has any that are read."""
     ((_, kind),) = graph.inputs.items()
     return quantize(simplify(graph), [floats(*kind.shape, seed=9), floats(*kind.shape, seed=10)]).graph
 
@@ -98,7 +98,7 @@ def lists() -> Mapping[str, Joined]:
     floating = {name: graph for name, graph in graphs.items() if name in CASES}
     return {
         "as imported": joined(graphs),
-        "quantised": joined({name: quantised(graph) for name, graph in floating.items()}),
+        "quantized": joined({name: quantized(graph) for name, graph in floating.items()}),
     }
 
 

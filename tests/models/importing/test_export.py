@@ -117,7 +117,7 @@ OPERATORS: dict[str, Callable[[], Graph]] = {
     ),
     "global average pool": lambda: graph_of(AveragePool(Window(kernel=(5, 6)))),
     "local response norm": lambda: graph_of(LocalResponseNorm(3, 0.5, 0.75, 1.0)),
-    "l2 normalise": lambda: graph_of(L2Normalize(0.25)),
+    "l2 normalize": lambda: graph_of(L2Normalize(0.25)),
     "softmax over channels": lambda: graph_of(Softmax(3)),
     "softmax over rows": lambda: graph_of(Softmax(1)),
     "transpose": lambda: graph_of(Transpose((0, 3, 1, 2))),
@@ -126,7 +126,7 @@ OPERATORS: dict[str, Callable[[], Graph]] = {
     "pad": lambda: graph_of(Pad((0, 1, 2, 0), (0, 0, 1, 3), 0.5)),
     "slice": lambda: graph_of(Slice((0, 1, 0, 1), (1, 5, 6, 3), (1, 2, 1, 1))),
     "slice of nothing away": lambda: graph_of(Slice((0, 0, 0, 0), IMAGE, (1, 1, 1, 1))),
-    "quantised layer": qdq,
+    "quantized layer": qdq,
 }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_a_whole_network_comes_back_identical(layout: str) -> None:
     assert all(np.array_equal(again.constants[k], graph.constants[k]) for k in graph.constants)
 
 
-def test_quantised_layers_come_back_identical() -> None:
+def test_quantized_layers_come_back_identical() -> None:
     graph = qdq()
     again = import_onnx(export_onnx(graph)).graph
     assert again.nodes == graph.nodes

@@ -132,11 +132,11 @@ def test_a_single_row_of_samples_is_nhwc_if_a_convolution_reads_it_transposed(ch
     assert graph.inputs["x"].shape == (1, 1, 16, channels)
 
 
-def caffe2(normalisation_results: str) -> bytes:
+def caffe2(normalization_results: str) -> bytes:
     return onnx_file(
         [
             node("Conv", "data w1", "c1", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
-            node("BatchNormalization", "c1 g b m v", normalisation_results, epsilon=1e-5, momentum=0.9),
+            node("BatchNormalization", "c1 g b m v", normalization_results, epsilon=1e-5, momentum=0.9),
             node("Relu", "n1", "r1"),
             node("Conv", "r1 w2", "c2"),
             node("Sum", "c2 r1", "s"),
@@ -161,7 +161,7 @@ def test_caffe2_of_an_old_opset() -> None:
     assert_agrees(caffe2("n1"), {"data": floats(1, 3, 6, 6)})
 
 
-def test_training_results_of_batch_normalisation_are_left_out() -> None:
+def test_training_results_of_batch_normalization_are_left_out() -> None:
     """A served network always uses the running statistics, even if the file still lists the results of training."""
     trained, plain = (
         import_onnx(caffe2("n1 mean var saved_mean saved_var")).graph,
@@ -172,7 +172,7 @@ def test_training_results_of_batch_normalisation_are_left_out() -> None:
     np.testing.assert_array_equal(evaluate(trained, feeds)["prob"], evaluate(plain, feeds)["prob"])
 
 
-def test_batch_normalisation_of_the_oldest_files() -> None:
+def test_batch_normalization_of_the_oldest_files() -> None:
     content = onnx_file(
         [node("BatchNormalization", "x g b m v", "y", is_test=1, consumed_inputs=[0, 0, 0, 1, 1], spatial=1)],
         {"x": (1, 2, 3, 3)},
@@ -246,7 +246,7 @@ def test_half_precision_weights_become_float32() -> None:
     np.testing.assert_allclose(evaluate(graph, {"x": image})["y"], expectation, rtol=1e-5, atol=1e-6)
 
 
-def test_pixels_of_uint8_are_dequantised_by_one() -> None:
+def test_pixels_of_uint8_are_dequantized_by_one() -> None:
     nodes = [node("Cast", "x", "f", to=onnx.TensorProto.FLOAT), node("Conv", "f w", "y")]
     content = onnx_file(
         nodes, {"x": (1, 3, 2, 2)}, ["y"], weights(w=(4, 3, 1, 1)), element=onnx.TensorProto.UINT8

@@ -45,7 +45,7 @@ def with_random_weights(model: onnx.ModelProto, narrowed: int | None) -> onnx.Mo
             kept.append(each)
             continue
         shape = [64 if size == narrowed else int(size) for size in shapes[each.input[0]]]
-        # Vectors (biases, normalisation) are kept small, or the sums of residual networks would grow without bounds.
+        # Vectors (biases, normalization) are kept small, or the sums of residual networks would grow without bounds.
         fan_in = np.prod(shape[1:]) if len(shape) > 1 else 50
         weights = random.standard_normal(shape).astype(np.float32) * np.sqrt(2 / fan_in)
         if roles[each.output[0]] == ("BatchNormalization", 4):

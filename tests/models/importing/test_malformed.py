@@ -212,11 +212,11 @@ UNSUPPORTED = {
     ),
     "a norm that divides nothing": (
         [node("ReduceL2", "x", "n", axes=[1]), node("Relu", "n", "y")],
-        [("ReduceL2-n", "ReduceL2 outside of an L2 normalisation")],
+        [("ReduceL2-n", "ReduceL2 outside of an L2 normalization")],
     ),
     "a norm as the result": (
         [node("ReduceL2", "x", "y", axes=[1])],
-        [("ReduceL2-y", "ReduceL2 outside of an L2 normalisation")],
+        [("ReduceL2-y", "ReduceL2 outside of an L2 normalization")],
     ),
     "division by a tensor": ([node("Tanh", "x", "t"), node("Div", "x t", "y")], [("Div-y", "Div by a value computed at run time")]),
     "mean over channels": (

@@ -74,9 +74,9 @@ CASES = {
     "gemm without addend": with_constants("Gemm", {"w": floats(7, 5)}, (1, 7)),
     "matmul": with_constants("MatMul", {"w": floats(7, 5)}, (1, 7)),
     "matmul of more axes": with_constants("MatMul", {"w": floats(8, 5)}),
-    "batch normalisation": with_constants("BatchNormalization", BN, epsilon=1e-3),
-    "batch normalisation of a vector": with_constants("BatchNormalization", BN, (1, 6)),
-    "batch normalisation of rank 3": with_constants("BatchNormalization", BN, (1, 6, 5)),
+    "batch normalization": with_constants("BatchNormalization", BN, epsilon=1e-3),
+    "batch normalization of a vector": with_constants("BatchNormalization", BN, (1, 6)),
+    "batch normalization of rank 3": with_constants("BatchNormalization", BN, (1, 6, 5)),
     "relu": one("Relu"),
     "clip by attributes": one("Clip", (1, 6, 9, 8), 9, min=-0.5, max=0.75),
     "clip by operands": with_constants(
@@ -161,7 +161,7 @@ CASES = {
     "softmax of old opsets": one("Softmax", (1, 6, 9, 8), 9, axis=1),
     "softmax of old opsets on a vector": one("Softmax", (1, 6), 9),
     "softmax of old opsets on pixels": one("Softmax", (1, 6, 1, 1), 9),
-    "lp normalisation": one("LpNormalization", axis=1, p=2),
+    "lp normalization": one("LpNormalization", axis=1, p=2),
     "transpose": one("Transpose", perm=[0, 2, 3, 1]),
     "transpose without perm": one("Transpose", (1, 6, 9)),
     "reshape splits channels": with_constants("Reshape", {"s": np.array([0, 2, 3, 9, 8], I64)}),
@@ -363,7 +363,7 @@ def quantized_cases() -> dict[str, bytes]:
             ["y"],
             dense,
         ),
-        "weights transposed after dequantisation": onnx_file(
+        "weights transposed after dequantization": onnx_file(
             [
                 *activation,
                 node("DequantizeLinear", "w ws wz", "wd", axis=0),
@@ -374,7 +374,7 @@ def quantized_cases() -> dict[str, bytes]:
             ["y"],
             dense,
         ),
-        "weights quantised in the file": onnx_file(
+        "weights quantized in the file": onnx_file(
             [
                 *activation,
                 node("QuantizeLinear", "w ws wz", "wq", axis=0),
@@ -385,7 +385,7 @@ def quantized_cases() -> dict[str, bytes]:
             ["y"],
             {**{k: per_channel[k] for k in ("s", "z", "ws", "wz")}, "w": floats(4, 6, 3, 3)},
         ),
-        "flattened before a quantised gemm": onnx_file(
+        "flattened before a quantized gemm": onnx_file(
             [
                 node("QuantizeLinear", "x s z", "q"),
                 node("DequantizeLinear", "q s z", "d"),
@@ -409,7 +409,7 @@ def quantized_cases() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", quantized_cases())
-def test_quantised_files_compute_what_onnxruntime_computes(name: str) -> None:
+def test_quantized_files_compute_what_onnxruntime_computes(name: str) -> None:
     content = quantized_cases()[name]
     shape = [
         dim.dim_value for dim in onnx.ModelProto.FromString(content).graph.input[0].type.tensor_type.shape.dim
@@ -418,7 +418,7 @@ def test_quantised_files_compute_what_onnxruntime_computes(name: str) -> None:
     assert "Dequantize" in {each.op.label for each in graph}
 
 
-def test_quantised_weights_stay_integers() -> None:
+def test_quantized_weights_stay_integers() -> None:
     graph = assert_agrees(quantized_cases()["weights per channel, int32 bias"], {"x": floats(1, 6, 9, 8)})
     kinds = {str(array.dtype) for array in graph.constants.values()}
     assert {"int8", "int32"} <= kinds

@@ -1,6 +1,6 @@
 """Every operator that networks of pictures are made of, between two layers: what runs in int8, and that it is right.
 
-Each file is imported, quantised on a few images and compiled for the CPU, whose answers are those of the reference bit for
+Each file is imported, quantized on a few images and compiled for the CPU, whose answers are those of the reference bit for
 bit and near those that onnxruntime gives for the float32 file.
 """
 
@@ -65,7 +65,7 @@ VECTORS: dict[str, Array] = {
     "mean": floats(CHANNELS, seed=3),
     "variance": np.abs(floats(CHANNELS, seed=4)) + 0.5,
 }
-NORMALISE = "scale bias mean variance"
+NORMALIZE = "scale bias mean variance"
 RELU = node("Relu", "a", "r")
 TWO = [node("Relu", "a", "p"), node("AveragePool", "p", "q", kernel_shape=[3, 3], pads=[1, 1, 1, 1])]
 FLAT = CHANNELS * SIZE * SIZE
@@ -87,8 +87,8 @@ CASES = {
         {"w": floats(FLAT, 16, seed=1) / np.float32(34), "b": floats(16)},
         steps=["QConv2d"],
     ),
-    "BatchNormalization after a layer": Case([node("BatchNormalization", f"a {NORMALISE}", "z")], VECTORS),
-    "BatchNormalization after Relu": Case([RELU, node("BatchNormalization", f"r {NORMALISE}", "z")], VECTORS),
+    "BatchNormalization after a layer": Case([node("BatchNormalization", f"a {NORMALIZE}", "z")], VECTORS),
+    "BatchNormalization after Relu": Case([RELU, node("BatchNormalization", f"r {NORMALIZE}", "z")], VECTORS),
     "BatchNormalization before Relu, of a join": Case(
         [
             *TWO, node("Concat", "p q", "j", axis=1), node("BatchNormalization", "j s2 b2 m2 v2", "n"),
@@ -97,7 +97,7 @@ CASES = {
         {"s2": np.tile(VECTORS["scale"], 2), "b2": np.tile(VECTORS["bias"], 2), "m2": floats(16), "v2": np.tile(VECTORS["variance"], 2)},
         steps=["QAveragePool", "Concat", "QChannelAffine"],
     ),
-    "BatchNormalization at the end": Case([RELU, node("BatchNormalization", f"r {NORMALISE}", "z")], VECTORS, floating=["ChannelAffine"], transposes=1, head=True),
+    "BatchNormalization at the end": Case([RELU, node("BatchNormalization", f"r {NORMALIZE}", "z")], VECTORS, floating=["ChannelAffine"], transposes=1, head=True),
     "Relu": Case([node("Relu", "a", "z")]),
     "Clip": Case([node("Clip", "a low high", "z")], {"low": np.array(0, np.float32), "high": np.array(1, np.float32)}),
     "Clip of both signs": Case([node("Clip", "a low high", "z")], {"low": np.array(-0.5, np.float32), "high": np.array(1, np.float32)}),
@@ -181,8 +181,8 @@ def test_it_runs_in_the_plan(name: str, code_cache: Path) -> None:
     case = CASES[name]
     content, layers_behind = network(case)
     batches = [image.transpose(0, 2, 3, 1) for image in images()]
-    quantised = quantize(simplify(import_onnx(content).graph), batches)
-    lowered = lower(quantised.graph)
+    quantized = quantize(simplify(import_onnx(content).graph), batches)
+    lowered = lower(quantized.graph)
     found = steps(lowered.graph, floating=False)
     assert found == ["QConv2d", *case.steps, *["QConv2d"] * layers_behind]
     assert steps(lowered.graph, floating=True) == list(case.floating)

@@ -1,4 +1,4 @@
-"""What published networks run in int8 once they are quantised and compiled, as docs/models.md has it in a table."""
+"""What published networks run in int8 once they are quantized and compiled, as docs/models.md has it in a table."""
 
 from __future__ import annotations
 

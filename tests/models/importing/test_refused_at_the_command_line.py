@@ -35,7 +35,7 @@ def with_one(value: float) -> bytes:
     return convolution(weights)
 
 
-def quantised(scale: float | Sequence[float], zero_point: np.generic) -> bytes:
+def quantized(scale: float | Sequence[float], zero_point: np.generic) -> bytes:
     nodes = [
         node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "f"), node("Conv", "f w", "y"),
     ]  # fmt: skip
@@ -56,14 +56,14 @@ UNSERVABLE: dict[str, tuple[bytes, str]] = {
         onnx_file([node("BatchNormalization", "x a a a v", "y")], INPUT, ["y"], {"a": floats(3), "v": -np.ones(3, np.float32)}),
         "are not finite",
     ),
-    "a scale of zero": (quantised(0.0, np.uint8(0)), "with a scale that is not positive"),
-    "a scale that is no number": (quantised(np.nan, np.uint8(0)), "with a scale that is not positive"),
-    "scales that do not fit": (quantised([0.1, 0.2], np.uint8(0)), "with 2 scales along axis 1 of a tensor of [1, 3, 4, 4]"),
+    "a scale of zero": (quantized(0.0, np.uint8(0)), "with a scale that is not positive"),
+    "a scale that is no number": (quantized(np.nan, np.uint8(0)), "with a scale that is not positive"),
+    "scales that do not fit": (quantized([0.1, 0.2], np.uint8(0)), "with 2 scales along axis 1 of a tensor of [1, 3, 4, 4]"),
     "zero points that do not fit": (
-        quantised([0.1, 0.2, 0.3], np.zeros(2, np.uint8)),  # type: ignore[arg-type] # as the file has it
+        quantized([0.1, 0.2, 0.3], np.zeros(2, np.uint8)),  # type: ignore[arg-type] # as the file has it
         "with 3 scales but 2 zero points",
     ),
-    "activations of 32 bits": (quantised(0.1, np.int32(0)), "to int32; only to uint8 and int8"),
+    "activations of 32 bits": (quantized(0.1, np.int32(0)), "to int32; only to uint8 and int8"),
     "no picture as input": (onnx_file([node("Relu", "x", "y")], {"x": (1, 4)}, ["y"]), "expected one image input"),
     "two inputs": (
         onnx_file([node("Add", "x z", "y")], {"x": (1, 3, 4, 4), "z": (1, 3, 4, 4)}, ["y"]),

@@ -11,7 +11,7 @@ from tests.models.quantize.float_graphs import Chain, floats
 
 
 def dense_block(*, read_by_a_convolution: bool) -> Graph:
-    """Two convolutions side by side, then normalisation and another convolution, as DenseNet has them."""
+    """Two convolutions side by side, then normalization and another convolution, as DenseNet has them."""
     net = Chain(1, 8, 8, 4)
     first = net.conv(8)
     second = net.conv(8, 3, padding=1, reading=first)
@@ -26,12 +26,12 @@ def dense_block(*, read_by_a_convolution: bool) -> Graph:
 
 
 @pytest.mark.parametrize("read_by_a_convolution", [True, False])
-def test_a_concatenation_is_quantised_only_for_layers(read_by_a_convolution: bool) -> None:
+def test_a_concatenation_is_quantized_only_for_layers(read_by_a_convolution: bool) -> None:
     graph = dense_block(read_by_a_convolution=read_by_a_convolution)
-    quantised = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
-    followed = {node.inputs[0] for node in quantised if isinstance(node.op, Quantize)}
+    quantized = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
+    followed = {node.inputs[0] for node in quantized if isinstance(node.op, Quantize)}
     assert ("joined" in followed) == read_by_a_convolution
-    lowered = [node.op.label for node in lower(quantised).graph]
+    lowered = [node.op.label for node in lower(quantized).graph]
     assert lowered.count("Concat") == 1
     assert "ChannelAffine" not in lowered, "the map still runs on integers"
     assert np.all(np.isin(["Conv2d", "Add"], lowered, invert=True))
@@ -46,9 +46,9 @@ def test_names_that_the_network_has_already_are_left_to_it() -> None:
     constants = {**graph.constants, rival: np.full(8, 3.0, np.float32)}
     nodes = (*graph.nodes, Node("after", ChannelAffine(), (conv.output, rival, rival), "after"))
     graph = Graph(graph.inputs, nodes, constants, {"after": "after"})
-    quantised = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
+    quantized = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
     image = {"x": floats(1, 8, 8, 4, seed=9)}
-    expected, found = evaluate(graph, image)["after"], evaluate(quantised, image)["after"]
+    expected, found = evaluate(graph, image)["after"], evaluate(quantized, image)["after"]
     np.testing.assert_allclose(found, expected, atol=0.05 * float(np.abs(expected).max()))
 
 
@@ -96,8 +96,8 @@ def test_weights_that_are_a_result_too_are_given_out_as_they_are() -> None:
     graph = net.graph(net.last)
     weights = graph.nodes[0].inputs[1]
     graph = Graph(graph.inputs, graph.nodes, graph.constants, {"y": net.last, "weights": weights})
-    quantised = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
-    given = evaluate(quantised, {"x": floats(1, 8, 8, 4)})["weights"]
+    quantized = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)]).graph
+    given = evaluate(quantized, {"x": floats(1, 8, 8, 4)})["weights"]
     np.testing.assert_array_equal(given, graph.constants[weights])
 
 
@@ -116,11 +116,11 @@ def test_names_that_new_constants_would_have_may_be_taken(kept: frozenset[str]) 
 
 def assert_stays_close(graph: Graph, output: str, keep: frozenset[str] = frozenset()) -> None:
     options = QuantizeOptions(keep_float=keep)
-    quantised = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)], options).graph
+    quantized = quantize(graph, [floats(1, 8, 8, 4, seed=seed) for seed in range(3)], options).graph
     image = {"x": floats(1, 8, 8, 4, seed=9)}
-    expected, found = evaluate(graph, image)[output], evaluate(quantised, image)[output]
+    expected, found = evaluate(graph, image)[output], evaluate(quantized, image)[output]
     np.testing.assert_allclose(found, expected, atol=0.05 * float(np.abs(expected).max()))
-    lowered = lower(quantised)
+    lowered = lower(quantized)
     params = lowered.input_quantization.get("x")
     if params is not None:
         codes = np.rint(image["x"] / np.float32(params.scale)) + params.zero_point

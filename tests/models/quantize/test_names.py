@@ -41,12 +41,12 @@ def network() -> onnx.ModelProto:
 
 
 def stages(model: onnx.ModelProto) -> Iterator[Graph]:
-    """The network as it is imported, quantised, written and read again, and lowered."""
+    """The network as it is imported, quantized, written and read again, and lowered."""
     imported = with_features(import_onnx(model.SerializeToString()).graph)
     yield imported
-    quantised = quantize(imported, [image[None] for image in IMAGES]).graph
-    yield quantised
-    published = import_onnx(export_onnx(quantised)).graph
+    quantized = quantize(imported, [image[None] for image in IMAGES]).graph
+    yield quantized
+    published = import_onnx(export_onnx(quantized)).graph
     yield published
     yield lower(published).graph
 

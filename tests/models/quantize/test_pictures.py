@@ -77,4 +77,4 @@ def test_generated_pictures_have_the_spectrum_of_natural_images() -> None:
 def test_generated_pictures_go_through_the_same_preprocessing() -> None:
     images = list(synthetic(PRESETS["imagenet-torch"], 2))
     assert [image.shape for image in images] == [(1, 224, 224, 3)] * 2
-    assert max(float(np.abs(image).max()) for image in images) < 3  # normalised, not 0..255
+    assert max(float(np.abs(image).max()) for image in images) < 3  # normalized, not 0..255

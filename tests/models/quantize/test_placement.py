@@ -1,4 +1,4 @@
-"""Where quantisation goes: the rules of the placement's docstring, one by one."""
+"""Where quantization goes: the rules of the placement's docstring, one by one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_classifier() -> None:
     assert placement.layers == {"conv2d0", "dense4"}
 
 
-def test_logits_are_quantised_on_demand() -> None:
+def test_logits_are_quantized_on_demand() -> None:
     placed = set(place(classifier().graph(), float_outputs=False).group_of)
     assert {"dense4"} <= placed
 
@@ -67,7 +67,7 @@ def test_both_operands_of_a_residual_sum_and_its_clipped_result() -> None:
     assert len({placement.group_of[v] for v in (shortcut, branch, result)}) == 3
 
 
-def test_a_convolution_that_others_read_is_quantised_before_its_relu() -> None:
+def test_a_convolution_that_others_read_is_quantized_before_its_relu() -> None:
     chain = Chain(1, 5, 6, 4)
     conv = chain.conv(4)
     relu = chain.relu()
@@ -96,7 +96,7 @@ def test_an_average_has_its_own_scale() -> None:
     assert placement.group_of["averagepool2"] == placement.group_of["reshape3"]
 
 
-def test_normalisation_before_a_convolution_is_one_step() -> None:
+def test_normalization_before_a_convolution_is_one_step() -> None:
     """DenseNet: affine and relu between a concat and a convolution."""
     chain = Chain(1, 5, 6, 4)
     chain.conv(4)
@@ -178,7 +178,7 @@ def test_a_convolution_before_the_final_average_gives_codes() -> None:
     assert pooled not in placed
 
 
-def test_features_that_are_an_output_too_are_quantised() -> None:
+def test_features_that_are_an_output_too_are_quantized() -> None:
     graph = with_outputs(classifier().graph(), "averagepool2")
     assert "averagepool2" in place(graph).group_of
 

@@ -1,4 +1,4 @@
-"""A network that was really trained, quantised on photographs and compared on others; small ones for the rest."""
+"""A network that was really trained, quantized on photographs and compared on others; small ones for the rest."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_weights_that_are_not_finite_are_refused(save: Save) -> None:
         import_weights(save(weights))
 
 
-def test_quantised_weights_are_refused(save: Save) -> None:
+def test_quantized_weights_are_refused(save: Save) -> None:
     weights = resnet18()
     weights["fc.bias"] = np.zeros(1000, np.int8)
     with pytest.raises(ModelFileError, match=r"'fc\.bias' is int8, expected floating point"):

@@ -1,8 +1,8 @@
-"""The steps of L2 normalisation that are operators of their own."""
+"""The steps of L2 normalization that are operators of their own."""
 
 from __future__ import annotations
 
-from accelserve.models.importing import l2norm
+from accelserve.models.importing import l2_normalization
 from accelserve.models.importing.reductions import REDUCTION, reduced_axes
 from accelserve.models.importing.registry import Call, UnsupportedFormError, operator
 from accelserve.models.importing.values import Norm, Tensor
@@ -16,21 +16,21 @@ def lp_normalization(call: Call) -> Tensor:
     x = call.tensor(0)
     axis = call.axis(call.int_attribute("axis", -1), len(x.shape))
     call.refuse_across_images(x, axis)
-    return l2norm.normalize(call, x, axis, 0.0)
+    return l2_normalization.normalize(call, x, axis, 0.0)
 
 
 @operator("ReduceL2", operands=2, reads=REDUCTION)
 def reduce_l2(call: Call) -> Norm:
     """The norm at once."""
     x = call.tensor(0)
-    return l2norm.begin(call, x, "norm", _one_axis(call, x))
+    return l2_normalization.begin(call, x, "norm", _one_axis(call, x))
 
 
 @operator("ReduceSumSquare", operands=2, reads=REDUCTION)
 def reduce_sum_square(call: Call) -> Norm:
     """The sum of squares at once."""
     x = call.tensor(0)
-    return l2norm.begin(call, x, "sum", _one_axis(call, x))
+    return l2_normalization.begin(call, x, "sum", _one_axis(call, x))
 
 
 @operator("ReduceSum", operands=2, reads=REDUCTION)
@@ -38,7 +38,7 @@ def reduce_sum(call: Call) -> Norm:
     """Of squares, along one axis."""
     squares = call.operand(0)
     if not isinstance(squares, Norm) or squares.stage != "square":
-        raise UnsupportedFormError("outside of an L2 normalisation")
+        raise UnsupportedFormError("outside of an L2 normalization")
     axis = _one_axis(call, squares.of)
     return Norm(squares.of, "sum", axis, 0.0, squares.node)
 
@@ -46,13 +46,13 @@ def reduce_sum(call: Call) -> Norm:
 @operator("Sqrt")
 def sqrt(call: Call) -> Norm:
     """Root of a sum of squares."""
-    return l2norm.root(_norm(call))
+    return l2_normalization.root(_norm(call))
 
 
 @operator("Reciprocal")
 def reciprocal(call: Call) -> Norm:
     """1 / norm."""
-    return l2norm.inverse(_norm(call))
+    return l2_normalization.inverse(_norm(call))
 
 
 @operator(
@@ -64,17 +64,17 @@ def reciprocal(call: Call) -> Norm:
     },
 )
 def power(call: Call) -> Norm:
-    """Exponents 2, 0.5 and -0.5, as steps of an L2 normalisation."""
+    """Exponents 2, 0.5 and -0.5, as steps of an L2 normalization."""
     exponent = call.known(1, "an exponent")
     x = call.operand(0)
     rank = len((x.of if isinstance(x, Norm) else call.tensor(0)).shape)
     value = float(exponent.reshape(())) if exponent.size == 1 and exponent.ndim <= rank else 0.0
     if value == 2.0 and isinstance(x, Tensor):
-        return l2norm.begin(call, x, "square")
+        return l2_normalization.begin(call, x, "square")
     if value in {0.5, -0.5} and isinstance(x, Norm):
-        norm = l2norm.root(x)
-        return norm if value > 0 else l2norm.inverse(norm)
-    raise UnsupportedFormError("outside of an L2 normalisation")
+        norm = l2_normalization.root(x)
+        return norm if value > 0 else l2_normalization.inverse(norm)
+    raise UnsupportedFormError("outside of an L2 normalization")
 
 
 @operator("Expand", operands=2)
@@ -99,7 +99,7 @@ def expand(call: Call) -> Norm | Tensor:
 def _norm(call: Call) -> Norm:
     value = call.operand(0)
     if not isinstance(value, Norm):
-        raise UnsupportedFormError("outside of an L2 normalisation")
+        raise UnsupportedFormError("outside of an L2 normalization")
     return value
 
 

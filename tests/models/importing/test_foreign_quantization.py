@@ -1,4 +1,4 @@
-"""Files that other tools quantised are served as they are: onnxruntime's here, stored ones of NNCF and Neural Compressor.
+"""Files that other tools quantized are served as they are: onnxruntime's here, stored ones of NNCF and Neural Compressor.
 
 Expected values are onnxruntime's on the very same file, unoptimised, so that it does what the nodes say.
 """
@@ -109,7 +109,7 @@ def test_onnxruntimes_files_are_served_as_they_are(
     activations: QuantType,
     symmetric: bool,
 ) -> None:
-    path = tmp_path / "quantised.onnx"
+    path = tmp_path / "quantized.onnx"
     name = onnx.load(float_file).graph.input[0].name
     quantize_static(
         float_file,
@@ -133,11 +133,11 @@ def test_onnxruntimes_files_are_served_as_they_are(
 
 
 # Of resnet18 with width 4, depths of 1, 10 classes, pictures of 64 pixels and random weights, all of them.
-# nncf 3.4.0's post-training quantisation, presets MIXED and PERFORMANCE; it leaves batch normalisation behind the
+# nncf 3.4.0's post-training quantization, presets MIXED and PERFORMANCE; it leaves batch normalization behind the
 # convolutions.
 # Intel's Neural Compressor, onnx-neural-compressor 1.0 beside onnxruntime 1.19.2: quantize() with StaticQuantConfig,
 # quant_format QDQ, weight_type QInt8, two photographs; activation_type and per_channel are in the name, s8 with
-# ActivationSymmetric. It folds batch normalisation, and one scale for all channels is a list of one. The weights that it
+# ActivationSymmetric. It folds batch normalization, and one scale for all channels is a list of one. The weights that it
 # wrote to a file beside the network were put into it.
 @pytest.mark.parametrize(
     "how",
