@@ -121,10 +121,10 @@ def _sweep(each: Pass, graph: Graph) -> tuple[Graph, bool]:
         raise PassError(each.name, f"it failed with {type(error).__name__}: {error}") from error
 
 
-def _hold(each: Pass, where: str, complaints: Iterable[str | None]) -> None:
-    for complaint in complaints:
-        if complaint is not None:
-            raise PassError(each.name, f"{where} {complaint}")
+def _hold(each: Pass, where: str, violations: Iterable[str | None]) -> None:
+    for violation in violations:
+        if violation is not None:
+            raise PassError(each.name, f"{where} {violation}")
 
 
 def _untruth(before: Graph, after: Graph, changed: bool) -> str | None:

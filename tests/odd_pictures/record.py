@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.odd_pictures import odd_picture
-from tests.odd_pictures.verdict import (
+from tests.odd_pictures.decoders import (
     DIFFERENT_ON_PURPOSE,
     FILES_A_DIGEST,
     RECORD,
@@ -28,7 +28,7 @@ def main() -> None:
         differs = here.fingerprint != there.fingerprint
         if differs and not is_deliberate(picture, here, there):
             raise SystemExit(
-                f"picture {number} differs: {picture.oddities}; {here.complaint} / {there.complaint}"
+                f"picture {number} differs: {picture.oddities}; {here.refusal} / {there.refusal}"
             )
         answers.append(DIFFERENT_ON_PURPOSE if differs else there.fingerprint)
     files = [digest_of_files(block) for block in range(RECORDED // FILES_A_DIGEST)]

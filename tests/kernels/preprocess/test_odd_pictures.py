@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.odd_pictures import OddPicture, odd_picture
-from tests.odd_pictures.verdict import (
+from tests.odd_pictures.decoders import (
     DIFFERENT_ON_PURPOSE,
     FILES_A_DIGEST,
     HAS_TENSORFLOW,
@@ -36,12 +36,12 @@ def require_recorded_answers(record: dict[str, npt.NDArray[np.uint32]], numbers:
     for number in numbers:
         answer, expected = ours(odd_picture(number).data), int(record["answers"][number])
         if expected != DIFFERENT_ON_PURPOSE:
-            assert answer.fingerprint == expected, (number, odd_picture(number).oddities, answer.complaint)
+            assert answer.fingerprint == expected, (number, odd_picture(number).oddities, answer.refusal)
 
 
 def require_agreement(picture: OddPicture) -> None:
     here, there = ours(picture.data), tensorflows(picture.data)
-    assert agreed(picture, here, there), (picture.oddities, here.complaint, there.complaint)
+    assert agreed(picture, here, there), (picture.oddities, here.refusal, there.refusal)
 
 
 def test_the_record_is_of_these_files(record: dict[str, npt.NDArray[np.uint32]]) -> None:
@@ -90,7 +90,7 @@ def test_tensorflow_agrees_about_grey() -> None:
         picture = odd_picture(number)
         if picture.image_format in ("JPEG", "PNG"):
             here, there = ours(picture.data, "GRAY"), tensorflows(picture.data, 1)
-            assert agreed(picture, here, there), (number, picture.oddities, here.complaint, there.complaint)
+            assert agreed(picture, here, there), (number, picture.oddities, here.refusal, there.refusal)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -106,4 +106,4 @@ def test_any_damage_gives_pixels_or_an_image_error(
     data = odd_picture(number).data
     start = int(place * len(data))
     answer = ours(data[:start] + put + data[start + removed :])
-    assert (answer.pixels is None) == bool(answer.complaint)
+    assert (answer.pixels is None) == bool(answer.refusal)

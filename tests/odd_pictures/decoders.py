@@ -1,4 +1,4 @@
-"""What TensorFlow says of odd pictures, and whether we say the same."""
+"""How TensorFlow decodes odd pictures, and whether we decode them alike."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _REFUSED_ON_PURPOSE = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Pixels, or what is said against the file.
+    """Pixels, or why the file is refused.
 
     Attributes:
         pixels: uint8 [height, width, channels], None if the file is refused.
-        complaint: empty if it is not.
+        refusal: the error's sentence; empty if it is not refused.
     """
 
     pixels: Pixels | None
-    complaint: str = ""
+    refusal: str = ""
 
     @property
     def fingerprint(self) -> int:
@@ -88,7 +88,7 @@ def is_deliberate(picture: OddPicture, here: Answer, there: Answer) -> bool:
         )
     if here.pixels is None:
         reasons = _REFUSED_ON_PURPOSE[picture.image_format]
-        return there.pixels is not None and any(reason in here.complaint for reason in reasons)
+        return there.pixels is not None and any(reason in here.refusal for reason in reasons)
     if there.pixels is None or there.pixels.shape != here.pixels.shape:
         return False
     if picture.image_format == "JPEG":
