@@ -130,17 +130,18 @@ class ArrayFunction:
         self._loading = threading.Lock()
 
     def load(self, folder: Path | None) -> Callable[[int], None]:
-        """Compile it, or read its object file; later calls do nothing.
+        """Compile it, or read its object file; later calls do no more than cache it in the folder that they name.
 
         Args:
             folder: where object files are cached between processes; None takes ``default_folder``.
         """
         with self._loading:
-            if self._entry is None:
+            if self._entry is None or folder is not None:
                 address = KERNELS.address(
                     self.symbol, self._compile, host_target(), folder or default_folder()
                 )
-                self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
+                if self._entry is None:
+                    self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
             return self._entry
 
     def __call__(self, *values: Any) -> int:

@@ -102,10 +102,11 @@ class KernelLoader:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._addresses: dict[tuple[str, CodeTarget], int] = {}
+        self._code: dict[tuple[str, CodeTarget], bytes | Path] = {}  # itself, or the file it was read from
         self._engine: Any = None
 
     def address(self, name: str, make: Callable[[], bytes], target: CodeTarget, folder: Path | None) -> int:
-        """Address of a function.
+        """Address of a function, which is in the folder from then on.
 
         Args:
             name: unique among functions of different code.
@@ -117,21 +118,34 @@ class KernelLoader:
             found = self.known(name, target, folder)
             if found is None:
                 began = time.perf_counter()
-                code = make()
+                code = self._code[name, target] = make()
                 _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
                 if folder is not None:
                     write_cached(_object_path(name, target, folder), code)
                 found = self._addresses[name, target] = self._link(name, code)
+            elif folder is not None:
+                self._copy(_object_path(name, target, folder), self._code[name, target])
             return found
+
+    @staticmethod
+    def _copy(path: Path, code: bytes | Path) -> None:
+        """Cache what was loaded before anybody named this folder, such as what calibration shares with serving."""
+        if path.exists():
+            return
+        content = read_cached(code) if isinstance(code, Path) else code
+        if content is not None:
+            write_cached(path, content)
 
     def known(self, name: str, target: CodeTarget, folder: Path | None) -> int | None:
         """Address of a function that is loaded or cached; None if it would have to be compiled."""
         with self._lock:
             key = (name, target)
             if key not in self._addresses:
-                code = None if folder is None else read_cached(_object_path(name, target, folder))
-                if code is None:
+                path = None if folder is None else _object_path(name, target, folder)
+                code = None if path is None else read_cached(path)
+                if path is None or code is None:
                     return None
+                self._code[key] = path
                 self._addresses[key] = self._link(name, code)
             return self._addresses[key]
 

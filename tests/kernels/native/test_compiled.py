@@ -111,6 +111,29 @@ def test_kept_code_runs_without_numba_and_damaged_code_is_compiled_again(tmp_pat
     assert preprocessing(tmp_path) == ["[129 130] False"]
 
 
+EARLIER = """
+    import sys
+    from pathlib import Path
+    import numpy as np
+    from accelserve.kernels.preprocess import Preprocessor, preprocess_spec
+    made = Preprocessor(preprocess_spec("imagenet-torch"), input_scale=1.0, input_zero_point=128)
+    made.quantize(np.array([1.0, 2.0], np.float32))
+    made.warm_up(Path(sys.argv[1]))
+"""
+
+
+def test_what_was_compiled_before_the_cache_was_named_is_cached_there_too(tmp_path: Path) -> None:
+    """As where a conversion calibrates first, and is told with the proof where servers look."""
+    for cache in (
+        "first",
+        "second",
+    ):  # compiled in the first process, read from the default folder in the other
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+        command = [sys.executable, "-c", textwrap.dedent(EARLIER), str(tmp_path / cache)]
+        subprocess.run(command, env=environment, timeout=120, check=True)
+        assert preprocessing(tmp_path / cache) == ["[129 130] False"]
+
+
 def test_a_function_that_is_neither_loaded_nor_kept_is_not_known(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
