@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-import click
 
 from accelserve.server.errors import ConfigurationError
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,17 +20,6 @@ def user_cache() -> Path:
         raise ConfigurationError(
             "this user has no home folder, and HOME and XDG_CACHE_HOME are not set"
         ) from error
-
-
-def cache_dir_option(command: F) -> F:
-    """Adds ``--cache_dir``, which is for ``cache_folder``."""
-    option = click.option(
-        "--cache_dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        show_default="the user's cache folder",
-        help="Packed weights and compiled code, shared with 'serve'; 'none' keeps nothing.",
-    )
-    return option(command)
 
 
 def cache_folder(given: Path | None) -> Path | None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from accelserve.server.cache_folder import cache_dir_option, cache_folder
+from accelserve.server.cache_folder import cache_folder
+from accelserve.server.cli.cache_dir_option import cache_dir_option
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.graph_outputs import outputs_option
 from accelserve.server.cli.input_shapes import input_shape_option
+from accelserve.server.cli.label_names import label_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +119,7 @@ def convert(
         calibrate_limit=calibrate_limit,
         preprocess=None if preprocess is None else preprocess_spec(preprocess),
         quantize=quantization,
-        labels=_labels(labels),
+        labels=label_names(labels),
         tags=dict(_tag(text) for text in tags),
         detection=None if detection is None else detection_document(detection),
         input_shapes=input_shapes,
@@ -125,21 +127,6 @@ def convert(
         cache=cache_folder(cache_dir),
     )
     _report(_converted(source, options, architecture, outputs), calibrate)
-
-
-def _labels(name_or_file: str | None) -> tuple[str, ...] | str:
-    from accelserve.models.labels import LISTS
-
-    if name_or_file is None or name_or_file in LISTS:
-        return name_or_file or ()
-    try:
-        return tuple(Path(name_or_file).read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise click.BadParameter(
-            f"'{name_or_file}' is none of {', '.join(LISTS)}, and cannot be read as a file: {reason}",
-            param_hint="--labels",
-        ) from error
 
 
 def _budget(numerics: str, fast_budget: float | None) -> float | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from accelserve.server.cache_folder import cache_dir_option, cache_folder
+from accelserve.server.cache_folder import cache_folder
+from accelserve.server.cli.cache_dir_option import cache_dir_option
 from accelserve.server.cli.figure_option import figure_option
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.graph_outputs import outputs_option

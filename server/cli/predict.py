@@ -13,6 +13,7 @@ import click
 
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.graph_outputs import outputs_option
+from accelserve.server.cli.label_names import label_names
 from accelserve.server.cli.server_options import server_options, tls_given
 
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ class _Target:
 @outputs_option("To print, all if not given")
 @click.option(
     "--labels",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Names of the classes, one a line; the server's if not given.",
+    help="Names of the classes: imagenet, coco, voc, or a file, one a line; the server's if not given.",
 )
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Results a picture.")
 @click.option(
@@ -108,7 +108,7 @@ def predict(
     pictures: Sequence[Path],
     input_name: str,
     outputs: Sequence[str],
-    labels: Path | None,
+    labels: str | None,
     top: int,
     draw: Path | None,
     min_score: float,
@@ -125,12 +125,12 @@ def predict(
 
     where = _target(target, "detection" if draw else "")
     files = [file for path in pictures for file in files_in(path)]
-    names = labels.read_text(encoding="utf-8").splitlines() if labels else where.labels()
-    shown = Shown(names, top, min_score)
+    names = label_names(labels) if labels else where.labels()
     drawings = file_names(files)
     rows: list[Row] = []
 
     def show(answer: Answer, number: int) -> None:
+        shown = Shown(_names_for(answer, names), top, min_score)
         if as_json:
             click.echo(json_line(answer, shown))
         else:
@@ -146,6 +146,15 @@ def predict(
     if draw is not None:
         click.echo(f"{len(files) - failed} pictures in {draw}", err=as_json)
     return _FAILED if failed else 0
+
+
+def _names_for(answer: Answer, names: Sequence[str] | str) -> Sequence[str]:
+    """The names given; those of a shipped list with the background in front, where the answer has a class for it."""
+    from accelserve.models.labels import label_list_for
+
+    if not isinstance(names, str):
+        return names
+    return label_list_for(names, max((a.size for a in answer.outputs.values() if a.ndim == 1), default=0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from accelserve.server.cache_folder import cache_dir_option, cache_folder
+from accelserve.server.cache_folder import cache_folder
+from accelserve.server.cli.cache_dir_option import cache_dir_option
 
 if TYPE_CHECKING:
     from accelserve.models.heads.training import HeadOptions, TrainedHead

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import skimage
 
 from accelserve.models.quantize.pictures import SUFFIXES as CALIBRATED
+from accelserve.server.cli.answers import Answer
 from accelserve.server.cli.group import run
-from accelserve.server.cli.predict import SUFFIXES
+from accelserve.server.cli.predict import SUFFIXES, _names_for
 from accelserve.server.cli.server_options import _with_port
 
 DATA = Path(skimage.__file__).parent / "data"
@@ -47,6 +49,23 @@ def test_a_folder_is_its_pictures_by_name(predict: Printed, folder: Path) -> Non
     assert done.code == 0
     assert done.out.index("a.PNG") < done.out.index("b.jpg")
     assert "notes" not in done.out
+
+
+def test_labels_are_a_shipped_list_or_a_file(predict: Printed, folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("rot\ngrün\nblau\n", encoding="utf-8")
+    assert predict(folder, "--labels=voc").code == 0
+    assert "grün" in predict(folder, f"--labels={own}").out
+    refused = predict(folder, "--labels=vocc")
+    assert refused.code == 2
+    assert "'vocc' is none of coco, imagenet, voc, and cannot be read as a file" in refused.err
+
+
+@pytest.mark.parametrize(("classes", "first"), [(1000, "n01440764 tench"), (1001, "background")])
+def test_a_shipped_list_has_the_background_where_the_network_has(classes: int, first: str) -> None:
+    answer = Answer(Path("a.jpg"), {"probabilities": np.zeros(classes, np.float32)}, 1.0, "net", 1, "")
+    names = _names_for(answer, "imagenet")
+    assert (len(names), names[0]) == (classes, first)
 
 
 def test_a_picture_that_is_none_is_named_and_the_others_are_answered(predict: Printed, folder: Path) -> None:
