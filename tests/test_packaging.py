@@ -117,6 +117,7 @@ def test_every_link_of_the_index_page_leads_somewhere(wheel: Path) -> None:
     elsewhere = [t for t, found in zip(targets, inside, strict=True) if not found and "://" not in t]
     assert (missing, elsewhere) == ([], [])
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert pictures
     assert all(picture.startswith(f"{REPOSITORY}/raw/") for picture in pictures)
 
 
