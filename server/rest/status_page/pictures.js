@@ -94,10 +94,13 @@ function show(file, model, shows, answer) {
   const total = duration(Object.values(answer.seconds).reduce((sum, seconds) => sum + seconds, 0));
   const best = answer.found[0];
   const said = answer.detects
-    ? `${count(scoringEnough().length)} objects found`
+    ? objects(scoringEnough().length)
     : `${best.label}, ${inWords(answer.found)(best.score)}`;
-  say(`${file.name}: ${said}. ${model} took ${total}.`);
+  const unseen = shows ? "" : " This browser cannot show the file.";
+  say(`${file.name}: ${said}. ${model} took ${total}.${unseen}`);
 }
+
+const objects = (number) => `${number === 0 ? "no" : count(number)} ${number === 1 ? "object" : "objects"} found`;
 
 function scoringEnough() {
   return shown.found.filter((entry) => !shown.detects || entry.score * 100 >= Number(byId("least").value));
@@ -153,15 +156,18 @@ function showTimes({ seconds, roundTrip }) {
 function draw(found) {
   const photograph = byId("photograph");
   const boxes = byId("boxes");
-  boxes.width = photograph.clientWidth;
-  boxes.height = photograph.clientHeight;
+  const [width, height] = [photograph.clientWidth, photograph.clientHeight];
+  boxes.width = width * devicePixelRatio;
+  boxes.height = height * devicePixelRatio;
+  boxes.style.width = `${width}px`;
+  boxes.style.height = `${height}px`;
   const context = boxes.getContext("2d");
-  found.forEach((entry, index) => entry.box && drawBox(context, entry, index));
-  photograph.alt = shown.detects ? `${shown.name}, with ${found.length} boxes that are listed next to it` : shown.name;
+  context.scale(devicePixelRatio, devicePixelRatio);
+  found.forEach((entry, index) => entry.box && drawBox(context, entry, index, width, height));
+  photograph.alt = shown.detects ? `${shown.name}; ${objects(found.length)}, listed next to it` : shown.name;
 }
 
-function drawBox(context, entry, index) {
-  const { width, height } = context.canvas;
+function drawBox(context, entry, index, width, height) {
   const [top, left, bottom, right] = entry.box;
   const text = `${index + 1} ${entry.label} ${Math.round(entry.score * 100)} %`;
   context.lineWidth = 3;

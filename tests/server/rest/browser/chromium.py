@@ -77,9 +77,9 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.command("Emulation.setEmulatedMedia", features=features)
 
-    def resize(self, width: int, height: int) -> None:
-        """The page's own size, in CSS pixels; narrower than the narrowest window, too, as on a phone."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < _NARROW}
+    def resize(self, width: int, height: int, scale: float = 1) -> None:
+        """The page's own size in CSS pixels, each ``scale`` of the display's; also narrower than a window can be."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < _NARROW}
         self.command("Emulation.setDeviceMetricsOverride", **metrics)
 
     def press(self, *keys: str) -> None:

@@ -210,7 +210,7 @@ def test_boxes_are_where_they_belong(
 ) -> None:
     window = opened(browser, serve(rest=OPEN, network=scoring_network))
     window.choose_file("#picture", picture(tmp_path, 10, 20, 51))
-    assert outcome(window).startswith("picture.png: 0 objects found.")
+    assert outcome(window).startswith("picture.png: no objects found.")
     assert texts(window, "#found li") == ["1 below the least score"]
     window.set_value("#least", 20)
     assert texts(window, "#found li") == ["1blue20.0 %"]
@@ -221,6 +221,22 @@ def test_boxes_are_where_they_belong(
     for edge in ((40, 100), (360, 100), (200, 50), (200, 150)):
         assert pixel(window, *edge) == RED
     assert window.complaints() == []
+
+
+def test_boxes_are_sharp_on_a_phones_display(
+    serve: Serve, browser: Browser, tmp_path: Path, scoring_network: object
+) -> None:
+    browser.resize(360, 800, scale=3)
+    window = opened(browser, serve(rest=OPEN, network=scoring_network))
+    window.choose_file("#picture", picture(tmp_path, 10, 20, 51))
+    outcome(window)
+    window.set_value("#least", 20)
+    width, height = shown_size(window)
+    assert width < 360
+    assert height == pytest.approx(width / 2, abs=1)
+    assert window.run("return document.getElementById('boxes').width") == 3 * width
+    assert pixel(window, 3 * 0.1 * width, 3 * 0.5 * height) == RED
+    assert pixel(window, 3 * 0.5 * width, 3 * 0.75 * height) == RED
 
 
 def test_a_picture_is_shown_as_the_network_sees_it(
@@ -238,6 +254,17 @@ def test_a_picture_is_shown_as_the_network_sees_it(
     window.set_value("#least", 20)
     for edge in ((40, 100), (360, 100), (200, 50), (200, 150)):
         assert pixel(window, *edge) == RED
+
+
+def test_a_file_that_only_the_server_can_read_gets_its_answer(
+    serve: Serve, browser: Browser, tmp_path: Path
+) -> None:
+    window = opened(browser, serve(rest=OPEN))
+    window.run("HTMLImageElement.prototype.decode = () => Promise.reject(new Error('not this one'))")
+    window.choose_file("#picture", picture(tmp_path, 10, 30, 20))
+    assert outcome(window).endswith(". This browser cannot show the file.")
+    assert texts(window, "#found li")[0] == "green30.0"
+    assert window.run("return document.getElementById('shown').hidden") is True
 
 
 def test_a_dropped_photograph_is_taken_wherever_it_falls(real: Any, browser: Browser) -> None:
