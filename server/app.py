@@ -15,7 +15,7 @@ from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.predictor import Predictor, SignatureResult
 from accelserve.server.dataplane.servable import ImageServable, computed_by
-from accelserve.server.doors import Answers, Doors
+from accelserve.server.frontends import FrontendParts, Frontends
 from accelserve.server.loading.pipeline import LoadingPipeline, loading_stages
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Phase, Readiness
@@ -67,10 +67,10 @@ class Server:
                 allow_unavailable_labels=config.allow_unavailable_labels,
             )
         )
-        self._doors = Doors(
+        self._frontends = Frontends(
             config,
             Security(config.security),
-            Answers(
+            FrontendParts(
                 methods=table,
                 predictor=self.predictor,
                 readiness=self.readiness,
@@ -84,17 +84,17 @@ class Server:
     @property
     def port(self) -> int:
         """The gRPC port; 0 before ``start``."""
-        return self._doors.port
+        return self._frontends.port
 
     @property
     def rest_port(self) -> int | None:
-        """The HTTP port; None if that door is shut."""
-        return self._doors.rest_port
+        """The HTTP port; None if it is not configured."""
+        return self._frontends.rest_port
 
     @property
     def metrics_port(self) -> int | None:
-        """The port of the metrics alone; None if that door is shut."""
-        return self._doors.metrics_port
+        """The port of the metrics alone; None if it is not configured."""
+        return self._frontends.metrics_port
 
     def start(self, opened: Callable[[], None] = lambda: None) -> None:
         """Load the models, then open the ports; the other way round if so configured.
@@ -110,7 +110,7 @@ class Server:
         """
         sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
         try:
-            self._doors.reserve()
+            self._frontends.reserve()
             if self.config.start_before_ready:
                 self._open(opened)
             self.registry.start(
@@ -123,7 +123,7 @@ class Server:
                 self._config_watcher.start()
         except Exception:
             self._streams.close()
-            self._doors.close(time.monotonic())
+            self._frontends.close(time.monotonic())
             self.registry.close(timeout=0)
             raise
 
@@ -139,9 +139,9 @@ class Server:
         self.readiness.enter(Phase.DRAINING)
         time.sleep(self.config.drain_delay_seconds)
         deadline = time.monotonic() + self.config.drain_seconds
-        self._doors.refuse_new()
+        self._frontends.refuse_new()
         self._streams.close()
-        self._doors.close(deadline)
+        self._frontends.close(deadline)
         self.registry.close(timeout=max(0.0, deadline - time.monotonic()))
         self._control.shutdown(wait=True)
         if self._tracing is not None:
@@ -157,7 +157,7 @@ class Server:
             self._tracing.record(result)
 
     def _open(self, opened: Callable[[], None]) -> None:
-        self._doors.open()
+        self._frontends.open()
         opened()
 
     def _watcher(self) -> ModelConfigWatcher | None:

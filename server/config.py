@@ -141,7 +141,7 @@ class SecurityConfig:
     Attributes:
         keys_file: of ``accelserve keys``; None lets everybody in.
         tls: key, certificate, authorities; None speaks plain text.
-        rest_tls: the HTTP doors use it too.
+        rest_tls: the HTTP ports use it too.
         poll_seconds: between looks whether these files changed.
     """
 
@@ -153,7 +153,7 @@ class SecurityConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrpcConfig:
-    """The gRPC door.
+    """The gRPC frontend.
 
     Attributes:
         address: host name or IP to listen on.
@@ -181,11 +181,11 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestConfig:
-    """The HTTP door.
+    """The HTTP frontend.
 
     Attributes:
         address: host name or IP to listen on.
-        port: None keeps the door shut; 0 lets the system choose.
+        port: None opens none; 0 lets the system choose.
         threads: requests handled at once; 0 takes a few more than images may be queued, so that there is always one to
             refuse the next request on.
         timeout_ms: from a request's arrival to giving it up.

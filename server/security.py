@@ -9,7 +9,7 @@ from accelserve.server.tls.identity import TlsIdentity
 
 
 class Security:
-    """What the doors ask.
+    """What the frontends ask.
 
     Attributes:
         keys: None lets everybody in.

@@ -18,7 +18,7 @@ _LONGEST_KEY = 1024
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose key opened the door."""
+    """Whose key it was."""
 
     owner: Owner
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.server.cli.detections import are_detections, detections_of, picture_size
+from accelserve.server.cli.detections import are_detections, detections_of, image_size
 from accelserve.server.cli.tables import print_rows
 
 Row = tuple[str, str, str, str, str]
@@ -24,7 +24,7 @@ class Answer:
     """What came back, and how long it took.
 
     Attributes:
-        picture: as it was named.
+        path: of the picture, as it was named.
         outputs: arrays by name, without the batch.
         milliseconds: from sending it to having read the answer.
         model: name that the server gives itself.
@@ -32,7 +32,7 @@ class Answer:
         signature: that was asked for; empty is serving_default.
     """
 
-    picture: Path
+    path: Path
     outputs: Mapping[str, NDArray[Any]]
     milliseconds: float
     model: str
@@ -59,7 +59,7 @@ def rows_of(answer: Answer, shown: Shown) -> list[Row]:
     """The table's lines for one picture; what repeats the line above is left empty."""
     results: list[tuple[str, str, str]]
     if are_detections(answer.outputs):
-        size = picture_size(answer.picture)
+        size = image_size(answer.path)
         found = detections_of(answer.outputs, shown.names, size, shown.min_score)
         results = [("detections", str(each), f"{each.score:.4f}") for each in found[: shown.top]]
         results = results or [("detections", f"none of {shown.min_score:g} or more", "")]
@@ -72,7 +72,7 @@ def rows_of(answer: Answer, shown: Shown) -> list[Row]:
     rows = []
     for row, (output, result, score) in enumerate(results):
         repeated = row > 0 and output == results[row - 1][0]
-        first = (answer.picture.name, f"{answer.milliseconds:.1f}") if row == 0 else ("", "")
+        first = (answer.path.name, f"{answer.milliseconds:.1f}") if row == 0 else ("", "")
         rows.append((first[0], "" if repeated else output, result, score, first[1]))
     return rows
 
@@ -89,7 +89,7 @@ def json_line(answer: Answer, shown: Shown) -> str:
     ``outputs``, each with its ``shape`` and, if it is a vector of scores, its ``best`` classes.
     """
     document: dict[str, object] = {
-        "picture": str(answer.picture),
+        "picture": str(answer.path),
         "milliseconds": round(answer.milliseconds, 3),
         "model": answer.model,
     }

@@ -152,11 +152,11 @@ def _converted(
     from accelserve.models.conversion.convert import convert_imported
     from accelserve.models.importing import ImportOptions
     from accelserve.models.importing.source import import_source
-    from accelserve.server.cli.progress import picture_progress
+    from accelserve.server.cli.progress import image_progress
 
     open_sizes = ImportOptions(input_shapes=options.input_shapes)
     imported = import_source(source, architecture=architecture, outputs=outputs, options=open_sizes)
-    with picture_progress("calibrating") as progress:
+    with image_progress("calibrating") as progress:
         return convert_imported(
             imported, source.name, options, progress, lambda: click.echo(PROVING, err=True)
         )

@@ -69,13 +69,13 @@ def detections_of(
     return found
 
 
-def picture_size(picture: Path) -> tuple[int, int]:
+def image_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels, as stored: like the server, without a look at EXIF's orientation."""
-    with Image.open(picture) as opened:
+    with Image.open(path) as opened:
         return opened.size
 
 
-def draw_detections(picture: Path, detections: Iterable[Detection], target: Path) -> None:
+def draw_detections(path: Path, detections: Iterable[Detection], target: Path) -> None:
     """Write a JPEG of the picture with boxes, names and scores.
 
     Raises:
@@ -84,7 +84,7 @@ def draw_detections(picture: Path, detections: Iterable[Detection], target: Path
     """
     from accelserve.kernels.preprocess import decode_image  # brings a compiler, which the table does without
 
-    image = Image.fromarray(decode_image(picture.read_bytes()))
+    image = Image.fromarray(decode_image(path.read_bytes()))
     shorter = min(image.size)
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(max(11, shorter // 30))
@@ -94,18 +94,16 @@ def draw_detections(picture: Path, detections: Iterable[Detection], target: Path
     image.save(target, "JPEG", quality=_JPEG_QUALITY)
 
 
-def file_names(pictures: Sequence[Path]) -> list[str]:
+def file_names(paths: Sequence[Path]) -> list[str]:
     """A name ``STEM.jpg`` for each picture; equal stems are numbered."""
     taken: Counter[str] = Counter()
     given: dict[str, None] = {}
-    for picture in pictures:
-        taken[picture.stem] += 1
-        name = (
-            f"{picture.stem}.jpg" if taken[picture.stem] == 1 else f"{picture.stem}-{taken[picture.stem]}.jpg"
-        )
+    for path in paths:
+        taken[path.stem] += 1
+        name = f"{path.stem}.jpg" if taken[path.stem] == 1 else f"{path.stem}-{taken[path.stem]}.jpg"
         while name in given:
-            taken[picture.stem] += 1
-            name = f"{picture.stem}-{taken[picture.stem]}.jpg"
+            taken[path.stem] += 1
+            name = f"{path.stem}-{taken[path.stem]}.jpg"
         given[name] = None
     return list(given)
 

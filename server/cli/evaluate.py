@@ -109,9 +109,9 @@ def _original(
 
 def _evaluated(directory: Path, images: Path, options: EvaluateOptions) -> Evaluation:
     from accelserve.models.evaluate import evaluate_servable
-    from accelserve.server.cli.progress import picture_progress
+    from accelserve.server.cli.progress import image_progress
 
-    with picture_progress("evaluating") as progress:
+    with image_progress("evaluating") as progress:
         return evaluate_servable(directory, images, options, progress)
 
 

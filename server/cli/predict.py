@@ -198,17 +198,17 @@ def _ask_each(
 ) -> int:
     """Ask for every picture, and show what came; the number of those that were passed over."""
     from accelserve.client import InvalidRequestError, MessageTooLargeError
-    from accelserve.server.cli.progress import picture_progress
+    from accelserve.server.cli.progress import image_progress
 
     failed = 0
-    progress = nullcontext(_no_progress) if quiet else picture_progress("asking")
+    progress = nullcontext(_no_progress) if quiet else image_progress("asking")
     with where.client() as client, progress as report:
-        for number, picture in enumerate(files):
+        for number, path in enumerate(files):
             try:
-                answer = _ask(client, picture, wanted)
+                answer = _ask(client, path, wanted)
             except (InvalidRequestError, MessageTooLargeError, OSError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
-                click.echo(f"accelserve: {picture}: {reason or error}", err=True)
+                click.echo(f"accelserve: {path}: {reason or error}", err=True)
                 failed += 1
             else:
                 show(answer, number)
@@ -225,23 +225,23 @@ def _draw(answer: Answer, shown: Shown, target: Path) -> None:
         are_detections,
         detections_of,
         draw_detections,
-        picture_size,
+        image_size,
     )
 
     if not are_detections(answer.outputs):
         given = ", ".join(answer.outputs)
         raise click.UsageError(f"--draw needs detections and the model answered with {given}.")
-    size = picture_size(answer.picture)
+    size = image_size(answer.path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    draw_detections(answer.picture, detections_of(answer.outputs, shown.names, size, shown.min_score), target)
+    draw_detections(answer.path, detections_of(answer.outputs, shown.names, size, shown.min_score), target)
 
 
-def _ask(client: PredictionClient, picture: Path, wanted: _Wanted) -> Answer:
+def _ask(client: PredictionClient, path: Path, wanted: _Wanted) -> Answer:
     from accelserve.client import DEFAULT_MAX_MESSAGE_BYTES
     from accelserve.client.prediction import images_request, scores, without_batch
     from accelserve.server.cli.answers import Answer
 
-    image = picture.read_bytes()
+    image = path.read_bytes()
     begin = time.perf_counter()
     request = images_request(
         [image], input_name=wanted.input_name, model=client.model, outputs=wanted.outputs
@@ -252,7 +252,7 @@ def _ask(client: PredictionClient, picture: Path, wanted: _Wanted) -> Answer:
     outputs = without_batch(scores(response, names, limit_bytes=DEFAULT_MAX_MESSAGE_BYTES))
     spec = response.model_spec
     return Answer(
-        picture=picture,
+        path=path,
         outputs=cast("dict[str, NDArray[Any]]", outputs),
         milliseconds=1000 * (time.perf_counter() - begin),
         model=spec.name,

@@ -28,16 +28,16 @@ Advance = Callable[[int, int | None], None]
 
 
 @contextmanager
-def picture_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+def image_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
     """Gives a function that takes (pictures done, pictures in all)."""
-    with _shown((*Progress.get_default_columns(), MofNCompleteColumn()), _of_pictures) as show:
+    with _shown((*Progress.get_default_columns(), MofNCompleteColumn()), _of_images) as show:
         yield lambda done, total: show(doing, done, total)
 
 
 @contextmanager
 def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
     """Gives a function that takes (what is done, how much of it is, how much it is in all)."""
-    with _shown((*Progress.get_default_columns(), MofNCompleteColumn()), _of_pictures) as show:
+    with _shown((*Progress.get_default_columns(), MofNCompleteColumn()), _of_images) as show:
         yield show
 
 
@@ -55,7 +55,7 @@ def download_progress(name: str) -> Iterator[Advance]:
         yield lambda done, total: show(name, done, total)
 
 
-def _of_pictures(done: int, total: int | None) -> str:
+def _of_images(done: int, total: int | None) -> str:
     return f"{done}" if total is None else f"{done} of {total}"
 
 

@@ -1,4 +1,4 @@
-"""Who asks, and for what: the registry's own door, so that no method of any protocol can forget to ask.
+"""Who calls, and what the caller may use: the registry checks it, so that no method of any protocol can forget to.
 
 A call is described in a context variable for as long as it is worked on. Threads of the server itself have no call and
 may do everything.
@@ -17,12 +17,12 @@ def everyone(_model: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a request's envelope says, whatever the protocol.
+    """What a request's metadata or headers say, whatever the protocol.
 
     Attributes:
         request_id: the caller's own (``x-request-id``), or one that we made up.
         check_model: raises PermissionDeniedError if the caller may not use that model.
-        routed_model: model that the envelope names, for a request that names none itself; empty if it names none.
+        routed_model: model that they name, for a request that names none itself; empty if they name none.
         trace_parent: W3C trace context of the caller (``traceparent``), empty if there is none.
     """
 

@@ -1,4 +1,4 @@
-"""Names, labels and versions to servables: what every door of the server asks."""
+"""Names, labels and versions to servables: what every frontend asks."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class ModelRegistry(Generic[S]):
         return self._manager.acquire(name, self.resolve_version(name, choice))
 
     def resolve_name(self, choice: ModelChoice) -> str:
-        """The model's name: as given, or by the call's envelope, or the only one served, or the one called ``default``.
+        """The model's name: as given, or by the call's metadata, or the only one served, or the one called ``default``.
 
         Raises:
             InvalidRequestError: none is given and none is the default.

@@ -1,4 +1,4 @@
-"""What the protocols say, free of their transports: gRPC and HTTP are two thin doors to it, and know nothing of each other.
+"""What the protocols say, free of their transports: gRPC and HTTP are two thin frontends of it, independent of each other.
 
 ``tensorflow_serving`` and ``open_inference`` turn messages into the data plane's terms and back; ``status`` is the table of
 errors and codes.

@@ -116,11 +116,11 @@ class RemoteMirror:
             return False
         origin.faults.clear(None)
         wanted = {version: present[version] for version in model.policy.wanted(present)}
-        changes = [self._bring(origin, store, version, path) for version, path in sorted(wanted.items())]
+        changes = [self._download(origin, store, version, path) for version, path in sorted(wanted.items())]
         # Where nothing of that can be brought or used, the next lower versions stand in for it.
         while stand_ins := self._stand_ins(origin, present, wanted):
             wanted |= stand_ins
-            changes += [self._bring(origin, store, version, path) for version, path in stand_ins.items()]
+            changes += [self._download(origin, store, version, path) for version, path in stand_ins.items()]
         origin.faults.keep({None, *wanted})
         # A version that is not wanted any more stays until its successor is here.
         if all((model.base_path / str(version)).is_dir() for version in model.policy.wanted(present)):
@@ -138,7 +138,7 @@ class RemoteMirror:
         others = with_stand_ins(origin.model.policy, present, failed) - set(wanted)
         return {version: present[version] for version in sorted(others)}
 
-    def _bring(self, origin: _Origin, store: Store, version: int, remote: str) -> bool:
+    def _download(self, origin: _Origin, store: Store, version: int, remote: str) -> bool:
         folder = origin.model.base_path
         try:
             if _manifest_here(folder / str(version)) == _manifest_there(store, remote):

@@ -18,13 +18,13 @@ from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.errors import InvalidRequestError
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Readiness
-from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import error_response
 from accelserve.server.rest.example_routes import ExampleRoutes
 from accelserve.server.rest.inference_routes import InferenceRoutes
 from accelserve.server.rest.model_routes import ModelRoutes
 from accelserve.server.rest.monitoring_route import MonitoringRoute
 from accelserve.server.rest.predict_route import PredictRoute
+from accelserve.server.rest.request_handler import RequestHandler
 from accelserve.server.rest.routing import get, in_any_case, post
 from accelserve.server.rest.status_routes import StatusRoutes
 
@@ -42,7 +42,7 @@ class RestParts:
         predictor: the data plane, and with it the registry.
         readiness: of server and models.
         metrics: where requests are counted.
-        config: of this door.
+        config: of this frontend.
         pool: where requests compute.
     """
 
@@ -55,16 +55,16 @@ class RestParts:
 
 def application(parts: RestParts) -> Starlette:
     """The ASGI application: TensorFlow Serving's paths, the Open Inference Protocol's, metrics, the status page."""
-    desk = Desk(parts.config, parts.pool, parts.metrics)
+    handler = RequestHandler(parts.config, parts.pool, parts.metrics)
     models = ModelRoutes(parts.predictor.registry)
-    predictions = PredictRoute(parts.predictor, desk)
-    examples = ExampleRoutes(parts.predictor, desk)
+    predictions = PredictRoute(parts.predictor, handler)
+    examples = ExampleRoutes(parts.predictor, handler)
     return _starlette(
         [
             *_monitoring(parts.metrics, parts.config, parts.pool),
             *map(in_any_case, _tensorflow_serving(models, predictions, examples)),
-            *InferenceRoutes(parts.predictor, parts.readiness, desk).routes(),
-            *StatusRoutes(parts.predictor, parts.readiness, parts.metrics, desk).routes(),
+            *InferenceRoutes(parts.predictor, parts.readiness, handler).routes(),
+            *StatusRoutes(parts.predictor, parts.readiness, parts.metrics, handler).routes(),
         ],
         parts.config,
     )

@@ -13,10 +13,10 @@ from accelserve.server.protocols.tensorflow_serving.classify import CLASSIFICATI
 from accelserve.server.protocols.tensorflow_serving.examples import images_of_examples
 from accelserve.server.protocols.tensorflow_serving.regress import REGRESSION
 from accelserve.server.protocols.tensorflow_serving.scoring import Scoring, Task
-from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_examples import classification_body, parse_examples, regression_body
 from accelserve.server.rest.model_routes import choice_of
+from accelserve.server.rest.request_handler import RequestHandler
 from accelserve.server.scheduler.watch import CallWatch
 
 ResultT = TypeVar("ResultT")
@@ -25,9 +25,9 @@ ResultT = TypeVar("ResultT")
 class ExampleRoutes:
     """Answers as the RPCs do."""
 
-    def __init__(self, predictor: Predictor, desk: Desk) -> None:
-        self._scoring = Scoring(predictor, desk.metrics.count_examples)
-        self._desk = desk
+    def __init__(self, predictor: Predictor, handler: RequestHandler) -> None:
+        self._scoring = Scoring(predictor, handler.metrics.count_examples)
+        self._handler = handler
 
     async def classify(self, request: Request) -> Response:
         """``{"results": [[[label, score], ...], ...]}``."""
@@ -46,4 +46,4 @@ class ExampleRoutes:
             scored = self._scoring.score(task, choice_of(request), signature, images, watch)
             return json_response(body_of(scored.result))
 
-        return await self._desk.answer(request, api, request.path_params["model"], work)
+        return await self._handler.handle(request, api, request.path_params["model"], work)

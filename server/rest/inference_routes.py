@@ -25,10 +25,10 @@ from accelserve.server.protocols.open_inference.description import (
     refuse_unload,
 )
 from accelserve.server.readiness import Readiness
-from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.json_inference import HEADER_LENGTH, call_of, parse_infer, response_of
 from accelserve.server.rest.json_text import decode_json
+from accelserve.server.rest.request_handler import RequestHandler
 from accelserve.server.rest.routing import get, post
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -42,11 +42,11 @@ _NOT_READY = 400
 class InferenceRoutes:
     """Answers from the data plane and the registry."""
 
-    def __init__(self, predictor: Predictor, readiness: Readiness, desk: Desk) -> None:
+    def __init__(self, predictor: Predictor, readiness: Readiness, handler: RequestHandler) -> None:
         self._predictor = predictor
         self._registry = predictor.registry
         self._readiness = readiness
-        self._desk = desk
+        self._handler = handler
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -75,7 +75,7 @@ class InferenceRoutes:
             headers = {HEADER_LENGTH: str(made.json_bytes)}
             return Response(made.body, media_type="application/octet-stream", headers=headers)
 
-        return await self._desk.answer(request, "ModelInfer", request.path_params["model"], work)
+        return await self._handler.handle(request, "ModelInfer", request.path_params["model"], work)
 
     async def live(self, _request: Request) -> Response:
         """Who answers is alive."""
@@ -130,7 +130,7 @@ class InferenceRoutes:
             entries = index(self._registry, ready_only=wishes.get("ready") is True)
             return json_response([asdict(entry) for entry in entries])
 
-        return await self._desk.answer(request, "RepositoryIndex", "", work)
+        return await self._handler.handle(request, "RepositoryIndex", "", work)
 
     async def load(self, request: Request) -> Response:
         """Nothing to do for a model that serves; refused for any other."""

@@ -21,8 +21,8 @@ from accelserve.server.errors import InvalidRequestError
 from accelserve.server.protocols.open_inference.call import (
     CLASSIFICATION_PARAMETER,
     SIGNATURE_PARAMETER,
-    InferAnswer,
     InferCall,
+    InferResult,
 )
 from accelserve.server.protocols.open_inference.tensors import (
     BYTES,
@@ -118,7 +118,7 @@ def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str)
     )
 
 
-def response_of(body: InferBody, answer: InferAnswer) -> InferResponse:
+def response_of(body: InferBody, answer: InferResult) -> InferResponse:
     """The response: raw bytes for the outputs that were asked for so, JSON for the others."""
     default = (body.parameters or {}).get("binary_data_output") is True
     asked = {

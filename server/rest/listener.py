@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from accelserve.server.config import RestConfig
 from accelserve.server.errors import ConfigurationError
 from accelserve.server.ports import bare, joined
-from accelserve.server.rest.patience import patient
+from accelserve.server.rest.header_timeout import with_header_timeout
 
 _BACKLOG = 1024
 _THREADS_TO_REFUSE_ON = 64
@@ -58,7 +58,7 @@ class RestListener:
             log_config=None,
             access_log=False,
             lifespan="off",
-            http=patient(self._config.header_seconds),
+            http=with_header_timeout(self._config.header_seconds),
             ws="none",
             server_header=False,
             limit_concurrency=self._config.max_connections,

@@ -15,8 +15,8 @@ from accelserve.server.core.registry import ModelChoice
 from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.readiness import Readiness
-from accelserve.server.rest.desk import Desk
 from accelserve.server.rest.errors import json_response
+from accelserve.server.rest.request_handler import RequestHandler
 from accelserve.server.rest.routing import get, post
 from accelserve.server.rest.status_data import StatusData
 from accelserve.server.rest.trial import try_picture
@@ -39,11 +39,11 @@ class StatusRoutes:
     """Answers from everything that knows something."""
 
     def __init__(
-        self, predictor: Predictor, readiness: Readiness, metrics: ServerMetrics, desk: Desk
+        self, predictor: Predictor, readiness: Readiness, metrics: ServerMetrics, handler: RequestHandler
     ) -> None:
         self._predictor = predictor
-        self._data = StatusData(predictor, readiness, metrics, desk.config)
-        self._desk = desk
+        self._data = StatusData(predictor, readiness, metrics, handler.config)
+        self._handler = handler
         self._files = {file.name: file.read_bytes() for file in _PAGE.iterdir()}
 
     def routes(self) -> list[Route]:
@@ -65,7 +65,7 @@ class StatusRoutes:
     async def models(self, _request: Request) -> Response:
         """What the page shows; gathered on the pool, as with many models it takes a while."""
         loop = asyncio.get_running_loop()
-        return json_response(await loop.run_in_executor(self._desk.pool, self._data.content))
+        return json_response(await loop.run_in_executor(self._handler.pool, self._data.content))
 
     async def trial(self, request: Request) -> Response:
         """What the model makes of the picture in the body."""
@@ -74,4 +74,4 @@ class StatusRoutes:
         def work(raw: bytes, watch: CallWatch) -> Response:
             return json_response(asdict(try_picture(self._predictor, ModelChoice(name=model), raw, watch)))
 
-        return await self._desk.answer(request, "Try", model, work)
+        return await self._handler.handle(request, "Try", model, work)

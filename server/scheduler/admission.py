@@ -1,4 +1,4 @@
-"""Says no at the door, while saying no is cheap.
+"""Refuses what is too much before any work is done for it.
 
 What is admitted is bounded in images and in estimated time, so that the p99 of accepted requests stays bounded
 whatever the load. A request that finds nothing ahead of it is always admitted, however large.

@@ -27,7 +27,7 @@ Run = Callable[[Array], Results]
 
 
 @dataclass(slots=True, eq=False)
-class _Lane:
+class _VersionQueue:
     """What waits for one loaded version."""
 
     servable_id: ServableId
@@ -41,7 +41,7 @@ class _Lane:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    lane: _Lane
+    queue: _VersionQueue
     slices: list[Slice]
 
     @property
@@ -63,8 +63,8 @@ class DeviceScheduler:
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._busy = False
-        self._turns: deque[_Lane] = deque()
-        self._lanes: dict[ServableId, _Lane] = {}
+        self._turns: deque[_VersionQueue] = deque()
+        self._queues: dict[ServableId, _VersionQueue] = {}
 
     def compute(self, servable_id: ServableId, run: Run, pixels: Array, watch: CallWatch) -> ComputeReport:
         """Run the images on the device, in company if there is some.
@@ -93,11 +93,11 @@ class DeviceScheduler:
 
     def _submit(self, servable_id: ServableId, run: Run, job: Job) -> None:
         with self._lock:
-            lane = self._lanes.get(servable_id)
-            if lane is None:
-                lane = self._lanes[servable_id] = _Lane(servable_id, run)
-                self._turns.append(lane)
-            lane.jobs.append(job)
+            queue = self._queues.get(servable_id)
+            if queue is None:
+                queue = self._queues[servable_id] = _VersionQueue(servable_id, run)
+                self._turns.append(queue)
+            queue.jobs.append(job)
             job.leads = not self._busy
             self._busy = True
             self._arrived.notify()
@@ -113,16 +113,16 @@ class DeviceScheduler:
                 job.woken.clear()
                 if job.finished:
                     return
-                verdict = None if job.leads else job.watch.verdict()
-                if verdict is not None and not job.in_flight:
+                abandonment = None if job.leads else job.watch.abandonment()
+                if abandonment is not None and not job.in_flight:
                     self._withdraw(job)
-                    job.fail(verdict)
+                    job.fail(abandonment)
                     return
 
     def _withdraw(self, job: Job) -> None:
-        for lane in self._lanes.values():
-            if job in lane.jobs:
-                lane.jobs.remove(job)
+        for queue in self._queues.values():
+            if job in queue.jobs:
+                queue.jobs.remove(job)
                 return
 
     def _lead(self, job: Job) -> None:
@@ -136,64 +136,64 @@ class DeviceScheduler:
 
     def _hand_over(self) -> None:
         with self._lock:
-            for lane in self._turns:
-                if lane.jobs:
-                    heir = lane.jobs[0]
-                    heir.leads = True
-                    heir.woken.set()
+            for queue in self._turns:
+                if queue.jobs:
+                    successor = queue.jobs[0]
+                    successor.leads = True
+                    successor.woken.set()
                     return
             self._turns.clear()
-            self._lanes.clear()
+            self._queues.clear()
             self._busy = False
 
     def _next_batch(self) -> _Batch | None:
         with self._lock:
-            lane = self._turns.popleft()
-            self._await_company(lane)
-            slices = self._fill(lane)
-            if lane.jobs:
-                self._turns.append(lane)
+            queue = self._turns.popleft()
+            self._await_company(queue)
+            slices = self._fill(queue)
+            if queue.jobs:
+                self._turns.append(queue)
             else:
-                del self._lanes[lane.servable_id]
-        return _Batch(lane, slices) if slices else None
+                del self._queues[queue.servable_id]
+        return _Batch(queue, slices) if slices else None
 
-    def _await_company(self, lane: _Lane) -> None:
+    def _await_company(self, queue: _VersionQueue) -> None:
         """Where a batch timeout is configured, let the batch fill until the oldest request has waited that long."""
-        config = self._table.of(lane.servable_id.name)
+        config = self._table.of(queue.servable_id.name)
         timeout = config.batch_timeout_us / 1e6
-        while lane.jobs and lane.images < config.max_batch_images:
-            left = lane.jobs[0].submitted + timeout - time.perf_counter()
+        while queue.jobs and queue.images < config.max_batch_images:
+            left = queue.jobs[0].submitted + timeout - time.perf_counter()
             if left <= 0:
                 return
             self._arrived.wait(left)
 
-    def _fill(self, lane: _Lane) -> list[Slice]:
+    def _fill(self, queue: _VersionQueue) -> list[Slice]:
         slices: list[Slice] = []
-        room = self._table.of(lane.servable_id.name).max_batch_images
-        while lane.jobs and room > 0:
-            job = lane.jobs.popleft()
-            verdict = job.watch.verdict()
-            if verdict is not None:
-                job.fail(verdict)
+        room = self._table.of(queue.servable_id.name).max_batch_images
+        while queue.jobs and room > 0:
+            job = queue.jobs.popleft()
+            abandonment = job.watch.abandonment()
+            if abandonment is not None:
+                job.fail(abandonment)
                 continue
             part = job.take(room)
             slices.append(part)
             room -= part.images
             if job.taken < job.images:
-                lane.jobs.append(job)  # room is 0 now: the rest goes behind the others
+                queue.jobs.append(job)  # room is 0 now: the rest goes behind the others
         return slices
 
     def _run(self, batch: _Batch) -> None:
         begin = time.perf_counter()
         try:
-            results = batch.lane.run(batch.pixels())
+            results = batch.queue.run(batch.pixels())
         except Exception as error:  # noqa: BLE001 - it belongs to the requests of this batch, not to the leader alone
             with self._lock:
                 for part in batch.slices:
-                    self._fail(batch.lane, part.job, error)
+                    self._fail(batch.queue, part.job, error)
             return
         seconds = time.perf_counter() - begin
-        self.gate.record(batch.lane.servable_id.name, batch.images, seconds)
+        self.gate.record(batch.queue.servable_id.name, batch.images, seconds)
         with self._lock:
             offset = 0
             for part in batch.slices:
@@ -201,7 +201,7 @@ class DeviceScheduler:
                 part.job.deliver(part, own, seconds, batch.images)
                 offset += part.images
 
-    def _fail(self, lane: _Lane, job: Job, error: Exception) -> None:
-        if job in lane.jobs:
-            lane.jobs.remove(job)
+    def _fail(self, queue: _VersionQueue, job: Job, error: Exception) -> None:
+        if job in queue.jobs:
+            queue.jobs.remove(job)
         job.fail(error)

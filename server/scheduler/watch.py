@@ -43,7 +43,7 @@ class CallWatch:
         """Until the deadline, never negative; None without a deadline."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
-    def verdict(self) -> RequestAbandonedError | None:
+    def abandonment(self) -> RequestAbandonedError | None:
         """Why nobody waits any more, or None."""
         if self._cancelled:
             return RequestCancelledError("the caller cancelled the request")
@@ -53,6 +53,6 @@ class CallWatch:
 
     def check(self) -> None:
         """Raise RequestCancelledError or DeadlineExceededError if nobody waits any more."""
-        verdict = self.verdict()
-        if verdict is not None:
-            raise verdict
+        abandonment = self.abandonment()
+        if abandonment is not None:
+            raise abandonment

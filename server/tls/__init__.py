@@ -1,1 +1,1 @@
-"""TLS on every door: ``files`` reads keys and certificates, ``identity`` holds them and follows their changes."""
+"""TLS on every port: ``files`` reads keys and certificates, ``identity`` holds them and follows their changes."""

@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class TlsIdentity:
-    """Credentials for both doors, from files that may change. Thread-safe."""
+    """Credentials for both frontends, from files that may change. Thread-safe."""
 
     def __init__(self, files: TlsFiles) -> None:
         """Read the files; ConfigurationError if they make no sense, or key and certificate do not belong together."""

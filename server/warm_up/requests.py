@@ -19,19 +19,19 @@ from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCall:
-    """One question to one signature.
+    """One call of one signature.
 
     Attributes:
         signature: key; empty means ``serving_default``.
-        inputs: by name; empty stands for ``pictures``.
+        inputs: by name; empty stands for ``examples``.
         outputs: names wanted back; empty means all.
-        pictures: encoded ones of tf.Examples, for the signature's only input; or None.
+        examples: encoded images of tf.Examples, for the signature's only input; or None.
     """
 
     signature: str
     inputs: Mapping[str, Array]
     outputs: Sequence[str] = ()
-    pictures: Array | None = None
+    examples: Array | None = None
 
 
 def calls_of(record: bytes) -> list[RecordedCall]:
@@ -73,7 +73,7 @@ def replay(call: RecordedCall, servable: ImageServable, batch_images: int) -> No
         batch_images: at most so many on the device at once.
     """
     key, signature = signature_of(servable, call.signature)
-    inputs = call.inputs if call.pictures is None else {next(iter(signature.inputs)): call.pictures}
+    inputs = call.inputs if call.examples is None else {next(iter(signature.inputs)): call.examples}
     images = images_of(signature, inputs, servable.input_shape, max_images=_ANY_NUMBER)
     aliases = list(dict.fromkeys(wanted_outputs(signature, call.outputs).values()))
     if isinstance(images, EncodedImages):
@@ -85,8 +85,8 @@ def replay(call: RecordedCall, servable: ImageServable, batch_images: int) -> No
 
 
 def _of_examples(examples: serving.Input, specs: Sequence[serving.ModelSpec]) -> list[RecordedCall]:
-    pictures = images_of_examples(examples)
-    return [RecordedCall(signature=spec.signature_name, inputs={}, pictures=pictures) for spec in specs]
+    images = images_of_examples(examples)
+    return [RecordedCall(signature=spec.signature_name, inputs={}, examples=images) for spec in specs]
 
 
 # Whoever wrote the file may have asked for more at once than callers may now.

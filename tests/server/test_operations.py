@@ -186,7 +186,8 @@ def test_requests_are_logged_with_their_ids_if_wanted(serve: Serve, caplog: pyte
     with pytest.raises(grpc.RpcError):
         PredictionService.PREDICT.stub(server.channel)(serving.PredictRequest(), timeout=20)
     server.server.stop()  # lines are written after the answers
-    lines = [record.getMessage() for record in caplog.records if record.name.endswith(".envelope")]
+    around = (".call_interceptor", ".call_middleware")
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith(around)]
     method = "/tensorflow.serving.PredictionService/Predict"
     assert sum(line.startswith(f"{method} OK ") for line in lines) == 1
     assert sum(line.startswith(f"{method} INVALID_ARGUMENT ") for line in lines) == 1
@@ -220,7 +221,7 @@ def test_while_it_drains_it_finishes_what_it_has_and_sends_the_rest_elsewhere(se
     request = serving.PredictRequest(inputs={"images": PIXEL})
     accepted = PredictionService.PREDICT.stub(server.channel).future(request, timeout=20)
     network.entered.acquire()  # it is on the device now
-    server.server._doors.refuse_new()
+    server.server._frontends.refuse_new()
     with pytest.raises(grpc.RpcError) as caught:
         predict(server.channel)
     words = "the server is shutting down; send the request to another one"

@@ -42,10 +42,10 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-@pytest.mark.parametrize("door", ["rest", "metrics"])
-def test_a_port_for_two_doors_is_refused(tmp_path: Path, free_port: int, door: str) -> None:
-    rest = RestConfig(address="127.0.0.1", port=free_port if door == "rest" else None)
-    metrics = free_port if door == "metrics" else None
+@pytest.mark.parametrize("frontend", ["rest", "metrics"])
+def test_a_port_for_two_frontends_is_refused(tmp_path: Path, free_port: int, frontend: str) -> None:
+    rest = RestConfig(address="127.0.0.1", port=free_port if frontend == "rest" else None)
+    metrics = free_port if frontend == "metrics" else None
     words = refused(
         tmp_path, GrpcConfig(address="127.0.0.1", port=free_port), rest=rest, metrics_port=metrics
     )
@@ -88,7 +88,7 @@ def has_ipv6() -> bool:
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
 @pytest.mark.parametrize("address", ["::1", "[::1]"])
-def test_both_doors_listen_on_ipv6(serve: Serve, address: str) -> None:
+def test_both_frontends_listen_on_ipv6(serve: Serve, address: str) -> None:
     started = serve(address=address, rest=RestConfig(address=address, port=0)).server
     with grpc.insecure_channel(f"[::1]:{started.port}") as channel:
         answer = HealthService.CHECK.stub(channel)(health.HealthCheckRequest(), timeout=60)

@@ -13,7 +13,7 @@ from accelserve.server.dataplane.predictor import Predictor, SignatureCall
 from accelserve.server.dataplane.scores import class_scores, label_of
 from accelserve.server.dataplane.servable import Array
 from accelserve.server.errors import InvalidRequestError
-from accelserve.server.protocols.open_inference.pictures import encoded_pictures
+from accelserve.server.protocols.open_inference.images import encoded_images
 from accelserve.server.scheduler.watch import CallWatch
 
 # Parameter of a request that chooses a signature: the protocol has no word for it.
@@ -43,7 +43,7 @@ class InferCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InferAnswer:
+class InferResult:
     """What the client gets: the version that answered, and name -> array."""
 
     servable_id: ServableId
@@ -60,13 +60,13 @@ def choice_of(name: str, version: str) -> ModelChoice:
     )
 
 
-def infer(predictor: Predictor, call: InferCall, watch: CallWatch) -> InferAnswer:
+def infer(predictor: Predictor, call: InferCall, watch: CallWatch) -> InferResult:
     """Answer a call; errors as the data plane raises them."""
     choice = choice_of(call.model_name, call.model_version)
     with predictor.registry.acquire(choice) as handle:
         asked = SignatureCall(
             signature=call.signature,
-            inputs={name: encoded_pictures(name, tensor) for name, tensor in call.inputs.items()},
+            inputs={name: encoded_images(name, tensor) for name, tensor in call.inputs.items()},
             outputs=tuple(call.outputs),
         )
         (found,) = predictor.predict(handle, [asked], watch)
@@ -75,7 +75,7 @@ def infer(predictor: Predictor, call: InferCall, watch: CallWatch) -> InferAnswe
         name: _best(name, array, call.outputs[name], labels) if call.outputs.get(name) else array
         for name, array in found.outputs.items()
     }
-    return InferAnswer(servable_id=found.servable_id, outputs=outputs)
+    return InferResult(servable_id=found.servable_id, outputs=outputs)
 
 
 def _best(name: str, array: Array, count: int, labels: Sequence[str]) -> Array:

@@ -12,8 +12,8 @@ from accelserve.server.errors import InvalidRequestError
 from accelserve.server.protocols.open_inference.call import (
     CLASSIFICATION_PARAMETER,
     SIGNATURE_PARAMETER,
-    InferAnswer,
     InferCall,
+    InferResult,
     infer,
 )
 from accelserve.server.protocols.open_inference.tensors import (
@@ -86,7 +86,7 @@ def _outputs(request: inference.ModelInferRequest) -> Mapping[str, int]:
     return outputs
 
 
-def _response(request: inference.ModelInferRequest, answer: InferAnswer) -> inference.ModelInferResponse:
+def _response(request: inference.ModelInferRequest, answer: InferResult) -> inference.ModelInferResponse:
     raw = bool(request.raw_input_contents) or not all(map(has_contents, answer.outputs.values()))
     return inference.ModelInferResponse(
         model_name=answer.servable_id.name,

@@ -1,4 +1,4 @@
-"""The pictures in tf.Examples. Pure."""
+"""The images in tf.Examples. Pure."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.errors import InvalidRequestError
 
-# What TensorFlow's image data sets call the picture as a file.
+# What TensorFlow's image data sets call an image as a file.
 IMAGE_FEATURE = "image/encoded"
 
 
 def images_of_examples(message: serving.Input) -> NDArray[np.object_]:
-    """The encoded pictures of a Classify or Regress request, object array [N] of bytes.
+    """The encoded images of a Classify or Regress request, object array [N] of bytes.
 
     The context of a list of examples stands in for what an example lacks, as TensorFlow merges them.
 
     Raises:
-        InvalidRequestError: no examples, or one without exactly one picture.
+        InvalidRequestError: no examples, or one without exactly one image.
     """
     examples, context = _examples_of(message)
     if not examples:
         raise InvalidRequestError("Input is empty.")
-    pictures = np.empty(len(examples), dtype=object)
+    images = np.empty(len(examples), dtype=object)
     for index, example in enumerate(examples):
-        pictures[index] = _picture(example, context, index)
-    return pictures
+        images[index] = _image(example, context, index)
+    return images
 
 
 def _examples_of(message: serving.Input) -> tuple[list[tf.Example], tf.Example | None]:
@@ -37,15 +37,15 @@ def _examples_of(message: serving.Input) -> tuple[list[tf.Example], tf.Example |
     return list(message.example_list.examples), None
 
 
-def _picture(example: tf.Example, context: tf.Example | None, index: int) -> bytes:
+def _image(example: tf.Example, context: tf.Example | None, index: int) -> bytes:
     for holder in (example, context):
         if holder is not None and IMAGE_FEATURE in holder.features.feature:
-            pictures = holder.features.feature[IMAGE_FEATURE].bytes_list.value
-            if len(pictures) != 1:
+            images = holder.features.feature[IMAGE_FEATURE].bytes_list.value
+            if len(images) != 1:
                 raise InvalidRequestError(
-                    f"example {index}: feature '{IMAGE_FEATURE}' holds {len(pictures)} byte strings; expected one"
+                    f"example {index}: feature '{IMAGE_FEATURE}' holds {len(images)} byte strings; expected one"
                 )
-            return bytes(pictures[0])
+            return bytes(images[0])
     names = ", ".join(sorted(example.features.feature)) or "none"
     raise InvalidRequestError(
         f"example {index} lacks the feature '{IMAGE_FEATURE}', a picture as bytes; it has: {names}"

@@ -1,4 +1,4 @@
-"""Many versions load side by side while callers knock from the first moment, at every door: every start survives it."""
+"""Many versions load side by side while callers call from the first moment, over every frontend: every start survives it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from accelserve.protos.tensors import from_array
 
 MODELS, VERSIONS = ("one", "two", "three", "four"), (1, 2)
 ANSWERS = 3
-"""Of every version, at every door."""
+"""Of every version, over every frontend."""
 PIXELS = np.random.default_rng(5).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
 REFUSALS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND}
 """Of a server that is not there yet, or that has not loaded the version yet."""
@@ -84,31 +84,31 @@ def by_http(client: httpx.Client, path: str, body: dict[str, object]) -> Ask:
 class Callers:
     """Threads that ask every version until each has answered; they begin before the server does."""
 
-    doors: dict[str, Ask]
+    frontends: dict[str, Ask]
     died: threading.Event = field(default_factory=threading.Event)
     answers: dict[tuple[str, str, int], set[bytes]] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        for door in self.doors:
+        for frontend in self.frontends:
             for model in MODELS:
                 for version in VERSIONS:
-                    self.answers[door, model, version] = set()
-                    self.threads.append(threading.Thread(target=self._call, args=(door, model, version)))
+                    self.answers[frontend, model, version] = set()
+                    self.threads.append(threading.Thread(target=self._call, args=(frontend, model, version)))
         for each in self.threads:
             each.start()
 
-    def _call(self, door: str, model: str, version: int) -> None:
+    def _call(self, frontend: str, model: str, version: int) -> None:
         answered, pause = 0, threading.Event()
         try:
             while answered < ANSWERS and not self.died.is_set():
-                answer = self.doors[door](model, version)
+                answer = self.frontends[frontend](model, version)
                 if answer is None:
                     pause.wait(PAUSE_SECONDS)
                 else:
                     answered += 1
-                    self.answers[door, model, version].add(answer)
+                    self.answers[frontend, model, version].add(answer)
         except BaseException as error:  # noqa: BLE001 - the test's thread tells it
             self.failures.append(error)
 
@@ -126,7 +126,7 @@ def tell_of_the_end(process: subprocess.Popen[str], died: threading.Event) -> No
 
 
 def one_start(config: Path, cache: Path, loads_at_once: int) -> dict[tuple[str, str, int], set[bytes]]:
-    """Start a server under fire, let every version answer at every door, end it."""
+    """Start a server under fire, let every version answer over every frontend, end it."""
     port, rest_port = free_ports()
     with ExitStack() as stack:
         soon = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 50)]

@@ -250,8 +250,8 @@ def test_a_file_system_that_refuses_leaves_nothing_behind_and_is_tried_again(
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    complaint, between, after = done.stdout.splitlines()
-    assert complaint == f"cannot keep {folder} in {tmp_path}/kept: File too large; free some space"
+    fault, between, after = done.stdout.splitlines()
+    assert fault == f"cannot keep {folder} in {tmp_path}/kept: File too large; free some space"
     assert (between, after) == ("[]", "['1']")
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from accelserve.kernels.preprocess import decode_image
 from accelserve.protos import inference
 from accelserve.protos.services import InferenceService, UnaryMethod
-from accelserve.server.protocols.open_inference.pictures import bitmap, encoded_pictures, gray_png
+from accelserve.server.protocols.open_inference.images import bitmap, encoded_images, gray_png
 from accelserve.server.version_policy import Everything
 
 Serve = Callable[..., SimpleNamespace]
@@ -155,7 +155,7 @@ def test_zeros_behind_a_file_are_padding_and_zeros_of_the_file_are_not() -> None
     files = [black, webp.getvalue(), DIM]
     longest = max(map(len, files)) + 7
     rows = np.array([list(file.ljust(longest, b"\0")) for file in files], np.uint8)
-    sent = encoded_pictures("images", rows)
+    sent = encoded_images("images", rows)
     assert sent[0] == black
     for file, arrived in zip(files, sent, strict=True):
         np.testing.assert_array_equal(decode_image(arrived), decode_image(file))

@@ -88,7 +88,7 @@ class Harness:
 
     def waiting(self) -> int:
         with self.scheduler._lock:
-            return sum(lane.images for lane in self.scheduler._lanes.values())
+            return sum(lane.images for lane in self.scheduler._queues.values())
 
 
 @pytest.fixture

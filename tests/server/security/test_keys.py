@@ -58,7 +58,7 @@ def keys_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(serve: Serve, keys_file: Path) -> SimpleNamespace:
-    """Two models, both doors, keys looked at often."""
+    """Two models, both frontends, keys looked at often."""
     started = serve(
         models={"colour": {1: "1.0"}, "other": {1: "2.0"}},
         rest=RestConfig(address="127.0.0.1", port=0),
@@ -161,7 +161,7 @@ def test_reloading_needs_an_operators_key(server: SimpleNamespace) -> None:
     assert caught.value.code() is CODE.PERMISSION_DENIED
     with pytest.raises(grpc.RpcError) as caught:
         stub(serving.ReloadConfigRequest(), timeout=20, metadata=(("authorization", KEYS["operator"]),))
-    assert caught.value.code() is CODE.INVALID_ARGUMENT  # the door is open; the message makes no sense
+    assert caught.value.code() is CODE.INVALID_ARGUMENT  # the key opens it; the message makes no sense
 
 
 def test_health_needs_no_key(server: SimpleNamespace) -> None:

@@ -397,7 +397,7 @@ def test_updates_can_be_paused(serve: Serve, browser: Browser) -> None:
 def test_a_server_that_went_is_told(serve: Serve, browser: Browser) -> None:
     server = serve(rest=OPEN)
     window = opened(browser, server)
-    server.server._doors._rest.stop(0)
+    server.server._frontends._rest.stop(0)
     window.wait_for("document.getElementById('server').textContent.startsWith('No answer from the server')")
     assert "what is shown is of " in texts(window, "#server")[0]
     assert texts(window, "#versions th") == ["colour"]

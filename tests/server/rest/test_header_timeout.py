@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from uvicorn.server import ServerState
 
 from accelserve.server.config import RestConfig
-from accelserve.server.rest.patience import patient
+from accelserve.server.rest.header_timeout import with_header_timeout
 
 Serve = Callable[..., SimpleNamespace]
 QUICK = RestConfig(address="127.0.0.1", port=0, header_seconds=0.3, timeout_ms=300)
@@ -84,7 +84,7 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
         state = ServerState()
         loop = asyncio.get_running_loop()
         listening = socket.create_server(("127.0.0.1", 0))
-        server = await loop.create_server(lambda: patient(10)(config, state, {}), sock=listening)
+        server = await loop.create_server(lambda: with_header_timeout(10)(config, state, {}), sock=listening)
         reader, writer = await asyncio.open_connection(*listening.getsockname())
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"\r\n\r\nx")

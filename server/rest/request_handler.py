@@ -1,4 +1,4 @@
-"""Where requests that compute are taken in: body, deadline, pool, status, count. The event loop only moves bytes."""
+"""What is done around a request that computes: body, deadline, pool, status, count. The event loop only moves bytes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _EXPECT = "expect"
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Takes requests in.
+class RequestHandler:
+    """Reads a request, has it worked on, and makes a response of whatever happens.
 
     Attributes:
         config: limits and deadline.
@@ -41,7 +41,7 @@ class Desk:
     pool: Executor
     metrics: ServerMetrics
 
-    async def answer(self, request: Request, api: str, model: str, work: Work) -> Response:
+    async def handle(self, request: Request, api: str, model: str, work: Work) -> Response:
         """Answer one request; its deadline is ``rest_api_timeout_in_ms``, and it ends when the client leaves.
 
         Args:

@@ -1,4 +1,4 @@
-"""What is around every gRPC call: key, request id, route, and whether the server takes anything new at all.
+"""What is done before and after every gRPC call: key, request id, route, and whether the server takes anything new at all.
 
 Runs before a message is received, on gRPC's own thread: a call without a key costs neither memory nor a thread of the
 pool. gRPC runs the handler in the same context, so what is set here is seen there.
@@ -26,7 +26,7 @@ from accelserve.server.errors import DrainingError, ServerError
 from accelserve.server.protocols.headers import AUTHORIZATION, REQUEST_ID, TRACE_PARENT, request_id_of
 from accelserve.server.protocols.status import status_of
 from accelserve.server.rpc.guard import abort, on_pool
-from accelserve.server.rpc.receiving import Reception
+from accelserve.server.rpc.message_receiver import MessageReceiver
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ ADMIN_METHODS = frozenset(
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # a generic in its stubs only
 
 
-class Envelope(grpc.ServerInterceptor):
+class CallInterceptor(grpc.ServerInterceptor):
     """Opens every call.
 
     Args:
@@ -70,26 +70,26 @@ class Envelope(grpc.ServerInterceptor):
         self,
         keys: KeyRing | None,
         control: ThreadPoolExecutor,
-        receptions: tuple[Reception, Reception],
+        receivers: tuple[MessageReceiver, MessageReceiver],
         *,
         log_requests: bool = False,
     ) -> None:
         self._keys = keys
         self._control = control
-        self._receptions = receptions
+        self._receivers = receivers
         self._log_requests = log_requests
         self._refusing = False
         self._opened: dict[str, Handler] = {}
 
     def start(self) -> None:
         """Begin to cut off callers that do not send."""
-        for reception in self._receptions:
-            reception.start()
+        for receiver in self._receivers:
+            receiver.start()
 
     def stop(self) -> None:
         """Stop; returns when all has ended."""
-        for reception in self._receptions:
-            reception.stop()
+        for receiver in self._receivers:
+            receiver.stop()
 
     def refuse_new(self) -> None:
         """From now on, answer new calls that another server should get them; health goes on."""
@@ -112,16 +112,16 @@ class Envelope(grpc.ServerInterceptor):
             handler = continuation(handler_call_details)
             if handler is None:
                 return None
-            opened = self._opened[path] = self._behind_reception(path, handler)
+            opened = self._opened[path] = self._receiving(path, handler)
         return opened
 
-    def _behind_reception(self, path: str, handler: Handler) -> Handler:
+    def _receiving(self, path: str, handler: Handler) -> Handler:
         """A method that takes one message as one that takes a stream, of which the first message is awaited here."""
         if handler.request_streaming:
             return handler
         inner: Any = handler.unary_stream if handler.response_streaming else handler.unary_unary
         pool = getattr(inner, "experimental_thread_pool", None)
-        reception = self._receptions[0 if pool is None else 1]
+        receiver = self._receivers[0 if pool is None else 1]
 
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
             call = CURRENT_CALL.get()
@@ -129,7 +129,7 @@ class Envelope(grpc.ServerInterceptor):
                 context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
             begin = time.perf_counter()
             try:
-                message = reception.message(requests, context)
+                message = receiver.message(requests, context)
             except ServerError as error:
                 abort(context, status_of(error))
             try:

@@ -1,4 +1,4 @@
-"""What is around every HTTP request: key, request id, and whether the server takes anything new at all."""
+"""What is done before and after every HTTP request: key, request id, and whether the server takes anything new at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ADMIN_PREFIX = "/v2/repository/models/"
 _BASIC = "basic "
 
 
-class RestEnvelope:
+class CallMiddleware:
     """An ASGI application around another.
 
     Args:

@@ -1,4 +1,4 @@
-"""The ports: gRPC, HTTP, metrics alone; and what stands around every request that comes through one."""
+"""The frontends: gRPC, HTTP, and the metrics alone, with what stands around every request."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from accelserve.server.dataplane.predictor import Predictor
 from accelserve.server.metrics.server_metrics import ServerMetrics
 from accelserve.server.ports import PortReservation, check_socket_path
 from accelserve.server.readiness import Readiness
-from accelserve.server.rpc.envelope import Envelope
+from accelserve.server.rpc.call_interceptor import CallInterceptor
 from accelserve.server.rpc.listener import GrpcListener, thread_count
-from accelserve.server.rpc.receiving import Reception
+from accelserve.server.rpc.message_receiver import MessageReceiver
 from accelserve.server.rpc.service_table import handlers
 from accelserve.server.security import Security
 
 if TYPE_CHECKING:  # a server without HTTP does not hold its libraries
-    from accelserve.server.rest.envelope import RestEnvelope
+    from accelserve.server.rest.call_middleware import CallMiddleware
     from accelserve.server.rest.listener import RestListener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """What the doors lead to.
+class FrontendParts:
+    """What the frontends answer from.
 
     Attributes:
         methods: of gRPC.
@@ -40,13 +40,13 @@ class Answers:
     metrics: ServerMetrics
 
 
-class Doors:
+class Frontends:
     """Opened once, closed once.
 
     Args:
         config: of the server.
         security: keys and certificates.
-        answers: what they lead to.
+        parts: what they answer from.
         control: pool of the methods that must answer while predictions fill the server's own.
         control_threads: its size.
     """
@@ -55,39 +55,39 @@ class Doors:
         self,
         config: ServerConfig,
         security: Security,
-        answers: Answers,
+        parts: FrontendParts,
         control: ThreadPoolExecutor,
         control_threads: int,
     ) -> None:
         self._config = config
         self._reservation = PortReservation()
         self._security = security
-        self._answers = answers
+        self._parts = parts
         threads = thread_count(config.grpc, config.batching.max_queued_images)
-        self._envelope = Envelope(
+        self._interceptor = CallInterceptor(
             security.keys,
             control,
-            (self._reception(threads), self._reception(control_threads)),
+            (self._receiver(threads), self._receiver(control_threads)),
             log_requests=config.log_requests,
         )
         identity = security.identity
         self._grpc = GrpcListener(
             config.grpc,
             config.limits,
-            handlers(answers.methods),
+            handlers(parts.methods),
             threads,
-            interceptors=[self._envelope],
+            interceptors=[self._interceptor],
             credentials=None if identity is None else identity.grpc_credentials(),
         )
         http_tls = identity.http_context() if identity is not None and config.security.rest_tls else None
         queued = config.batching.max_queued_images
         self._rest: RestListener | None = None
-        self._rest_envelope: RestEnvelope | None = None
+        self._middleware: CallMiddleware | None = None
         if config.rest.port is not None or config.metrics_port is not None:
             from accelserve.server.rest.listener import RestListener
         if config.rest.port is not None:
             self._rest = RestListener(config.rest, queued, http_tls)
-            self._rest_envelope = self._around(self._rest.pool)
+            self._middleware = self._rest_application(self._rest.pool)
         self._monitoring: RestListener | None = None
         if config.metrics_port is not None:
             # One thread scrapes while another is refused nothing: there is no queue to wait in.
@@ -101,12 +101,12 @@ class Doors:
 
     @property
     def rest_port(self) -> int | None:
-        """Of HTTP; None if that door stays shut."""
+        """Of HTTP; None if it is not configured."""
         return None if self._rest is None else self._rest.port
 
     @property
     def metrics_port(self) -> int | None:
-        """Of the metrics alone; None if that door stays shut."""
+        """Of the metrics alone; None if it is not configured."""
         return None if self._monitoring is None else self._monitoring.port
 
     def reserve(self) -> None:
@@ -121,49 +121,49 @@ class Doors:
         """Listen; ConfigurationError if a port cannot be opened."""
         self._reservation.release()
         self._security.start()
-        self._envelope.start()
+        self._interceptor.start()
         self._grpc.start()
-        if self._rest is not None and self._rest_envelope is not None:
-            self._rest.start(self._rest_envelope)
+        if self._rest is not None and self._middleware is not None:
+            self._rest.start(self._middleware)
         if self._monitoring is not None:
             from accelserve.server.rest.application import monitoring_application
 
-            metrics, rest = self._answers.metrics, self._config.rest
+            metrics, rest = self._parts.metrics, self._config.rest
             self._monitoring.start(monitoring_application(metrics, rest, self._monitoring.pool))
 
     def refuse_new(self) -> None:
         """Answer new requests that another server should get them."""
-        self._envelope.refuse_new()
-        if self._rest_envelope is not None:
-            self._rest_envelope.refuse_new()
+        self._interceptor.refuse_new()
+        if self._middleware is not None:
+            self._middleware.refuse_new()
 
     def close(self, deadline: float) -> None:
-        """Shut the doors and finish what is in flight, until ``deadline`` (monotonic seconds); then cut it off."""
+        """Close the ports and finish what is in flight, until ``deadline`` (monotonic seconds); then cut it off."""
         self._reservation.release()
         self._grpc.stop(_left(deadline))
         for listener in (self._rest, self._monitoring):
             if listener is not None:
                 listener.stop(_left(deadline))
-        self._envelope.stop()
+        self._interceptor.stop()
         self._security.stop()
 
-    def _reception(self, threads: int) -> Reception:
+    def _receiver(self, threads: int) -> MessageReceiver:
         limits = self._config.limits
-        return Reception(limits.receive_seconds, limits.late_seconds, threads)
+        return MessageReceiver(limits.receive_seconds, limits.late_seconds, threads)
 
-    def _around(self, pool: Executor) -> RestEnvelope:
+    def _rest_application(self, pool: Executor) -> CallMiddleware:
         from accelserve.server.rest.application import RestParts, application
-        from accelserve.server.rest.envelope import RestEnvelope
+        from accelserve.server.rest.call_middleware import CallMiddleware
 
-        parts = RestParts(
-            predictor=self._answers.predictor,
-            readiness=self._answers.readiness,
-            metrics=self._answers.metrics,
+        rest_parts = RestParts(
+            predictor=self._parts.predictor,
+            readiness=self._parts.readiness,
+            metrics=self._parts.metrics,
             config=self._config.rest,
             pool=pool,
         )
         keys, log = self._security.keys, self._config.log_requests
-        return RestEnvelope(application(parts), keys, log_requests=log)
+        return CallMiddleware(application(rest_parts), keys, log_requests=log)
 
 
 def _left(deadline: float) -> float:

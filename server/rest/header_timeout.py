@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-class PatientProtocol(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """Closes a connection on which no whole request header arrives in time.
 
     uvicorn bounds the time between requests only, so one that never begins, or whose header comes byte by byte, would
@@ -55,6 +55,6 @@ class PatientProtocol(H11Protocol):
             self.transport.abort()
 
 
-def patient(header_seconds: float) -> type[PatientProtocol]:
-    """The protocol with another patience."""
-    return type("PatientProtocol", (PatientProtocol,), {"header_seconds": header_seconds})
+def with_header_timeout(header_seconds: float) -> type[HeaderTimeoutProtocol]:
+    """The protocol with another time for headers."""
+    return type("HeaderTimeoutProtocol", (HeaderTimeoutProtocol,), {"header_seconds": header_seconds})

@@ -18,7 +18,7 @@ from accelserve.server.errors import InvalidRequestError, RequestCancelledError
 _LOG = logging.getLogger(__name__)
 
 
-class Reception:
+class MessageReceiver:
     """The calls whose message is on its way. Thread-safe.
 
     Args:
@@ -34,7 +34,7 @@ class Reception:
         self._waiting: dict[grpc.ServicerContext, float] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._guard = threading.Thread(target=self._watch, name="reception", daemon=True)
+        self._guard = threading.Thread(target=self._watch, name="message-receiver", daemon=True)
 
     def start(self) -> None:
         """Begin to cut off."""

@@ -21,10 +21,10 @@ _INFO_HEADER = struct.Struct("<IiiHHIIiiII")
 _HEADER_BYTES = _FILE_HEADER.size + _INFO_HEADER.size
 
 
-def encoded_pictures(name: str, tensor: Array) -> Array:
-    """UINT8 tensors become object arrays of picture files; others are returned as they are.
+def encoded_images(name: str, tensor: Array) -> Array:
+    """UINT8 tensors become object arrays of image files; others are returned as they are.
 
-    Pixels go on as uncompressed BMP files, grey ones as PNG, so that they are resized, normalised and bounded like every other picture.
+    Pixels go on as uncompressed BMP files, grey ones as PNG, so that they are resized, normalised and bounded like every other image.
 
     Raises:
         InvalidRequestError: a UINT8 tensor of another shape.
@@ -34,9 +34,9 @@ def encoded_pictures(name: str, tensor: Array) -> Array:
     if tensor.ndim in (1, 2):
         return _objects([_unpadded(row.tobytes()) for row in np.atleast_2d(tensor)])
     if tensor.ndim in (3, 4) and tensor.shape[-1] in (1, 3) and 0 not in tensor.shape[-3:]:
-        pictures = tensor.reshape(-1, *tensor.shape[-3:])
+        images = tensor.reshape(-1, *tensor.shape[-3:])
         encode = bitmap if tensor.shape[-1] == 3 else gray_png
-        return _objects([encode(np.asarray(pixels, np.uint8)) for pixels in pictures])
+        return _objects([encode(np.asarray(pixels, np.uint8)) for pixels in images])
     raise InvalidRequestError(
         f"input '{name}' is UINT8 of shape {list(tensor.shape)}; expected picture files, [length] or [N,length], or "
         "pixels, [H,W,3] or [N,H,W,3], or with one channel of grey"
@@ -69,14 +69,14 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
-def _unpadded(picture: bytes) -> bytes:
+def _unpadded(image: bytes) -> bytes:
     """A row without the zeros behind its file: rows of a batch are as long as its longest file."""
-    if picture.startswith(b"BM"):  # its pixels may be zeros, and more bytes than they take are refused
-        length = length_of_bmp(picture)
-        return picture if picture[length:].strip(b"\0") else picture[:length]
-    if picture.startswith(b"RIFF"):  # WebP, which says its length itself, may end with a zero
-        return picture
-    return picture.rstrip(b"\0")  # no JPEG, PNG or GIF does
+    if image.startswith(b"BM"):  # its pixels may be zeros, and more bytes than they take are refused
+        length = length_of_bmp(image)
+        return image if image[length:].strip(b"\0") else image[:length]
+    if image.startswith(b"RIFF"):  # WebP, which says its length itself, may end with a zero
+        return image
+    return image.rstrip(b"\0")  # no JPEG, PNG or GIF does
 
 
 def _objects(items: list[bytes]) -> Array:
