@@ -8,7 +8,7 @@ first ``width`` are pixels and the rest is the gap that serves as right halo of 
 from __future__ import annotations
 
 from accelserve.kernels.compiler.layout import Placement
-from accelserve.kernels.cpu.microkernels.frame_fields import (
+from accelserve.kernels.cpu.records.frame import (
     ABOVE,
     BELOW,
     CHANNELS,

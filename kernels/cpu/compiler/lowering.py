@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
@@ -15,25 +15,28 @@ from accelserve.kernels.cpu.compiler.blocks import Blocks
 from accelserve.kernels.cpu.compiler.frames import frame_fields
 from accelserve.kernels.cpu.compiler.pack import Packer
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.plan.steps import RECORD_FIELDS, Address, Code, Field, Step
+from accelserve.kernels.cpu.plan.steps import Address, Code, Field, Step
+from accelserve.kernels.cpu.records.declaration import Record, Unit
+from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Array, Node, Op, Padding, TensorType
 from accelserve.kernels.native.machine_code import KERNELS, object_code
 
 
 class HaloRule(Protocol):
-    """See ``LayoutRules.halo``."""
+    """See ``LayoutRules.halo``; ``op`` is of the classes that the lowering is registered for."""
 
-    def __call__(self, node: Node, operand: int) -> tuple[Padding, int] | None:
+    def __call__(self, op: Any, operand: int) -> tuple[Padding, int] | None:
         """The halo of an operand."""
 
 
-Lower: TypeAlias = Callable[[Node, "Context"], Sequence[Step]]
-"""Steps of a node; none if its result is a view."""
+Lower: TypeAlias = Callable[[Node, Any, "Context"], Sequence[Step]]
+"""Steps of a node, none if its result is a view; the second argument is the node's operator."""
+Function = TypeVar("Function", bound=Lower)
 
 
-def no_halo(node: Node, operand: int) -> tuple[Padding, int] | None:
+def no_halo(op: Op, operand: int) -> tuple[Padding, int] | None:
     """For operators that read their operands' elements only."""
-    del node, operand
+    del op, operand
     return None
 
 
@@ -54,11 +57,20 @@ def lowers(
     *ops: type[Op],
     halo: HaloRule = no_halo,
     takes_over: Callable[[Node], Sequence[int]] = lambda _: (),
-) -> Callable[[Lower], Lower]:
-    """Register the decorated function as the lowering of some operators."""
+) -> Callable[[Function], Function]:
+    """Register the decorated function as the lowering of some operators, which its argument ``op`` names again.
 
-    def register(function: Lower) -> Lower:
-        LOWERINGS.update(dict.fromkeys(ops, Lowering(function, halo, takes_over)))
+    Raises:
+        TypeError: ``op`` is declared to be something else, or one of the operators has a lowering already.
+    """
+
+    def register(function: Function) -> Function:
+        declared = get_type_hints(function).get("op")
+        if set(get_args(declared) or (declared,)) != set(ops):
+            raise TypeError(f"{function} lowers {[op.__name__ for op in ops]} but takes {declared}")
+        for op in ops:
+            if LOWERINGS.setdefault(op, Lowering(function, halo, takes_over)).lower is not function:
+                raise TypeError(f"{op.__name__} has two lowerings: {LOWERINGS[op].lower} and {function}")
         return function
 
     return register
@@ -69,7 +81,7 @@ class CpuLayoutRules:
 
     def halo(self, node: Node, operand: int) -> tuple[Padding, int] | None:
         """See ``LayoutRules``."""
-        return LOWERINGS[type(node.op)].halo(node, operand)
+        return LOWERINGS[type(node.op)].halo(node.op, operand)
 
     def takes_over(self, node: Node) -> Sequence[int]:
         """See ``LayoutRules``."""
@@ -163,6 +175,33 @@ class Context:
         return max(1, min(rows, each * self.threads))
 
 
+_OF_UNIT: Mapping[Unit, tuple[type, ...]] = {Unit.ADDRESS: (Address,), Unit.KERNEL: (Code,)}
+"""What a word may hold beside 0; numbers everywhere else."""
+
+
+def record_of(record: Record, *parts: Mapping[int, Field]) -> dict[int, Field]:
+    """A step's record, of parts that each set some of its fields.
+
+    Raises:
+        PlanError: a part sets a word that the record does not have or that another part has set, or to another kind of
+            value than the record declares.
+    """
+    fields: dict[int, Field] = {}
+    for part in parts:
+        for position, value in part.items():
+            unit = record.unit_of(position)
+            if unit is None:
+                raise PlanError(f"a record of {record.module} has no word {position}")
+            if position in fields:
+                raise PlanError(f"{record.name_of(position)} of {record.module} is set twice")
+            if not (isinstance(value, _OF_UNIT.get(unit, (int, np.integer))) or value == 0):
+                raise PlanError(
+                    f"{record.name_of(position)} of {record.module} holds {unit.value}, got {value!r}"
+                )
+            fields[position] = value
+    return fields
+
+
 def float_bits(value: float) -> int:
     """The bits of a float32, for a record's field."""
     return int(np.float32(value).view(np.int32))
@@ -170,7 +209,6 @@ def float_bits(value: float) -> int:
 
 __all__ = [
     "LOWERINGS",
-    "RECORD_FIELDS",
     "Address",
     "Code",
     "Context",
@@ -183,4 +221,5 @@ __all__ = [
     "float_bits",
     "lowers",
     "no_halo",
+    "record_of",
 ]

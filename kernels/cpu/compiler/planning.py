@@ -78,7 +78,7 @@ def _steps(context: Context) -> list[Step]:
     lacking: list[tuple[str, str]] = []
     for node in context.plan.graph:
         try:
-            steps.extend(LOWERINGS[type(node.op)].lower(node, context))
+            steps.extend(LOWERINGS[type(node.op)].lower(node, node.op, context))
         except UnsupportedNodesError as error:
             lacking.extend(error.nodes)
     if lacking:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from accelserve.kernels.cpu.compiler.lowering import Context
 from accelserve.kernels.cpu.compiler.strided_copy import copy_step, dense_strides, strides_of
-from accelserve.kernels.cpu.plan.accesses.copies import SOURCE, TARGET
 from accelserve.kernels.cpu.plan.steps import Patch, Recipe, Step
+from accelserve.kernels.cpu.records.copies import SOURCE, TARGET
 from accelserve.kernels.ir import Node, Reshape, TensorType
 
 

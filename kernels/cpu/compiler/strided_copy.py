@@ -9,20 +9,10 @@ import numpy as np
 
 from accelserve.kernels.compiler.layout import Placement
 from accelserve.kernels.cpu.compiler.frames import fill_halo, frame_fields, rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels.frame_fields import FIELDS
-from accelserve.kernels.cpu.plan.accesses.copies import (
-    ELEMENT,
-    HALO,
-    ITEMS,
-    RANK,
-    SHAPE,
-    SOURCE,
-    SOURCE_STRIDES,
-    TARGET,
-    TARGET_STRIDES,
-)
+from accelserve.kernels.cpu.records import copies as f
+from accelserve.kernels.cpu.records.frame import FRAME
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Node
 from accelserve.kernels.native.jit import inlined
@@ -52,15 +42,15 @@ def copy_row(target: int, source: int, count: int, target_stride: int, source_st
 @step
 def copy(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the second dimension (the first one is 1 wherever there is more than one item)."""
-    source, target = field(record, SOURCE), field(record, TARGET)
-    size = field(record, ELEMENT)
-    outer, rows = field(record, SHAPE), field(record, SHAPE + 1)
-    columns, inner = field(record, SHAPE + 2), field(record, SHAPE + 3)
-    s0, s1 = field(record, SOURCE_STRIDES), field(record, SOURCE_STRIDES + 1)
-    s2, s3 = field(record, SOURCE_STRIDES + 2), field(record, SOURCE_STRIDES + 3)
-    t0, t1 = field(record, TARGET_STRIDES), field(record, TARGET_STRIDES + 1)
-    t2, t3 = field(record, TARGET_STRIDES + 2), field(record, TARGET_STRIDES + 3)
-    first, last = rows_of_item(item, field(record, ITEMS), rows)
+    source, target = field(record, f.SOURCE), field(record, f.TARGET)
+    size = field(record, f.ELEMENT)
+    outer, rows = field(record, f.SHAPE), field(record, f.SHAPE + 1)
+    columns, inner = field(record, f.SHAPE + 2), field(record, f.SHAPE + 3)
+    s0, s1 = field(record, f.SOURCE_STRIDES), field(record, f.SOURCE_STRIDES + 1)
+    s2, s3 = field(record, f.SOURCE_STRIDES + 2), field(record, f.SOURCE_STRIDES + 3)
+    t0, t1 = field(record, f.TARGET_STRIDES), field(record, f.TARGET_STRIDES + 1)
+    t2, t3 = field(record, f.TARGET_STRIDES + 2), field(record, f.TARGET_STRIDES + 3)
+    first, last = rows_of_item(item, field(record, f.ITEMS), rows)
     for a in range(outer):
         for b in range(first, last):
             from_row, to_row = source + a * s0 + b * s1, target + a * t0 + b * t1
@@ -69,7 +59,7 @@ def copy(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every s
             else:
                 for c in range(columns):
                     copy_row(to_row + c * t2, from_row + c * s2, inner, t3, s3, size)
-    fill_halo(record + 8 * HALO, first, last)
+    fill_halo(record + 8 * f.HALO, first, last)
 
 
 def strides_of(placement: Placement) -> list[int]:
@@ -112,7 +102,7 @@ def filled_up(
     sizes: Sequence[int], strides: Sequence[Sequence[int]], size: int
 ) -> tuple[list[int], list[list[int]]]:
     """The same copy with ``RANK`` dimensions; of a large one the first that is longer than 1 is the second, which is shared."""
-    missing = RANK - len(sizes)
+    missing = f.RANK - len(sizes)
     long = [axis for axis, each in enumerate(sizes) if each > 1]
     shared = len(long) > 1 and size * math.prod(sizes) >= LEAST_SHARED_BYTES
     behind = max(0, min(long[0] + missing - 1, missing)) if shared else 0
@@ -151,25 +141,26 @@ def copy_step(
     """
     steps = [list(source_strides), list(target_strides)]
     sizes = list(shape)
-    if len(sizes) > RANK:
+    if len(sizes) > f.RANK:
         sizes, steps = merged(sizes, steps)
-    if len(sizes) > RANK:
+    if len(sizes) > f.RANK:
         raise UnsupportedNodesError([(node.name, f"{node.op.label} of {len(sizes)} dimensions")])
     sizes, steps = filled_up(sizes, steps, size)
     items = context.shares(sizes[1])
-    block = frame_fields(frame, 0) if frame is not None else [0] * FIELDS
-    fields: dict[int, Field] = {
-        SOURCE: source,
-        TARGET: target,
-        **dict(enumerate(sizes, SHAPE)),
-        **dict(enumerate(steps[0], SOURCE_STRIDES)),
-        **dict(enumerate(steps[1], TARGET_STRIDES)),
-        ELEMENT: size,
-        ITEMS: items,
-        **dict(enumerate(block, HALO)),
+    block = frame_fields(frame, 0) if frame is not None else [0] * FRAME.words
+    words: dict[int, Field] = {
+        f.SOURCE: source,
+        f.TARGET: target,
+        **dict(enumerate(sizes, f.SHAPE)),
+        **dict(enumerate(steps[0], f.SOURCE_STRIDES)),
+        **dict(enumerate(steps[1], f.TARGET_STRIDES)),
+        f.ELEMENT: size,
+        f.ITEMS: items,
     }
+    halo: dict[int, Field] = dict(enumerate(block, f.HALO))
     if frame is not None:
-        fields[HALO] = target
+        halo[f.HALO] = target
+    fields = record_of(f.COPIES, words, halo)
     return Step(
         name=node.name, operator="copy", function=copy, fields=fields, items=items, shape=tuple(shape)
     )

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, I64, Emitter, Variable, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, is_in_packed_order
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
 
 PREFETCH_BYTES = 4096
 """How far ahead of their use a tile asks for weights."""
@@ -95,7 +96,7 @@ class _Conv2d:
         e, build, lanes = self.e, self.e.builder, self.isa.lanes
         weight_bytes = lanes * self.isa.group
         offsets, every_pick, weights = (
-            self.field(each) for each in (f.REPAIR_OFFSETS, f.REPAIR_PICKS, f.REPAIR_WEIGHTS)
+            self.field(each) for each in (t.REPAIR_OFFSETS, t.REPAIR_PICKS, t.REPAIR_WEIGHTS)
         )
         for v in range(self.vectors):
             place = e.plus(self.parameters, 8 * self.padded + 8 * v)

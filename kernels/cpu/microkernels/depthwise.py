@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, is_in_packed_order
+from accelserve.kernels.cpu.records import convolution as f
 
 ARGUMENTS = ("record", "source", "output", "residual", "pixels", "unused")
 LANE_BYTES = 16

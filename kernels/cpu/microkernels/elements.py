@@ -22,13 +22,15 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.microkernels import element_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I32, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, PIXEL, ROW
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, block_order, packs
+from accelserve.kernels.cpu.records import elements as f
+from accelserve.kernels.cpu.records import elementwise as ew
+from accelserve.kernels.cpu.records import windows as w
+from accelserve.kernels.cpu.records.frame import CHANNELS, PIXEL, ROW
 
 ARGUMENTS = ("record", "source", "a", "b", "target", "pixels")
 _GRAMMAR = re.compile(
@@ -171,7 +173,7 @@ def _affine(k: _Kernel, *, factors: bool = False) -> None:
     source_step, target_step = k.field(f.SOURCE + PIXEL), k.field(f.TARGET + PIXEL)
     padded = k.vectors * k.lanes
     with k.blocks() as (block, channel):
-        place = e.plus(k.field(f.PARAMETERS), e.times(block, 8 * padded))
+        place = e.plus(k.field(ew.PARAMETERS), e.times(block, 8 * padded))
         loads = [e.load(e.plus(place, 4 * k.lanes * v), vector(F32, k.lanes)) for v in range(2 * k.vectors)]
         multiply, addend = loads[: k.vectors], loads[k.vectors :]
         places = [(e.plus(k.source, channel), source_step), (e.plus(k.target, channel), target_step)]
@@ -189,9 +191,9 @@ def _affine(k: _Kernel, *, factors: bool = False) -> None:
 
 def _add(k: _Kernel) -> None:
     e, build = k.e, k.e.builder
-    zeros = k.splat(f.INPUT_ZERO, I32), k.splat(f.OTHER_ZERO, I32)
-    multipliers = k.splat(f.INPUT_MULTIPLIER, F32), k.splat(f.OTHER_MULTIPLIER, F32)
-    frames = ((k.source, f.SOURCE), (k.a, f.OTHER), (k.target, f.TARGET))
+    zeros = k.splat(f.INPUT_ZERO, I32), k.splat(ew.OTHER_ZERO, I32)
+    multipliers = k.splat(ew.INPUT_MULTIPLIER, F32), k.splat(ew.OTHER_MULTIPLIER, F32)
+    frames = ((k.source, f.SOURCE), (k.a, ew.OTHER), (k.target, f.TARGET))
     steps = [k.field(frame + PIXEL) for _, frame in frames]
     with k.blocks() as (_, channel):
         starts = [e.plus(address, channel) for address, _ in frames]
@@ -211,11 +213,11 @@ class _Windows:
         pixel, row = k.field(f.SOURCE + PIXEL), k.field(f.SOURCE + ROW)
         self.k = k
         self.steps = (
-            build.mul(k.field(f.STRIDES + 1), pixel),
+            build.mul(k.field(w.STRIDES + 1), pixel),
             k.field(f.TARGET + PIXEL),
         )
-        self.row = build.mul(k.field(f.DILATIONS), row)
-        self.cell = build.mul(k.field(f.DILATIONS + 1), pixel)
+        self.row = build.mul(k.field(w.DILATIONS), row)
+        self.cell = build.mul(k.field(w.DILATIONS + 1), pixel)
         self.some = build.icmp_signed(">", build.mul(k.a, k.b), k.e.const(0))
 
     @contextmanager
@@ -250,7 +252,7 @@ def _average_pool(k: _Kernel) -> None:
     kind = vector(I32, k.lanes)
     inside = build.mul(k.a, k.b)
     centre = e.splat(build.mul(build.trunc(inside, I32), build.trunc(k.field(f.INPUT_ZERO), I32)), k.lanes)
-    multiplier = e.splat(e.load(e.plus(k.field(f.MULTIPLIER), e.times(inside, 4)), F32, 4), k.lanes)
+    multiplier = e.splat(e.load(e.plus(k.field(w.MULTIPLIER), e.times(inside, 4)), F32, 4), k.lanes)
     with k.blocks() as (_, channel):
         starts = e.plus(k.source, channel), e.plus(k.target, channel)
         with k.row(*zip(starts, windows.steps, strict=True)) as (source, target):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I32, Emitter, vector
 from accelserve.kernels.cpu.microkernels.names import ResultKind
+from accelserve.kernels.cpu.records import epilogue as f
 
 
 class EpilogueEmitter:

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I32, I64, Emitter, Variable, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PackedEpilogue
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import matrix as mx
 
 ARGUMENTS = (
     "record",
@@ -126,7 +127,7 @@ class _Matrix:
     def _unit(self, block: ir.Value, panel: ir.Value, sums: ir.Value) -> None:
         """Multiply one block by one panel, and note what finishing it will need."""
         e, build, argument = self.e, self.e.builder, self.argument
-        entry = e.plus(self.field(f.BLOCKS), e.times(block, 8 * BLOCK_FIELDS))
+        entry = e.plus(self.field(mx.BLOCKS), e.times(block, 8 * BLOCK_FIELDS))
         source, output, residual, column, pixels = (
             e.load(e.plus(entry, 8 * k), I64, 8) for k in range(BLOCK_FIELDS)
         )
@@ -193,7 +194,7 @@ class _Matrix:
         for v in range(width):
             self._load(WEIGHT + v, e.plus(panel, 64 * v), e.const(64 * width))
         for m in range(tiles):
-            self._load(INPUT + m, e.plus(at, *([self.field(f.TILE_STEP)] * m)), self.field(f.PIXEL_STEP))
+            self._load(INPUT + m, e.plus(at, *([self.field(mx.TILE_STEP)] * m)), self.field(f.PIXEL_STEP))
             for v in range(width):
                 self._tile("tdpbusd", SUM + 2 * m + v, INPUT + m, WEIGHT + v)
         position.set(e.plus(at, STEP_BYTES))
@@ -229,9 +230,9 @@ class _PendingRows:
         self.packed = PackedEpilogue(e, record, name.result, LANES) if packed else None
         self.plain = None if packed else EpilogueEmitter(e, record, name.result, LANES)
         self.steps = self._field(f.OUTPUT_PIXEL), self._field(f.RESIDUAL_PIXEL)
-        self.jumps = self._field(f.OUTPUT_JUMP), self._field(f.RESIDUAL_JUMP)
-        self.columns, self.pitch = self._field(f.COLUMNS), self._field(f.PITCH)
-        self.share = self._field(f.ROWS_A_STEP)
+        self.jumps = self._field(mx.OUTPUT_JUMP), self._field(mx.RESIDUAL_JUMP)
+        self.columns, self.pitch = self._field(mx.COLUMNS), self._field(mx.PITCH)
+        self.share = self._field(mx.ROWS_A_STEP)
         nothing = e.const(0)
         # Rows of sums, their scales, the output and residual of the next row, its column, and how many are left.
         self.now = [e.variable(nothing) for _ in range(6)]

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import F32, I1, I8, I16, I32, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind
+from accelserve.kernels.cpu.records import epilogue as f
 
 VECTORS = 4
 CHANNELS = 64

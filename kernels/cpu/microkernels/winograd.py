@@ -19,12 +19,13 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_fields as w
 from accelserve.kernels.cpu.microkernels.emit import F32, I8, I16, I32, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import winograd as w
+from accelserve.kernels.cpu.records.frame import PIXEL
 
 Values = Sequence[ir.Value]
 Pair = Callable[[ir.Value, ir.Value], ir.Value]
@@ -159,7 +160,7 @@ class _Finish:
         e, lanes = self.e, self.isa.lanes
         record, products, parameters, output, residual = e.arguments[:5]
         epilogue = EpilogueEmitter(e, record, self.kind, lanes)
-        outputs = self._places(output, w.TARGET_PIXEL, f.OUTPUT_ROW)
+        outputs = self._places(output, f.HALO + PIXEL, f.OUTPUT_ROW)
         residuals = self._places(residual, f.RESIDUAL_PIXEL, f.RESIDUAL_ROW)
         tap_bytes = self.field(w.PRODUCTS_TAP)
         self._parameter_bytes = self.field(w.TAP_PARAMETER_BYTES)

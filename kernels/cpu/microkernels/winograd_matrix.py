@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.emit import I8, I64, Emitter
+from accelserve.kernels.cpu.records import convolution as f
 
 LANES = 16
 TILE_ROWS = 16

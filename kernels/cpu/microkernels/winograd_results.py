@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
 from accelserve.kernels.cpu.microkernels.emit import F32, I32, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
@@ -23,6 +21,8 @@ from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, packs_panels
 from accelserve.kernels.cpu.microkernels.winograd_forms import BIAS_TAP, Form
 from accelserve.kernels.cpu.microkernels.winograd_transforms import VectorArithmetic
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import exact_winograd as w
 
 Places = Sequence[tuple[ir.Value, ir.Value]]
 """Addresses of a pixel's sums, its output and its residual, and bytes to those of the next one; 0 if it is outside."""

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import exact_winograd as w
 
 Values = Sequence[ir.Value]
 WINDOW = KERNEL * KERNEL
@@ -49,7 +50,7 @@ def emit_input_transform(name: str, isa: InstructionSet, form: Form) -> str:
     words, arithmetic = words_of(isa), VectorArithmetic(e.builder)
     row, column, pitch, blocks = (
         e.load(e.plus(record, 8 * field), I64, 8)
-        for field in (w.ROW_STEP, w.PIXEL_STEP, w.INPUT_TAP, w.CHANNEL_BLOCKS)
+        for field in (f.ROW_STEP, f.PIXEL_STEP, w.INPUT_TAP, w.CHANNEL_BLOCKS)
     )
     rows = [_bounded(e, k, last_row, row) for k in range(form.side)]
     columns = [_bounded(e, k, last_column, column) for k in range(form.side)]

@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeAlias
 from accelserve.kernels.cpu.plan.weight_streams import WeightReads
 from accelserve.kernels.native.compiled import Compiled
 
-RECORD_FIELDS = 72
 ITEM_BITS = 20
 MOST_ITEMS = (1 << ITEM_BITS) - 1
 """Of a step: workers count them in so many bits (``runtime.team``)."""

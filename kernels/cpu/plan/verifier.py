@@ -37,13 +37,13 @@ from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.steps import (
     MOST_ITEMS,
     OVERREAD_BYTES,
-    RECORD_FIELDS,
     Address,
     Block,
     Field,
     Patch,
     Step,
 )
+from accelserve.kernels.cpu.records.declaration import RECORD_WORDS
 from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.ir import TensorType
 
@@ -111,12 +111,12 @@ def _check_step(step: Step) -> None:
         raise UnprovenError(f"runs '{step.function.symbol}', which does not declare what it reads and writes")
     if step.function.arguments != 3 or not 0 < step.items <= MOST_ITEMS:
         raise UnprovenError(f"has {step.items} items, expected 1 to {MOST_ITEMS}")
-    if not all(0 <= position < RECORD_FIELDS for position in step.fields):
-        raise UnprovenError(f"has fields beyond a record's {RECORD_FIELDS}")
+    if not all(0 <= position < RECORD_WORDS for position in step.fields):
+        raise UnprovenError(f"has fields beyond a record's {RECORD_WORDS}")
     reads = step.reads
     if reads is not None and not (
         len(reads.first) == len(reads.size) == len(reads.turns) == step.items
-        and 0 <= reads.table < RECORD_FIELDS - 1
+        and 0 <= reads.table < RECORD_WORDS - 1
     ):
         raise UnprovenError("has a table of weights to ask for that is not one row an item")
 

@@ -16,7 +16,6 @@ from accelserve.kernels.cpu.plan.arena import Memory
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.steps import (
     OVERREAD_BYTES,
-    RECORD_FIELDS,
     Address,
     Code,
     Patch,
@@ -24,6 +23,7 @@ from accelserve.kernels.cpu.plan.steps import (
     Step,
 )
 from accelserve.kernels.cpu.plan.weight_streams import ahead_tables
+from accelserve.kernels.cpu.records.declaration import RECORD_WORDS
 from accelserve.kernels.cpu.runtime import team
 from accelserve.kernels.cpu.runtime.team_size import TeamSize
 from accelserve.kernels.errors import DeviceError
@@ -50,7 +50,7 @@ class Workspace:
             "scratch": self.memory.address + plan.arena_bytes + 3 * OVERREAD_BYTES,
             "constants": constants,
         }
-        self.records = np.zeros((len(steps), RECORD_FIELDS), np.int64)
+        self.records = np.zeros((len(steps), RECORD_WORDS), np.int64)
         self.table = np.zeros((len(steps), 3), np.int64)
         for index, each in enumerate(steps):
             for position, value in each.fields.items():
@@ -61,12 +61,12 @@ class Workspace:
                         self.records[index, position] = code[name]
                     case _:
                         self.records[index, position] = value
-            record = self.records.ctypes.data + index * RECORD_FIELDS * 8
+            record = self.records.ctypes.data + index * RECORD_WORDS * 8
             self.table[index] = code[each.function.symbol], each.items, record
 
     def field_address(self, patch: Patch) -> int:
         """Address of a record's field."""
-        return int(self.records.ctypes.data) + (patch.step * RECORD_FIELDS + patch.field) * 8
+        return int(self.records.ctypes.data) + (patch.step * RECORD_WORDS + patch.field) * 8
 
 
 class _AheadTables:
@@ -248,7 +248,7 @@ class _BatchJob:
             [[workspace.field_address(p) for p in self._patches] for workspace in workspaces], np.int64
         )
         self._images: NDArray[np.int64] = np.zeros((len(self._patches), 2), np.int64)
-        self._record = np.zeros(RECORD_FIELDS, np.int64)
+        self._record = np.zeros(RECORD_WORDS, np.int64)
         self._record[team.WORKSPACE_TABLES] = self._tables.ctypes.data
         self._record[team.WORKSPACE_STEPS] = len(made.steps)
         self._record[team.PATCHES] = len(self._patches)

@@ -37,6 +37,7 @@ from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     emit_weight_transform,
 )
 from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.ir import QConv2d
 from accelserve.kernels.native.machine_code import assembly
 from accelserve.kernels.program import LoadOptions, Lowered
 from accelserve.kernels.reference.evaluator import evaluate
@@ -222,7 +223,9 @@ def layer_of(g: IntegerGraphBuilder, name: str, threads: int = 1) -> Layer:
         threads=threads,
         cache=None,
     )
-    return Layer(graph.nodes[-1], context)
+    node = graph.nodes[-1]
+    assert isinstance(node.op, QConv2d)
+    return Layer(node, node.op, context)
 
 
 @pytest.mark.parametrize("weight", [127, -128])

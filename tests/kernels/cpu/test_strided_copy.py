@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelserve.kernels.cpu.compiler.strided_copy import LEAST_SHARED_BYTES, dense_strides, filled_up
-from accelserve.kernels.cpu.plan.accesses.copies import RANK
+from accelserve.kernels.cpu.records.copies import RANK
 
 
 def offsets(sizes: Sequence[int], strides: Sequence[int]) -> list[int]:

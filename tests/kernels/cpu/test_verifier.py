@@ -20,13 +20,13 @@ from accelserve.kernels import ir
 from accelserve.kernels.cpu.compiler.lowering import Context
 from accelserve.kernels.cpu.compiler.planning import plan_network
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
-from accelserve.kernels.cpu.plan.accesses.copies import HALO
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.steps import Address, Code, Field
 from accelserve.kernels.cpu.plan.verifier import verify
+from accelserve.kernels.cpu.records import convolution, tiles
+from accelserve.kernels.cpu.records.copies import HALO
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.ir import Array, Graph
@@ -170,7 +170,7 @@ def addresses(plan: CpuPlan) -> list[tuple[int, int]]:
         (index, position)
         for index, each in enumerate(plan.recipe.steps)
         for position, value in each.fields.items()
-        if isinstance(value, Address) and value.space == "arena" and position not in (conv_fields.HALO, HALO)
+        if isinstance(value, Address) and value.space == "arena" and position not in (convolution.HALO, HALO)
     ]
 
 
@@ -196,10 +196,10 @@ def test_no_result_may_lie_a_byte_beside_its_place(isa: InstructionSet, data: st
     layers = [index for index, each in enumerate(plan.recipe.steps) if each.macs]
     index = data.draw(st.sampled_from(layers))
     distance = data.draw(st.integers(-64, 64).filter(bool))
-    address = plan.recipe.steps[index].fields[conv_fields.OUTPUT]
+    address = plan.recipe.steps[index].fields[convolution.OUTPUT]
     assert isinstance(address, Address)
     with pytest.raises(UnsafePlanError):
-        verify(with_field(plan, index, conv_fields.OUTPUT, address + distance), constants)
+        verify(with_field(plan, index, convolution.OUTPUT, address + distance), constants)
 
 
 @SETS
@@ -215,10 +215,10 @@ def test_no_result_may_have_another_shape(isa: InstructionSet, data: st.DataObje
             [
                 at
                 for at in (
-                    conv_fields.OUTPUT_ROW,
-                    conv_fields.OUTPUT_PIXEL,
-                    conv_fields.PANELS,
-                    conv_fields.TILES,
+                    convolution.OUTPUT_ROW,
+                    convolution.OUTPUT_PIXEL,
+                    convolution.PANELS,
+                    tiles.TILES,
                 )
                 if fields.get(at, 0) not in (0, 1)
             ]
@@ -227,7 +227,7 @@ def test_no_result_may_have_another_shape(isa: InstructionSet, data: st.DataObje
     value = data.draw(st.integers(-(2**40), 2**40) | st.integers(0, 100))
     assume(value != fields[position])
     # Rows of an image that counts as one are no distance, and matrix tiles jump from row to row.
-    assume(position != conv_fields.OUTPUT_ROW or not (isa.matrix or fields.get(conv_fields.ROWS) == 1))
+    assume(position != convolution.OUTPUT_ROW or not (isa.matrix or fields.get(tiles.ROWS) == 1))
     with pytest.raises(UnsafePlanError):
         verify(with_field(plan, index, position, value), constants)
 

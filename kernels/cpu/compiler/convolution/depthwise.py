@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.frames import fill_halo, rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.depthwise import emit_depthwise
 from accelserve.kernels.cpu.microkernels.elements import block_channels, block_starts
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
 from accelserve.kernels.cpu.microkernels.packed_epilogue import block_order, is_in_packed_order, kind_for
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
 from accelserve.kernels.native.memory import call6, field
 
 MOST_TAPS = 64
@@ -22,8 +23,8 @@ MOST_TAPS = 64
 @step
 def convolve_depthwise(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of the result, each by one call of the kernel, and the halo beside them."""
-    kernel, pixels = field(record, f.KERNEL), field(record, f.COLUMNS)
-    first, last = rows_of_item(item, field(record, f.PANEL_ITEMS), field(record, f.ROWS))
+    kernel, pixels = field(record, t.KERNEL), field(record, t.COLUMNS)
+    first, last = rows_of_item(item, field(record, f.PANEL_ITEMS), field(record, t.ROWS))
     for row in range(first, last):
         source = field(record, f.INPUT) + row * field(record, f.ROW_STEP)
         output = field(record, f.OUTPUT) + row * field(record, f.OUTPUT_ROW)
@@ -71,23 +72,22 @@ class DepthwiseConvolution:
         blocks, lanes = len(self.channels), len(self.channels[0])
         dots = -(-self.taps // self.isa.group)
         weight_bytes = dots * lanes * self.isa.group * self.isa.weight_bits // 8
-        fields: dict[int, Field] = {
-            **layer.input_fields(),
-            **layer.result_fields(),
+        shared = layer.input_fields(), layer.result_fields()
+        own: dict[int, Field] = {
             f.WEIGHTS: self.context.pack_later(blocks * weight_bytes, self._packed_weights),
             f.PANEL_BYTES: weight_bytes,
             f.PARAMETERS: self.context.pack_later(blocks * 8 * lanes, self._packed_parameters),
             f.PARAMETER_BYTES: 8 * lanes,
             f.PANEL_ITEMS: items,
-            f.ROWS: rows,
-            f.COLUMNS: columns,
-            f.KERNEL: self.context.kernel(str(self.name), lambda text: emit_depthwise(parse(text), self.isa)),
+            t.ROWS: rows,
+            t.COLUMNS: columns,
+            t.KERNEL: self.context.kernel(str(self.name), lambda text: emit_depthwise(parse(text), self.isa)),
         }
         return Step(
             name=layer.node.name,
             operator=str(self.name),
             function=convolve_depthwise,
-            fields=fields,
+            fields=record_of(t.TILES_RECORD, *shared, own),
             items=items,
             shape=layer.target.type.shape,
             macs=layer.macs,

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.lowering import Address, Context, Field, float_bits
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.names import ResultKind
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import epilogue as e
 from accelserve.kernels.ir import Epilogue, Node, QConv2d
 
 _SAFE_MAGNITUDE = 2.0**30
@@ -27,10 +28,8 @@ class Layer:
         macs: multiply-accumulates.
     """
 
-    def __init__(self, node: Node, context: Context) -> None:
-        if not isinstance(node.op, QConv2d):
-            raise TypeError(node.op)
-        self.node, self.op, self.context = node, node.op, context
+    def __init__(self, node: Node, op: QConv2d, context: Context) -> None:
+        self.node, self.op, self.context = node, op, context
         self.source = context.placement(node.inputs[0])
         self.target = context.placement(node.output)
         self.residual = context.placement(node.inputs[4]) if len(node.inputs) == 5 else None
@@ -162,22 +161,22 @@ def epilogue_fields(epilogue: Epilogue | None) -> dict[int, Field]:
     if epilogue is None:
         return {}
     fields: dict[int, Field] = {
-        f.LOW: float_bits(epilogue.low - epilogue.zero_point),
-        f.HIGH: float_bits(epilogue.high - epilogue.zero_point),
-        f.ZERO_POINT: epilogue.zero_point,
-        f.LOW_BYTE: epilogue.low,
-        f.HIGH_BYTE: epilogue.high,
+        e.LOW: float_bits(epilogue.low - epilogue.zero_point),
+        e.HIGH: float_bits(epilogue.high - epilogue.zero_point),
+        e.ZERO_POINT: epilogue.zero_point,
+        e.LOW_BYTE: epilogue.low,
+        e.HIGH_BYTE: epilogue.high,
     }
     if epilogue.intermediate is not None:
         middle = epilogue.intermediate
         fields |= {
-            f.MID_LOW: float_bits(middle.low),
-            f.MID_HIGH: float_bits(middle.high),
-            f.MID_MULTIPLIER: float_bits(middle.multiplier),
+            e.MID_LOW: float_bits(middle.low),
+            e.MID_HIGH: float_bits(middle.high),
+            e.MID_MULTIPLIER: float_bits(middle.multiplier),
         }
     if epilogue.residual is not None:
         fields |= {
-            f.RESIDUAL_ZERO: epilogue.residual.zero_point,
-            f.RESIDUAL_MULTIPLIER: float_bits(epilogue.residual.multiplier),
+            e.RESIDUAL_ZERO: epilogue.residual.zero_point,
+            e.RESIDUAL_MULTIPLIER: float_bits(epilogue.residual.multiplier),
         }
     return fields

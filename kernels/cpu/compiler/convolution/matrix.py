@@ -13,11 +13,9 @@ from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.runs import runs_of
 from accelserve.kernels.cpu.compiler.convolution.split import Split
 from accelserve.kernels.cpu.compiler.frames import fill_halo
-from accelserve.kernels.cpu.compiler.lowering import Address, Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Address, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_weights
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
 from accelserve.kernels.cpu.microkernels.matrix import (
     LANES,
     STEP_BYTES,
@@ -31,6 +29,9 @@ from accelserve.kernels.cpu.microkernels.packed_epilogue import CHANNELS, PACKED
 from accelserve.kernels.cpu.microkernels.tile_registers import tile_configuration
 from accelserve.kernels.cpu.plan.accesses.matrix_convolution import WORKER_BYTES
 from accelserve.kernels.cpu.plan.weight_streams import ROW_BYTES, WeightReads
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import matrix as mx
+from accelserve.kernels.cpu.records.frame import HEIGHT
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call1, call12, field
 
@@ -47,7 +48,7 @@ def run_panels(
     """All blocks of a range by panels of one group that share a kernel."""
     channels = group * field(record, f.GROUP_CHANNELS)
     call12(
-        field(record, f.KERNEL_MATRIX + which),
+        field(record, mx.KERNEL + which),
         record,
         sums,
         first,
@@ -68,7 +69,7 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
     """Blocks and panels of one item, and the halo beside a share of the rows."""
     panel_items, chunk = field(record, f.PANEL_ITEMS), field(record, f.TILE_CHUNK)
     blocks, panels, panel_chunk = (
-        field(record, f.BLOCK_COUNT),
+        field(record, mx.BLOCK_COUNT),
         field(record, f.PANELS),
         field(record, f.PANEL_CHUNK),
     )
@@ -76,10 +77,10 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
     last = min(first + chunk, blocks)
     first_panel = item % panel_items * panel_chunk
     last_panel = min(first_panel + panel_chunk, panels * field(record, f.GROUPS))
-    sums = field(record, f.SUMS) + thread * WORKER_BYTES
-    nothing = field(record, f.NOTHING_AHEAD)
-    ahead = field(record, f.AHEAD) + item * ROW_BYTES
-    call1(field(record, f.CONFIGURE), field(record, f.CONFIGURATION))
+    sums = field(record, mx.SUMS) + thread * WORKER_BYTES
+    nothing = field(record, mx.AHEAD + 1)
+    ahead = field(record, mx.AHEAD) + item * ROW_BYTES
+    call1(field(record, mx.CONFIGURE), field(record, mx.CONFIGURATION))
     for group in range(first_panel // panels, (last_panel + panels - 1) // panels):
         begin, end = max(0, first_panel - group * panels), min(panels, last_panel - group * panels)
         if begin < min(end, panels - 1):
@@ -88,7 +89,7 @@ def convolve_matrix(record: int, item: int, thread: int) -> None:
         if end == panels:
             run_panels(record, sums, first, last, group, panels - 1, panels, 1, ahead)
             ahead = nothing
-    call1(field(record, f.RELEASE), 0)
+    call1(field(record, mx.RELEASE), 0)
     if first_panel == 0:
         height = field(record, f.HALO + HEIGHT)
         fill_halo(record + 8 * f.HALO, first * height // blocks, last * height // blocks)
@@ -116,31 +117,33 @@ class MatrixConvolution:
         """The layer as a step."""
         runs, layer = self.runs, self.layer
         split, weights = self._split(), self._weights()
+        shared = (
+            layer.input_fields(),
+            self._weight_fields(weights),
+            layer.result_fields(),
+            split.fields(),
+        )
         fields: dict[int, Field] = {
-            **layer.input_fields(),
             f.SEGMENT_GROUPS: self.steps,
-            **self._weight_fields(weights),
-            **layer.result_fields(),
-            **split.fields(),
-            f.BLOCKS: self.context.pack(self._blocks()),
-            f.BLOCK_COUNT: runs.blocks,
-            f.PITCH: runs.pitch,
-            f.COLUMNS: layer.output_size[1],
-            f.TILE_STEP: runs.tile_step,
-            f.OUTPUT_JUMP: layer.target.row_pitch - runs.pitch * layer.target.pixel_pitch,
-            f.CONFIGURATION: self._configuration(),
-            f.SUMS: self.context.scratch(WORKER_BYTES),
-            f.ROWS_A_STEP: self._rows_a_step(),
-            f.CONFIGURE: self.context.kernel("tile_configuration", emit_tile_configuration),
-            f.RELEASE: self.context.kernel("tile_release", emit_tile_release),
+            mx.BLOCKS: self.context.pack(self._blocks()),
+            mx.BLOCK_COUNT: runs.blocks,
+            mx.PITCH: runs.pitch,
+            mx.COLUMNS: layer.output_size[1],
+            mx.TILE_STEP: runs.tile_step,
+            mx.OUTPUT_JUMP: layer.target.row_pitch - runs.pitch * layer.target.pixel_pitch,
+            mx.CONFIGURATION: self._configuration(),
+            mx.SUMS: self.context.scratch(WORKER_BYTES),
+            mx.ROWS_A_STEP: self._rows_a_step(),
+            mx.CONFIGURE: self.context.kernel("tile_configuration", emit_tile_configuration),
+            mx.RELEASE: self.context.kernel("tile_release", emit_tile_release),
         }
         if layer.residual is not None:
-            fields[f.RESIDUAL_JUMP] = layer.residual.row_pitch - runs.pitch * layer.residual.pixel_pitch
+            fields[mx.RESIDUAL_JUMP] = layer.residual.row_pitch - runs.pitch * layer.residual.pixel_pitch
         return Step(
             name=layer.node.name,
             operator=str(self._kernel_name(self.panels.full)),
             function=convolve_matrix,
-            fields=fields,
+            fields=record_of(mx.MATRIX, *shared, fields),
             items=split.items,
             shape=layer.target.type.shape,
             macs=layer.macs,
@@ -158,7 +161,7 @@ class MatrixConvolution:
             first=(weights.offset + panels * self._panel_bytes).tolist(),
             size=(count * self._panel_bytes).tolist(),
             turns=(count * split.tile_chunk * turns).tolist(),
-            table=f.AHEAD,
+            table=mx.AHEAD,
         )
 
     def _rows_a_step(self) -> int:
@@ -217,7 +220,7 @@ class MatrixConvolution:
         }
         for position, channels in enumerate((panels.full, panels.last)):
             name = str(self._kernel_name(channels))
-            fields[f.KERNEL_MATRIX + position] = self.context.kernel(
+            fields[mx.KERNEL + position] = self.context.kernel(
                 name, lambda text: emit_matrix_conv2d(parse(text))
             )
         return fields

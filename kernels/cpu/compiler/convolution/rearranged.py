@@ -15,39 +15,28 @@ from numpy.typing import NDArray
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.runs import runs_of
 from accelserve.kernels.cpu.compiler.frames import rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Address, Context, Step
+from accelserve.kernels.cpu.compiler.lowering import Address, Context, Step, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
 from accelserve.kernels.cpu.compiler.strided_copy import copy_step, dense_strides
 from accelserve.kernels.cpu.microkernels.matrix import STEP_BYTES
 from accelserve.kernels.cpu.microkernels.stack_rows import WIDTH, cells_a_turn, emit_stack_rows
-from accelserve.kernels.cpu.plan.accesses.matrix_convolution import (
-    ITEMS,
-    KERNEL,
-    ROWS,
-    SOURCE,
-    SOURCE_ROW,
-    TARGET,
-    TARGET_ROW,
-    TURNS,
-    USED_BYTES,
-    USED_ROWS,
-)
-from accelserve.kernels.ir import Node
+from accelserve.kernels.cpu.records import stacks
+from accelserve.kernels.ir import Node, QConv2d
 from accelserve.kernels.native.memory import call6, field
 
 
 @step
 def stack_rows(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Some rows of stacks."""
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, ROWS))
+    first, last = rows_of_item(item, field(record, stacks.ITEMS), field(record, stacks.ROWS))
     call6(
-        field(record, KERNEL),
-        field(record, SOURCE) + first * field(record, SOURCE_ROW),
-        field(record, SOURCE_ROW),
-        field(record, TARGET) + first * field(record, TARGET_ROW),
-        field(record, TARGET_ROW),
+        field(record, stacks.KERNEL),
+        field(record, stacks.SOURCE) + first * field(record, stacks.SOURCE_ROW),
+        field(record, stacks.SOURCE_ROW),
+        field(record, stacks.TARGET) + first * field(record, stacks.TARGET_ROW),
+        field(record, stacks.TARGET_ROW),
         last - first,
-        field(record, TURNS),
+        field(record, stacks.TURNS),
     )
 
 
@@ -58,8 +47,8 @@ class RowPlanes(Layer):
     windows need, rounded up to whole steps of theirs; what lies beyond the windows is copied and not looked at.
     """
 
-    def __init__(self, node: Node, context: Context, scratch: int) -> None:
-        super().__init__(node, context)
+    def __init__(self, node: Node, op: QConv2d, context: Context, scratch: int) -> None:
+        super().__init__(node, op, context)
         down, right = self.op.window.strides
         self._shape = (
             min(down, self.r),
@@ -122,8 +111,8 @@ class RowPlanes(Layer):
 class StackedRows(Layer):
     """A layer on few channels, whose window's rows are stacked so that fewer and longer segments hold them."""
 
-    def __init__(self, node: Node, context: Context, scratch: int) -> None:
-        super().__init__(node, context)
+    def __init__(self, node: Node, op: QConv2d, context: Context, scratch: int) -> None:
+        super().__init__(node, op, context)
         self._stack = stacked(self)
         self._outside = super().origin()
         down, right = self.op.window.strides
@@ -181,18 +170,21 @@ class StackedRows(Layer):
             name=f"{self.node.name} rows",
             operator="copy",
             function=stack_rows,
-            fields={
-                SOURCE: self._outside,
-                SOURCE_ROW: self.source.row_pitch,
-                TARGET: self._scratch,
-                TARGET_ROW: self._row_bytes,
-                ITEMS: items,
-                ROWS: self._rows,
-                TURNS: self._turns,
-                KERNEL: kernel,
-                USED_ROWS: (self.output_size[0] - 1) * self.op.window.strides[0] + self.r,
-                USED_BYTES: self._columns * self.per_group,
-            },
+            fields=record_of(
+                stacks.STACKS,
+                {
+                    stacks.SOURCE: self._outside,
+                    stacks.SOURCE_ROW: self.source.row_pitch,
+                    stacks.TARGET: self._scratch,
+                    stacks.TARGET_ROW: self._row_bytes,
+                    stacks.ITEMS: items,
+                    stacks.ROWS: self._rows,
+                    stacks.TURNS: self._turns,
+                    stacks.KERNEL: kernel,
+                    stacks.USED_ROWS: (self.output_size[0] - 1) * self.op.window.strides[0] + self.r,
+                    stacks.USED_BYTES: self._columns * self.per_group,
+                },
+            ),
             items=items,
             shape=(1, self._rows, self._columns, self._cell),
         )
@@ -217,7 +209,7 @@ def rearranged(layer: Layer, scratch: int) -> tuple[Layer, Sequence[Step]]:
     """
     for kind in (StackedRows, RowPlanes):
         if kind.suits(layer):
-            better = kind(layer.node, layer.context, scratch)
+            better = kind(layer.node, layer.op, layer.context, scratch)
             return better, (better.copy(),)
     return layer, ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelserve.kernels.cpu.compiler.lowering import Field
-from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.records import convolution as f
 
 
 @dataclass(frozen=True, slots=True)

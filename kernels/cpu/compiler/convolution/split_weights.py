@@ -28,10 +28,11 @@ from accelserve.kernels.cpu.compiler.convolution.widened import (
     CopiedLayer,
     convolve_widened,
 )
-from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
+from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
 from accelserve.kernels.cpu.microkernels.permute import BLOCK, emit_permute, shuffle_table
-from accelserve.kernels.ir import Node
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
+from accelserve.kernels.ir import Node, QConv2d
 
 MOST_BYTES = 96 << 10
 """Of an item's input."""
@@ -155,16 +156,15 @@ class SplitConvolution(TiledConvolution):
         """The layer as a step."""
         made, context, repairs = super().step(), self.context, len(self._repairs.starts)
         lanes, vector_bytes = self.isa.lanes, self.isa.lanes * self.isa.group
-        fields: dict[int, Field] = {
-            **made.fields,
-            # An item's input stays nearer than the weights.
-            f.PANELS_OUTER: 1,
-            f.REPAIRS: repairs,
-            f.REPAIR_OFFSETS: context.pack_later(4 * repairs, self._repair_offsets),
-            f.REPAIR_PICKS: context.pack_later(lanes * repairs, lambda: self._repairs.picks),
-            f.REPAIR_WEIGHTS: context.pack_later(vector_bytes * repairs, lambda: self._repairs.weights),
+        own: dict[int, Field] = {
+            t.REPAIRS: repairs,
+            t.REPAIR_OFFSETS: context.pack_later(4 * repairs, self._repair_offsets),
+            t.REPAIR_PICKS: context.pack_later(lanes * repairs, lambda: self._repairs.picks),
+            t.REPAIR_WEIGHTS: context.pack_later(vector_bytes * repairs, lambda: self._repairs.weights),
         }
         repaired = self.tiling.rows * self.tiling.width * repairs * vector_bytes
+        # An item's input stays nearer than the weights.
+        fields = record_of(t.TILES_RECORD, {**made.fields, f.PANELS_OUTER: 1}, own)
         return replace(made, fields=fields, executed_macs=(made.executed_macs or 0) + repaired)
 
 
@@ -173,8 +173,8 @@ class PermutedLayer(CopiedLayer):
 
     element, width = 1, BLOCK
 
-    def __init__(self, node: Node, context: Context) -> None:
-        super().__init__(node, context)
+    def __init__(self, node: Node, op: QConv2d, context: Context) -> None:
+        super().__init__(node, op, context)
         self._order = matched(self.weights.reshape(self.k, -1), context.isa.lanes, BLOCK)
         self.weights = self.weights[..., self._order]
 
@@ -190,7 +190,7 @@ class PermutedLayer(CopiedLayer):
 
     def source_fields(self) -> dict[int, Field]:
         """See ``CopiedLayer``."""
-        return {**super().source_fields(), f.SHUFFLES: self.context.pack(shuffle_table(self._order))}
+        return {**super().source_fields(), t.SHUFFLES: self.context.pack(shuffle_table(self._order))}
 
 
 class PermutedConvolution(SplitConvolution, CopiedConvolution):
@@ -226,7 +226,7 @@ def by_bytes(layer: Layer) -> Sequence[Step] | None:
     as_it_lies = SplitConvolution(layer)
     cost = as_it_lies.cycles_a_mac
     if as_it_lies.share > _FEW_REPAIRS and PermutedLayer.suits(layer):
-        permuted = PermutedConvolution(PermutedLayer(layer.node, layer.context))
+        permuted = PermutedConvolution(PermutedLayer(layer.node, layer.op, layer.context))
         if permuted.cycles_a_mac < min(cost, widened_cycles_a_mac(layer)):
             return permuted.steps()
     return (as_it_lies.step(),) if cost < widened_cycles_a_mac(layer) else None

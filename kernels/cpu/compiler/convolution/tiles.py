@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.split import Split
 from accelserve.kernels.cpu.compiler.frames import fill_halo
-from accelserve.kernels.cpu.compiler.lowering import Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters, pack_weights
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName, parse
 from accelserve.kernels.cpu.microkernels.packed_epilogue import is_in_packed_order, kind_for, panel_order
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
+from accelserve.kernels.cpu.records.frame import HEIGHT
 from accelserve.kernels.native.compiled import Compiled
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call6, field
@@ -37,7 +38,7 @@ FAR_WEIGHTS_BYTES = 1 << 20
 @inlined
 def first_pixel(record: int, tile: int) -> int:
     """Of a tile, in its row."""
-    return tile * field(record, f.TILE_ROWS) - max(0, tile - field(record, f.FULL_TILES))
+    return tile * field(record, t.TILE_ROWS) - max(0, tile - field(record, t.FULL_TILES))
 
 
 @inlined
@@ -50,9 +51,9 @@ def run_tile(record: int, origin: int, row: int, tile: int, panel: int) -> None:
     # A division takes as long as a dozen dot products, and most layers have one group.
     group = panel // panels if panel >= panels else 0
     inner = panel - group * panels
-    smaller = tile >= field(record, f.FULL_TILES)
+    smaller = tile >= field(record, t.FULL_TILES)
     last_panel = inner == panels - 1
-    kernel = field(record, f.KERNEL + (1 if smaller else 0) + (2 if last_panel else 0))
+    kernel = field(record, t.KERNEL + (1 if smaller else 0) + (2 if last_panel else 0))
     pixel = first_pixel(record, tile)
     channel = group * field(record, f.GROUP_CHANNELS) + inner * field(record, f.PANEL_CHANNELS)
     source = (
@@ -96,7 +97,7 @@ def run_item(record: int, origin: int, item: int) -> None:
     """Tiles and panels of one item, and the halo beside the rows that begin in it."""
     panel_items = field(record, f.PANEL_ITEMS)
     tile_chunk, panel_chunk = field(record, f.TILE_CHUNK), field(record, f.PANEL_CHUNK)
-    rows, tiles = field(record, f.ROWS), field(record, f.TILES)
+    rows, tiles = field(record, t.ROWS), field(record, t.TILES)
     first_tile = item // panel_items * tile_chunk
     last_tile = min(first_tile + tile_chunk, rows * tiles)
     first_panel = item % panel_items * panel_chunk
@@ -193,25 +194,26 @@ class TiledConvolution:
     def step(self) -> Step:
         """The layer as a step."""
         tiling, layer = self.tiling, self.layer
-        fields: dict[int, Field] = {
-            **layer.input_fields(),
-            **self._weight_fields(),
-            **layer.result_fields(),
-            f.SEGMENT_GROUPS: self.dots,
-        }
         split = self.split()
-        fields |= split.fields()
-        fields |= {
-            f.ROWS: tiling.rows,
-            f.TILES: tiling.tiles,
-            f.FULL_TILES: tiling.full,
-            f.TILE_ROWS: tiling.tile,
+        own = {
+            f.SEGMENT_GROUPS: self.dots,
+            t.ROWS: tiling.rows,
+            t.TILES: tiling.tiles,
+            t.FULL_TILES: tiling.full,
+            t.TILE_ROWS: tiling.tile,
         }
         return Step(
             name=layer.node.name,
             operator=str(self._kernel_name(tiling.tile, self.panels.full)),
             function=self.function,
-            fields=fields,
+            fields=record_of(
+                t.TILES_RECORD,
+                layer.input_fields(),
+                self._weight_fields(),
+                layer.result_fields(),
+                split.fields(),
+                own,
+            ),
             items=split.items,
             shape=layer.target.type.shape,
             macs=layer.macs,
@@ -304,7 +306,7 @@ class TiledConvolution:
             for rows in (self.tiling.tile, self.tiling.last)
         ):
             name = self._kernel_name(rows, channels)
-            fields[f.KERNEL + position] = self.context.kernel(
+            fields[t.KERNEL + position] = self.context.kernel(
                 str(name), lambda text: emit_conv2d(parse(text), self.isa)
             )
         return fields

@@ -18,11 +18,12 @@ from typing import ClassVar
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.tiles import TiledConvolution, first_pixel, run_item
 from accelserve.kernels.cpu.compiler.frames import rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Address, Code, Context, Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Address, Code, Context, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.widen import WIDTH, emit_widen
-from accelserve.kernels.ir import Node
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
+from accelserve.kernels.ir import Node, QConv2d
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call6, field
 
@@ -36,32 +37,32 @@ _PAGE_BYTES = 4096
 def widen_rows(record: int, row: int, last_row: int, pixel: int, last_pixel: int, target: int) -> None:
     """Copy the input of output pixels ``pixel`` to ``last_pixel`` of rows ``row`` to ``last_row`` (both excluded at the end)."""
     source = (
-        field(record, f.SOURCE) + row * field(record, f.SOURCE_ROW) + pixel * field(record, f.SOURCE_PIXEL)
+        field(record, t.SOURCE) + row * field(record, t.SOURCE_ROW) + pixel * field(record, t.SOURCE_PIXEL)
     )
-    turns = field(record, f.RUN_BLOCKS)
-    shuffles = field(record, f.SHUFFLES)
+    turns = field(record, t.RUN_BLOCKS)
+    shuffles = field(record, t.SHUFFLES)
     if turns > 0:
         for each in range(last_row - row):
             call6(
-                field(record, f.WIDEN),
-                source + each * field(record, f.SOURCE_ROW),
-                field(record, f.SOURCE_PIXEL),
+                field(record, t.WIDEN),
+                source + each * field(record, t.SOURCE_ROW),
+                field(record, t.SOURCE_PIXEL),
                 target + each * field(record, f.ROW_STEP),
                 shuffles if shuffles != 0 else field(record, f.PIXEL_STEP),
                 last_pixel - pixel,
                 turns,
             )
     else:
-        size = (last_row - row - 1) * field(record, f.SOURCE_ROW)
-        size += (last_pixel - pixel - 1) * field(record, f.SOURCE_PIXEL) + field(record, f.WINDOW_BYTES)
-        call6(field(record, f.WIDEN), source, 0, target, 0, 1, (size + WIDTH - 1) // WIDTH)
+        size = (last_row - row - 1) * field(record, t.SOURCE_ROW)
+        size += (last_pixel - pixel - 1) * field(record, t.SOURCE_PIXEL) + field(record, t.WINDOW_BYTES)
+        call6(field(record, t.WIDEN), source, 0, target, 0, 1, (size + WIDTH - 1) // WIDTH)
 
 
 @step
 def widen_input(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of all output rows' input, or of the pixels where they count as one row."""
-    rows, items = field(record, f.ROWS), field(record, f.PANEL_ITEMS)
-    pixels = field(record, f.COLUMNS)
+    rows, items = field(record, t.ROWS), field(record, f.PANEL_ITEMS)
+    pixels = field(record, t.COLUMNS)
     target = field(record, f.INPUT)
     if rows == 1:
         pixel, last_pixel = rows_of_item(item, items, pixels)
@@ -74,15 +75,15 @@ def widen_input(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - 
 @step
 def convolve_widened(record: int, item: int, thread: int) -> None:
     """One item, whose input is widened first unless it has been."""
-    each = field(record, f.WIDENED_BYTES)
+    each = field(record, t.WIDENED_BYTES)
     origin = field(record, f.INPUT)
     if each != 0:
-        tiles, chunk = field(record, f.TILES), field(record, f.TILE_CHUNK)
+        tiles, chunk = field(record, t.TILES), field(record, f.TILE_CHUNK)
         first = item // field(record, f.PANEL_ITEMS) * chunk
-        last = min(first + chunk, field(record, f.ROWS) * tiles)
+        last = min(first + chunk, field(record, t.ROWS) * tiles)
         row, last_row = first // tiles, (last - 1) // tiles + 1
         target = origin + thread * each
-        pixel, last_pixel = 0, field(record, f.COLUMNS)
+        pixel, last_pixel = 0, field(record, t.COLUMNS)
         if row == last_row - 1:
             pixel, last_pixel = (
                 first_pixel(record, first - row * tiles),
@@ -105,8 +106,8 @@ class CopiedLayer(Layer, ABC):
     element: ClassVar[int]
     width: ClassVar[int]
 
-    def __init__(self, node: Node, context: Context) -> None:
-        super().__init__(node, context)
+    def __init__(self, node: Node, op: QConv2d, context: Context) -> None:
+        super().__init__(node, op, context)
         self.single = self.op.window.kernel == (1, 1)
         self.outside = super().origin()
 
@@ -156,12 +157,12 @@ class CopiedLayer(Layer, ABC):
     def source_fields(self) -> dict[int, Field]:
         """What the copy reads."""
         return {
-            f.WIDEN: self.copy_kernel(),
-            f.SOURCE: self.outside,
-            f.SOURCE_PIXEL: super().pixel_step,
-            f.SOURCE_ROW: super().row_step,
-            f.RUN_BLOCKS: self.turns if self.single else 0,
-            f.WINDOW_BYTES: self.window_bytes,
+            t.WIDEN: self.copy_kernel(),
+            t.SOURCE: self.outside,
+            t.SOURCE_PIXEL: super().pixel_step,
+            t.SOURCE_ROW: super().row_step,
+            t.RUN_BLOCKS: self.turns if self.single else 0,
+            t.WINDOW_BYTES: self.window_bytes,
         }
 
 
@@ -178,42 +179,42 @@ class WidenedLayer(CopiedLayer):
 class CopiedConvolution(TiledConvolution):
     """Lowers one layer, whose input is copied first, to one step or two."""
 
+    layer: CopiedLayer
+
     function = convolve_widened
     most_unrolled = 1
     """LLVM keeps all sums in registers only where a turn has one dot product of each."""
     copy_name: ClassVar[str]
     """What is done to the input, for profiles."""
 
-    @property
-    def copied(self) -> CopiedLayer:
-        """The layer as its copy lies."""
-        if not isinstance(self.layer, CopiedLayer):
-            raise TypeError(self.layer)
-        return self.layer
-
     def steps(self) -> Sequence[Step]:
         """The layer's steps."""
-        layer, tiling, context = self.copied, self.tiling, self.context
+        layer, tiling, context = self.layer, self.tiling, self.context
         main, split = self.step(), self.split()
-        fields = {**main.fields, f.COLUMNS: tiling.width}
+        fields = {**main.fields, t.COLUMNS: tiling.width}
         if split.panel_items == 1:
             size = self._chunk_bytes(split.tile_chunk)
             scratch: Address = context.scratch(size)
             # Panel by panel: an item's input is read from near caches more cheaply than the weights.
-            fields |= {**layer.source_fields(), f.INPUT: scratch, f.WIDENED_BYTES: size, f.PANELS_OUTER: 1}
-            return (replace(main, fields=fields),)
+            fields |= {**layer.source_fields(), f.INPUT: scratch, t.WIDENED_BYTES: size, f.PANELS_OUTER: 1}
+            return (replace(main, fields=record_of(t.TILES_RECORD, fields)),)
         fields |= {f.INPUT: context.shared_scratch(0, layer.widened_bytes(tiling.rows, tiling.width))}
         items = context.shares(tiling.width if tiling.rows == 1 else tiling.rows, each=1)
-        shared = (f.ROWS, f.COLUMNS, f.INPUT, f.ROW_STEP, f.PIXEL_STEP)
+        shared = (t.ROWS, t.COLUMNS, f.INPUT, f.ROW_STEP, f.PIXEL_STEP)
         widen = Step(
             name=f"{layer.node.name} {self.copy_name}",
             operator="copy",
             function=widen_input,
-            fields={**layer.source_fields(), **{at: fields[at] for at in shared}, f.PANEL_ITEMS: items},
+            fields=record_of(
+                t.TILES_RECORD,
+                layer.source_fields(),
+                {at: fields[at] for at in shared},
+                {f.PANEL_ITEMS: items},
+            ),
             items=items,
             shape=layer.source.type.shape,
         )
-        return widen, replace(main, fields=fields)
+        return widen, replace(main, fields=record_of(t.TILES_RECORD, fields))
 
     def most_tiles(self) -> int:
         """As many as keep the widened input of one item small."""
@@ -225,10 +226,10 @@ class CopiedConvolution(TiledConvolution):
     def _chunk_bytes(self, chunk: int) -> int:
         tiling = self.tiling
         if tiling.rows == 1:
-            return self.copied.widened_bytes(1, chunk * tiling.tile)
+            return self.layer.widened_bytes(1, chunk * tiling.tile)
         # A chunk of tiles may begin and end within rows.
         rows = min(tiling.rows, (chunk - 2) // tiling.tiles + 2)
-        return self.copied.widened_bytes(rows, tiling.width)
+        return self.layer.widened_bytes(rows, tiling.width)
 
 
 class WidenedConvolution(CopiedConvolution):

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.convolution.layer import epilogue_fields
 from accelserve.kernels.cpu.compiler.convolution.winograd_step import convolve_winograd
-from accelserve.kernels.cpu.compiler.lowering import Address, Code, Context, Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Address, Code, Context, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters, pack_weights
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_fields as w
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
 from accelserve.kernels.cpu.microkernels.matrix import emit_tile_configuration, emit_tile_release
 from accelserve.kernels.cpu.microkernels.names import KernelName, ResultKind, parse
@@ -36,6 +34,8 @@ from accelserve.kernels.cpu.microkernels.winograd_matrix import (
     TILES,
     emit_tap_products,
 )
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import winograd as w
 from accelserve.kernels.ir import Node, QWinogradConv2d
 
 MOST_UNROLLED = 4
@@ -82,10 +82,8 @@ def split_of(groups: int, panels: int, outputs: int, threads: int, most_groups: 
 class WinogradConvolution:
     """Lowers one layer."""
 
-    def __init__(self, node: Node, context: Context) -> None:
-        if not isinstance(node.op, QWinogradConv2d):
-            raise TypeError(node.op)
-        self.node, self.op, self.context, self.isa = node, node.op, context, context.isa
+    def __init__(self, node: Node, op: QWinogradConv2d, context: Context) -> None:
+        self.node, self.op, self.context, self.isa = node, op, context, context.isa
         self.source, self.target = context.placement(node.inputs[0]), context.placement(node.output)
         self.weights: NDArray[np.int8] = np.asarray(context.constant(node.inputs[1]), np.int8)
         self.k, self.c = self.weights.shape[0], self.weights.shape[3]
@@ -113,24 +111,27 @@ class WinogradConvolution:
         scratch = MOST_SCRATCH_BYTES_OF_LARGE if large else MOST_SCRATCH_BYTES
         most = scratch // (TAPS * rows * (panel_pitch + patch_pitch))
         cut = split_of(-(-patches // rows), self.panels.panels, self.k, self.context.threads, max(1, most))
-        fields: dict[int, Field] = {
-            **epilogue_fields(self.op.epilogue),
-            **self._source_fields(patch_pitch),
-            **self._weight_fields(),
-            **self._result_fields(panel_pitch),
-            **self._scratch_fields(cut.groups * rows, patch_pitch, panel_pitch),
+        own: dict[int, Field] = {
             w.PATCHES: patches,
             w.PATCH_COLUMNS: self.patch_columns,
             w.PATCH_CHUNK: cut.groups * rows,
             f.PANEL_ITEMS: cut.panel_items,
-            f.TILE_ROWS: rows,
+            w.TILE_ROWS: rows,
             w.HALF_GROUP: TILE_ROWS if self.matrix else 0,
         }
         return Step(
             name=self.node.name,
             operator=str(self._name(self.panels.full, op="winograd2d", result=self._kind())),
             function=convolve_winograd,
-            fields=fields,
+            fields=record_of(
+                w.WINOGRAD,
+                epilogue_fields(self.op.epilogue),
+                self._source_fields(patch_pitch),
+                self._weight_fields(),
+                self._result_fields(panel_pitch),
+                self._scratch_fields(cut.groups * rows, patch_pitch, panel_pitch),
+                own,
+            ),
             items=cut.items,
             shape=self.target.type.shape,
             macs=self.target.type.elements * 9 * self.c,
@@ -196,7 +197,7 @@ class WinogradConvolution:
             f.PANEL_CHANNELS: panels.full,
         }
         for position, channels in enumerate((panels.full, panels.last)):
-            fields[f.KERNEL + position] = self._product_kernel(channels)
+            fields[w.KERNEL + position] = self._product_kernel(channels)
             if self.matrix:
                 fields[w.KERNEL_HALF + position] = self._product_kernel(channels, tiles=1)
         return fields

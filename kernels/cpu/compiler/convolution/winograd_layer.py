@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.winograd_walk import convolve_by_winograd, prepare_weights
-from accelserve.kernels.cpu.compiler.lowering import Field, Step
+from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters
-from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.packed_epilogue import kind_for, packs_panels, panel_order
@@ -25,6 +24,8 @@ from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     emit_weight_transform,
     words_of,
 )
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import exact_winograd as w
 
 _PAGE_BYTES = 4096
 MOST_TRANSFORMED_BYTES = 5 << 18
@@ -196,40 +197,38 @@ class WinogradLayer:
 
     def _fields(self) -> dict[int, Field]:
         layer, form, cut, panels = self.layer, self.form, self.cut, self.panels
-        return {
-            **layer.result_fields(),
-            **self._weight_fields(),
-            **self._kernels(),
-            **self._scratch_fields(),
-            w.INPUT: layer.origin(),
-            w.PIXEL_STEP: layer.source.pixel_pitch,
-            w.ROW_STEP: layer.source.row_pitch,
+        own: dict[int, Field] = {
+            f.INPUT: layer.origin(),
+            f.PIXEL_STEP: layer.source.pixel_pitch,
+            f.ROW_STEP: layer.source.row_pitch,
             w.SIDE: form.side,
             w.INPUT_CHANNELS: layer.per_group,
             w.TILES: self.tiles,
-            w.PANELS: panels.panels,
+            f.PANELS: panels.panels,
             w.TILE_COLUMNS: self.tile_columns,
             w.CHUNKS: cut.chunks,
-            w.GROUPS: cut.groups,
-            w.PANEL_CHANNELS: panels.full,
+            w.CHUNK_GROUPS: cut.groups,
+            f.PANEL_CHANNELS: panels.full,
             w.INPUT_TILE: 2 * self.channels,
             w.PANEL_PASS: self.panel_pass,
             w.CHANNEL_BLOCKS: self.channels // words_of(self.isa),
-            w.PANEL_ITEMS: cut.panel_items,
+            f.PANEL_ITEMS: cut.panel_items,
             w.TURNS: self.channels // channels_a_turn(self.isa),
         }
+        parts = layer.result_fields(), self._weight_fields(), self._kernels(), self._scratch_fields()
+        return record_of(w.EXACT_WINOGRAD, *parts, own)
 
     def _weight_fields(self) -> dict[int, Field]:
         panels, context = self.panels, self.context
         widths = [panels.padded(panel) for panel in range(panels.panels)]
         blocks = [width * self.channels // words_of(self.isa) for width in widths]
         return {
-            w.WEIGHTS: context.pack_later(sum(widths) * self.channels * WINDOW, self._packed_weights),
-            w.PANEL_BYTES: widths[0] * self.channels * WINDOW,
+            f.WEIGHTS: context.pack_later(sum(widths) * self.channels * WINDOW, self._packed_weights),
+            f.PANEL_BYTES: widths[0] * self.channels * WINDOW,
             w.WEIGHT_BLOCKS: blocks[0],
             w.LAST_WEIGHT_BLOCKS: blocks[-1],
-            w.PARAMETERS: context.pack_later(8 * widths[0] * panels.panels, self._packed_parameters),
-            w.PARAMETER_BYTES: 8 * widths[0],
+            f.PARAMETERS: context.pack_later(8 * widths[0] * panels.panels, self._packed_parameters),
+            f.PARAMETER_BYTES: 8 * widths[0],
             w.WEIGHT_TAP: self._weight_tap,
         }
 

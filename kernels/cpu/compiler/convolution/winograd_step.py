@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from accelserve.kernels.cpu.compiler.frames import fill_halo
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_fields as w
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT, WIDTH
 from accelserve.kernels.cpu.microkernels.winograd import TAPS
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import winograd as w
+from accelserve.kernels.cpu.records.frame import HEIGHT, PIXEL, WIDTH
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call1, call6, field
 
@@ -38,9 +38,9 @@ def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
 @inlined
 def multiply_taps(record: int, patches: int, panel: int, scratch: int, products: int) -> None:
     """Products of all taps with one panel; whole groups of patches, so the last group's surplus is not looked at."""
-    rows = field(record, f.TILE_ROWS)
+    rows = field(record, w.TILE_ROWS)
     last = 1 if panel == field(record, f.PANELS) - 1 else 0
-    kernel, smaller = field(record, f.KERNEL + last), field(record, w.KERNEL_HALF + last)
+    kernel, smaller = field(record, w.KERNEL + last), field(record, w.KERNEL_HALF + last)
     half = field(record, w.HALF_GROUP)
     for tap in range(TAPS):
         weights = field(record, f.WEIGHTS) + panel * field(record, f.PANEL_BYTES)
@@ -72,7 +72,7 @@ def finish_patches(record: int, first: int, last: int, panel: int, products: int
     for patch in range(first, last):
         y, x = patch // columns, patch % columns
         target = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
-        target += 2 * y * field(record, f.OUTPUT_ROW) + 2 * x * field(record, w.TARGET_PIXEL)
+        target += 2 * y * field(record, f.OUTPUT_ROW) + 2 * x * field(record, f.HALO + PIXEL)
         residual = field(record, f.RESIDUAL) + channel
         residual += 2 * y * field(record, f.RESIDUAL_ROW) + 2 * x * field(record, f.RESIDUAL_PIXEL)
         inside = (1 if 2 * x + 1 < width else 0) + (2 if 2 * y + 1 < height else 0)

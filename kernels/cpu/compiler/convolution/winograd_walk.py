@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from accelserve.kernels.cpu.compiler.frames import fill_halo
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT, WIDTH
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import exact_winograd as w
+from accelserve.kernels.cpu.records.frame import HEIGHT, WIDTH
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call6, field
 
@@ -20,11 +20,11 @@ from accelserve.kernels.native.memory import call6, field
 def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
     """Taps of the patches of tiles ``first`` to ``last`` (excluded)."""
     columns, outputs = field(record, w.TILE_COLUMNS), field(record, w.SIDE) - 2
-    row_step, pixel_step = field(record, w.ROW_STEP), field(record, w.PIXEL_STEP)
+    row_step, pixel_step = field(record, f.ROW_STEP), field(record, f.PIXEL_STEP)
     height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
     for tile in range(first, last):
         y, x = tile // columns * outputs, tile % columns * outputs
-        source = field(record, w.INPUT) + y * row_step + x * pixel_step
+        source = field(record, f.INPUT) + y * row_step + x * pixel_step
         target = scratch + (tile - first) * field(record, w.INPUT_TILE)
         # Windows reach two pixels beyond the last result.
         call6(field(record, w.TRANSFORM), record, source, target, height + 1 - y, width + 1 - x, 0)
@@ -33,9 +33,9 @@ def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
 @inlined
 def transform_weights(record: int, panel: int, pair: int, target: int) -> None:
     """One pair of rows of taps of one panel."""
-    last = panel == field(record, w.PANELS) - 1
+    last = panel == field(record, f.PANELS) - 1
     blocks = field(record, w.LAST_WEIGHT_BLOCKS if last else w.WEIGHT_BLOCKS)
-    source = field(record, w.WEIGHTS) + panel * field(record, w.PANEL_BYTES)
+    source = field(record, f.WEIGHTS) + panel * field(record, f.PANEL_BYTES)
     call6(field(record, w.TRANSFORM_WEIGHTS), source, target, field(record, w.WEIGHT_TAP), blocks, pair, 0)
 
 
@@ -51,8 +51,8 @@ def multiply_tap(
     products: int,
 ) -> None:
     """One tap of a chunk with panels ``first`` to ``last`` (excluded); a group stays in the cache for all of them."""
-    groups, side = field(record, w.GROUPS), field(record, w.SIDE)
-    tile_bytes, product_bytes = field(record, w.INPUT_TILE), field(record, w.PARAMETER_BYTES) // 2
+    groups, side = field(record, w.CHUNK_GROUPS), field(record, w.SIDE)
+    tile_bytes, product_bytes = field(record, w.INPUT_TILE), field(record, f.PARAMETER_BYTES) // 2
     chunk = (field(record, w.TILES) + field(record, w.CHUNKS) - 1) // field(record, w.CHUNKS)
     larger = (chunk + groups - 1) // groups
     panel_products = side * side * field(record, w.PRODUCTS_TAP)
@@ -62,7 +62,7 @@ def multiply_tap(
         if size == 0:
             continue
         for panel in range(first, last):
-            which = (1 if size == larger else 0) + (2 if panel == field(record, w.PANELS) - 1 else 0)
+            which = (1 if size == larger else 0) + (2 if panel == field(record, f.PANELS) - 1 else 0)
             call6(
                 field(record, w.KERNEL + which),
                 source + begin * tile_bytes,
@@ -117,9 +117,9 @@ def finish_tiles(record: int, first: int, last: int, panel: int, products: int) 
     """Results of tiles ``first`` to ``last`` (excluded) in one panel."""
     columns, outputs = field(record, w.TILE_COLUMNS), field(record, w.SIDE) - 2
     height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
-    kernel = field(record, w.FINISH + (1 if panel == field(record, w.PANELS) - 1 else 0))
-    channel = panel * field(record, w.PANEL_CHANNELS)
-    parameters = field(record, w.PARAMETERS) + panel * field(record, w.PARAMETER_BYTES)
+    kernel = field(record, w.FINISH + (1 if panel == field(record, f.PANELS) - 1 else 0))
+    channel = panel * field(record, f.PANEL_CHANNELS)
+    parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
     output = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
     residual = field(record, f.RESIDUAL) + channel
     for tile in range(first, last):
@@ -127,15 +127,15 @@ def finish_tiles(record: int, first: int, last: int, panel: int, products: int) 
         target = output + y * field(record, f.OUTPUT_ROW) + x * field(record, f.OUTPUT_PIXEL)
         other = residual + y * field(record, f.RESIDUAL_ROW) + x * field(record, f.RESIDUAL_PIXEL)
         inside = min(outputs, height - y) * 8 + min(outputs, width - x)
-        source = products + (tile - first) * (field(record, w.PARAMETER_BYTES) // 2)
+        source = products + (tile - first) * (field(record, f.PARAMETER_BYTES) // 2)
         call6(kernel, record, source, parameters, target, other, inside)
 
 
 @step
 def convolve_by_winograd(record: int, item: int, thread: int) -> None:
     """The tiles and panels of one item, and the halo beside the rows whose first tile is in it."""
-    panel_items, chunks = field(record, w.PANEL_ITEMS), field(record, w.CHUNKS)
-    tiles, panels, side = field(record, w.TILES), field(record, w.PANELS), field(record, w.SIDE)
+    panel_items, chunks = field(record, f.PANEL_ITEMS), field(record, w.CHUNKS)
+    tiles, panels, side = field(record, w.TILES), field(record, f.PANELS), field(record, w.SIDE)
     chunk, share = item // panel_items, item % panel_items
     first, last = tiles * chunk // chunks, tiles * (chunk + 1) // chunks
     scratch = field(record, w.SCRATCH) + thread * field(record, w.THREAD_BYTES)

@@ -18,11 +18,8 @@ from accelserve.kernels.cpu.plan.accesses.matrix_convolution import WORKER_BYTES
 from accelserve.kernels.ir import Node, Padding, QConv2d
 
 
-def _halo(node: Node, operand: int) -> tuple[Padding, int] | None:
-    op = node.op
-    if operand != 0 or not isinstance(op, QConv2d):
-        return None
-    return op.window.padding, op.input_zero_point
+def _halo(op: QConv2d, operand: int) -> tuple[Padding, int] | None:
+    return (op.window.padding, op.input_zero_point) if operand == 0 else None
 
 
 def _takes_over(node: Node) -> Sequence[int]:
@@ -30,9 +27,9 @@ def _takes_over(node: Node) -> Sequence[int]:
 
 
 @lowers(QConv2d, halo=_halo, takes_over=_takes_over)
-def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
+def lower_convolution(node: Node, op: QConv2d, context: Context) -> Sequence[Step]:
     """By matrix tiles where the processor has them and the layer is worth it, else by what takes the fewest cycles."""
-    layer = Layer(node, context)
+    layer = Layer(node, op, context)
     if DepthwiseConvolution.suits(layer):
         return (DepthwiseConvolution(layer).step(),)
     if context.isa.matrix and MatrixConvolution.suits(layer):
@@ -44,5 +41,5 @@ def lower_convolution(node: Node, context: Context) -> Sequence[Step]:
     if context.isa.split is not None and (steps := by_bytes(layer)) is not None:
         return steps
     if context.isa.widened is not None and WidenedConvolution.suits(layer):
-        return WidenedConvolution(WidenedLayer(node, context)).steps()
+        return WidenedConvolution(WidenedLayer(node, op, context)).steps()
     return (TiledConvolution(layer, context.isa).step(),)

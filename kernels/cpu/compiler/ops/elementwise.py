@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.frames import fill_halo, rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, float_bits, lowers
+from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, float_bits, lowers, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels import element_fields as f
 from accelserve.kernels.cpu.microkernels.elements import (
     ElementKernelName,
     block_channels,
@@ -18,9 +17,12 @@ from accelserve.kernels.cpu.microkernels.elements import (
     pack_blocks,
     parse_element_kernel,
 )
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH
 from accelserve.kernels.cpu.plan.weight_streams import LINE_BYTES
-from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QL2Normalize, QLookup, Residual
+from accelserve.kernels.cpu.records import elements as f
+from accelserve.kernels.cpu.records import elementwise as ew
+from accelserve.kernels.cpu.records import epilogue
+from accelserve.kernels.cpu.records.frame import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH
+from accelserve.kernels.ir import Node, QAdd, QChannelAffine, QL2Normalize, QLookup
 from accelserve.kernels.native.compiled import Compiled
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import as_float, call6, f32_at, field, u8_at
@@ -41,7 +43,7 @@ def rows_of_elements(record: int, item: int, thread: int) -> None:  # noqa: ARG0
     kernel, width = field(record, f.KERNEL), field(record, f.TARGET + WIDTH)
     first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
     for row in range(first, last):
-        source, other = row_at(record, f.SOURCE, row), row_at(record, f.OTHER, row)
+        source, other = row_at(record, f.SOURCE, row), row_at(record, ew.OTHER, row)
         call6(kernel, record, source, other, 0, row_at(record, f.TARGET, row), width)
     fill_halo(record + 8 * f.TARGET, first, last)
 
@@ -61,8 +63,8 @@ def normalize(record: int, item: int, thread: int) -> None:
     """Rows of pixels, each over its own length."""
     width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
     first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
-    zero, epsilon = np.int32(field(record, f.INPUT_ZERO)), as_float(field(record, f.EPSILON))
-    place = field(record, f.UNITS) + thread * field(record, f.UNITS_BYTES)
+    zero, epsilon = np.int32(field(record, f.INPUT_ZERO)), as_float(field(record, ew.EPSILON))
+    place = field(record, ew.UNITS) + thread * field(record, ew.UNITS_BYTES)
     units = f32_at(place, width)
     for row in range(first, last):
         source = row_at(record, f.SOURCE, row)
@@ -78,7 +80,7 @@ def lookup(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every
     """Rows of table entries."""
     height, width = field(record, f.TARGET + HEIGHT), field(record, f.TARGET + WIDTH)
     channels = field(record, f.TARGET + CHANNELS)
-    table = u8_at(field(record, f.TABLE), 256)
+    table = u8_at(field(record, ew.TABLE), 256)
     first, last = rows_of_item(item, field(record, f.ITEMS), height)
     for row in range(first, last):
         for column in range(width):
@@ -89,21 +91,30 @@ def lookup(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every
     fill_halo(record + 8 * f.TARGET, first, last)
 
 
-def _frames(node: Node, context: Context) -> dict[int, Field]:
-    fields = {**context.frame(node.output, f.TARGET), **context.frame(node.inputs[0], f.SOURCE)}
+def _frames(node: Node, context: Context, items: int) -> dict[int, Field]:
+    frames = {**context.frame(node.output, f.TARGET), **context.frame(node.inputs[0], f.SOURCE)}
+    return {**frames, f.ITEMS: items}
+
+
+def _items(node: Node, context: Context) -> int:
     image = _is_image(node, context)
-    fields[f.ITEMS] = context.shares(context.placement(node.output).type.shape[1]) if image else 1
-    return fields
+    return context.shares(context.placement(node.output).type.shape[1]) if image else 1
 
 
-def _pixels(node: Node, context: Context) -> dict[int, Field]:
+def _row_of_pixels(node: Node, context: Context) -> tuple[int, int]:
+    """Width and channels of the result; of other ranks than 4 its pixels are vectors along the last axis."""
+    shape = context.type_of(node.output).shape
+    width = shape[2] if _is_image(node, context) else context.type_of(node.output).elements // shape[-1]
+    return width, shape[-1]
+
+
+def _pixels(node: Node, context: Context, items: int) -> dict[int, Field]:
     """Frames whose pixels are vectors along the last axis, whatever the rank."""
-    fields = _frames(node, context)
+    fields = _frames(node, context, items)
     if not _is_image(node, context):
-        kind = context.type_of(node.output)
-        channels = kind.shape[-1]
+        width, channels = _row_of_pixels(node, context)
         for at in (f.TARGET, f.SOURCE):
-            fields |= {at + PIXEL: channels, at + WIDTH: kind.elements // channels, at + CHANNELS: channels}
+            fields |= {at + PIXEL: channels, at + WIDTH: width, at + CHANNELS: channels}
     return fields
 
 
@@ -114,11 +125,11 @@ def _is_image(node: Node, context: Context) -> bool:
 def epilogue_bounds(low: int, high: int, zero_point: int) -> dict[int, Field]:
     """The fields that bound a result."""
     return {
-        f.LOW: float_bits(low - zero_point),
-        f.HIGH: float_bits(high - zero_point),
-        f.ZERO_POINT: zero_point,
-        f.LOW_BYTE: low,
-        f.HIGH_BYTE: high,
+        epilogue.LOW: float_bits(low - zero_point),
+        epilogue.HIGH: float_bits(high - zero_point),
+        epilogue.ZERO_POINT: zero_point,
+        epilogue.LOW_BYTE: low,
+        epilogue.HIGH_BYTE: high,
     }
 
 
@@ -144,99 +155,84 @@ def element_kernel(context: Context, op: str, channels: int, greatest: float) ->
 
 
 @lowers(QAdd)
-def lower_add(node: Node, context: Context) -> Sequence[Step]:
+def lower_add(node: Node, op: QAdd, context: Context) -> Sequence[Step]:
     """One step."""
-    op = node.op
-    if not isinstance(op, QAdd):
-        raise TypeError(op)
     greatest = 255.0 * (abs(op.a.multiplier) + abs(op.b.multiplier))
-    fields = {
-        **_frames(node, context),
-        **context.frame(node.inputs[1], f.OTHER),
-        **epilogue_bounds(op.low, op.high, op.zero_point),
-        **_operand(op.a, f.INPUT_ZERO),
-        **_operand(op.b, f.OTHER_ZERO),
-    }
-    return (_kernel_step(node, context, "add", greatest, fields),)
-
-
-def _operand(operand: Residual, at: int) -> dict[int, Field]:
-    return {at: operand.zero_point, at + 1: float_bits(operand.multiplier)}
+    items = _items(node, context)
+    kind = context.type_of(node.output)
+    # As a frame counts them: all elements of what is no image are one pixel's.
+    channels = kind.shape[3] if _is_image(node, context) else kind.elements
+    name, kernel = element_kernel(context, "add", channels, greatest)
+    fields = record_of(
+        ew.ELEMENTWISE,
+        _frames(node, context, items),
+        context.frame(node.inputs[1], ew.OTHER),
+        epilogue_bounds(op.low, op.high, op.zero_point),
+        {f.INPUT_ZERO: op.a.zero_point, ew.INPUT_MULTIPLIER: float_bits(op.a.multiplier)},
+        {ew.OTHER_ZERO: op.b.zero_point, ew.OTHER_MULTIPLIER: float_bits(op.b.multiplier)},
+        {f.KERNEL: kernel},
+    )
+    return (_step(node, context, name, rows_of_elements, fields, items),)
 
 
 @lowers(QChannelAffine)
-def lower_channel_affine(node: Node, context: Context) -> Sequence[Step]:
+def lower_channel_affine(node: Node, op: QChannelAffine, context: Context) -> Sequence[Step]:
     """One step; for ranks other than 4 the last axis must be the only one longer than 1."""
-    op = node.op
-    if not isinstance(op, QChannelAffine):
-        raise TypeError(op)
-    fields, greatest = _channelwise(node, context, op, 255.0)
-    return (_kernel_step(node, context, "affine", greatest, fields),)
+    return (_channelwise(node, context, op, "affine", 255.0, rows_of_elements, {}),)
 
 
 @lowers(QL2Normalize)
-def lower_l2_normalize(node: Node, context: Context) -> Sequence[Step]:
+def lower_l2_normalize(node: Node, op: QL2Normalize, context: Context) -> Sequence[Step]:
     """One step, for ranks as of QChannelAffine."""
-    op = node.op
-    if not isinstance(op, QL2Normalize):
-        raise TypeError(op)
-    # An element is at most as long as its pixel, but for rounding.
-    fields, greatest = _channelwise(node, context, op, 2.0)
-    width = fields[f.TARGET + WIDTH]
-    if not isinstance(width, int):
-        raise TypeError(width)
+    width, _ = _row_of_pixels(node, context)
     units_bytes = -(-4 * width // LINE_BYTES) * LINE_BYTES
-    fields |= {
-        f.EPSILON: float_bits(op.epsilon),
-        f.UNITS: context.scratch(units_bytes),
-        f.UNITS_BYTES: units_bytes,
+    units: dict[int, Field] = {
+        ew.EPSILON: float_bits(op.epsilon),
+        ew.UNITS: context.scratch(units_bytes),
+        ew.UNITS_BYTES: units_bytes,
     }
-    return (_kernel_step(node, context, "norm", greatest, fields, normalize),)
+    # An element is at most as long as its pixel, but for rounding.
+    return (_channelwise(node, context, op, "norm", 2.0, normalize, units),)
 
 
 def _channelwise(
-    node: Node, context: Context, op: QChannelAffine | QL2Normalize, magnitude: float
-) -> tuple[dict[int, Field], float]:
-    """Fields of an operator with a product and a sum per channel, and how great its results can be.
-
-    ``magnitude`` is the most that what is multiplied can have.
-    """
+    node: Node,
+    context: Context,
+    op: QChannelAffine | QL2Normalize,
+    kernel_op: str,
+    magnitude: float,
+    function: Compiled,
+    more: dict[int, Field],
+) -> Step:
+    """The step of an operator with a product and a sum per channel; ``magnitude`` is the most that is multiplied."""
     mul, add = (np.asarray(context.constant(value), np.float32) for value in node.inputs[1:])
-    fields = {
-        **_pixels(node, context),
-        **epilogue_bounds(op.low, op.high, op.zero_point),
-        f.INPUT_ZERO: op.input_zero_point,
-        f.PARAMETERS: context.pack(pack_blocks(context.isa, mul.size, (mul, add))),
-    }
-    return fields, magnitude * float(np.abs(mul).max()) + float(np.abs(add).max())
+    greatest = magnitude * float(np.abs(mul).max()) + float(np.abs(add).max())
+    items, (_, channels) = _items(node, context), _row_of_pixels(node, context)
+    parameters = context.pack(pack_blocks(context.isa, mul.size, (mul, add)))
+    name, kernel = element_kernel(context, kernel_op, channels, greatest)
+    fields = record_of(
+        ew.ELEMENTWISE,
+        _pixels(node, context, items),
+        epilogue_bounds(op.low, op.high, op.zero_point),
+        {f.INPUT_ZERO: op.input_zero_point, ew.PARAMETERS: parameters, f.KERNEL: kernel},
+        more,
+    )
+    return _step(node, context, name, function, fields, items)
 
 
 @lowers(QLookup)
-def lower_lookup(node: Node, context: Context) -> Sequence[Step]:
+def lower_lookup(node: Node, op: QLookup, context: Context) -> Sequence[Step]:
     """One step."""
-    fields = {**_frames(node, context), f.TABLE: context.address(node.inputs[1])}
-    return (_step(node, context, "lookup_qu8", lookup, fields),)
+    del op
+    items = _items(node, context)
+    table = {ew.TABLE: context.address(node.inputs[1])}
+    fields = record_of(ew.ELEMENTWISE, _frames(node, context, items), table)
+    return (_step(node, context, "lookup_qu8", lookup, fields, items),)
 
 
-def _kernel_step(
-    node: Node,
-    context: Context,
-    op: str,
-    greatest: float,
-    fields: dict[int, Field],
-    function: Compiled = rows_of_elements,
+def _step(
+    node: Node, context: Context, operator: str, function: Compiled, fields: dict[int, Field], items: int
 ) -> Step:
-    channels = fields[f.TARGET + CHANNELS]
-    if not isinstance(channels, int):
-        raise TypeError(channels)
-    name, fields[f.KERNEL] = element_kernel(context, op, channels, greatest)
-    return _step(node, context, name, function, fields)
-
-
-def _step(node: Node, context: Context, operator: str, function: Compiled, fields: dict[int, Field]) -> Step:
-    items = fields[f.ITEMS]
-    if not isinstance(items, int):
-        raise TypeError(items)
     return Step(
         name=node.name,
         operator=operator,

@@ -8,25 +8,10 @@ import numpy as np
 
 from accelserve.kernels.cpu.compiler.elementary import sigmoid, tanh
 from accelserve.kernels.cpu.compiler.frames import rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, float_bits, lowers
+from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, float_bits, lowers, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
 from accelserve.kernels.cpu.compiler.strided_copy import dense_strides
-from accelserve.kernels.cpu.plan.accesses.floats import (
-    ADDEND,
-    CHANNELS,
-    COUNT,
-    FIRST_PARAMETER,
-    FUNCTION,
-    ITEMS,
-    MULTIPLY,
-    OTHER,
-    OTHER_STEPS,
-    SECOND_PARAMETER,
-    SHAPE,
-    SOURCE,
-    SOURCE_STEPS,
-    TARGET,
-)
+from accelserve.kernels.cpu.records import floats as f
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import (
     Add,
@@ -51,13 +36,13 @@ LEAST_ELEMENTS = 4096
 @step
 def unary(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the elements; which function is the record's choice."""
-    count = field(record, COUNT)
-    first, last = rows_of_item(item, field(record, ITEMS), count)
-    x = f32_at(field(record, SOURCE), count)
-    y = f32_at(field(record, TARGET), count)
-    a = as_float(field(record, FIRST_PARAMETER))
-    b = as_float(field(record, SECOND_PARAMETER))
-    function = field(record, FUNCTION)
+    count = field(record, f.COUNT)
+    first, last = rows_of_item(item, field(record, f.ITEMS), count)
+    x = f32_at(field(record, f.SOURCE), count)
+    y = f32_at(field(record, f.TARGET), count)
+    a = as_float(field(record, f.FIRST_PARAMETER))
+    b = as_float(field(record, f.SECOND_PARAMETER))
+    function = field(record, f.FUNCTION)
     for i in range(first, last):
         v = x[i]
         if function == CLIP:
@@ -77,13 +62,13 @@ def unary(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every 
 @step
 def affine(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the pixels: a product and a sum per channel."""
-    channels = field(record, CHANNELS)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, COUNT) // channels)
-    mul = f32_at(field(record, MULTIPLY), channels)
-    add = f32_at(field(record, ADDEND), channels)
+    channels = field(record, f.CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.COUNT) // channels)
+    mul = f32_at(field(record, f.MULTIPLY), channels)
+    add = f32_at(field(record, f.ADDEND), channels)
     for pixel in range(first, last):
-        x = f32_at(field(record, SOURCE) + pixel * channels * 4, channels)
-        y = f32_at(field(record, TARGET) + pixel * channels * 4, channels)
+        x = f32_at(field(record, f.SOURCE) + pixel * channels * 4, channels)
+        y = f32_at(field(record, f.TARGET) + pixel * channels * 4, channels)
         for c in range(channels):
             y[c] = x[c] * mul[c] + add[c]
 
@@ -91,21 +76,21 @@ def affine(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every
 @step
 def binary(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the second dimension of a broadcast sum or product."""
-    d0, d1 = field(record, SHAPE), field(record, SHAPE + 1)
-    d2, d3 = field(record, SHAPE + 2), field(record, SHAPE + 3)
-    first, last = rows_of_item(item, field(record, ITEMS), d1)
-    a_inner, b_inner = field(record, SOURCE_STEPS + 3), field(record, OTHER_STEPS + 3)
-    multiplies = field(record, FUNCTION) != 0
+    d0, d1 = field(record, f.SHAPE), field(record, f.SHAPE + 1)
+    d2, d3 = field(record, f.SHAPE + 2), field(record, f.SHAPE + 3)
+    first, last = rows_of_item(item, field(record, f.ITEMS), d1)
+    a_inner, b_inner = field(record, f.SOURCE_STEPS + 3), field(record, f.OTHER_STEPS + 3)
+    multiplies = field(record, f.FUNCTION) != 0
     for i in range(d0):
         for j in range(first, last):
             for k in range(d2):
-                left = i * field(record, SOURCE_STEPS) + j * field(record, SOURCE_STEPS + 1)
-                left += k * field(record, SOURCE_STEPS + 2)
-                right = i * field(record, OTHER_STEPS) + j * field(record, OTHER_STEPS + 1)
-                right += k * field(record, OTHER_STEPS + 2)
-                a = f32_at(field(record, SOURCE) + 4 * left, d3)
-                b = f32_at(field(record, OTHER) + 4 * right, d3)
-                y = f32_at(field(record, TARGET) + 4 * (((i * d1 + j) * d2 + k) * d3), d3)
+                left = i * field(record, f.SOURCE_STEPS) + j * field(record, f.SOURCE_STEPS + 1)
+                left += k * field(record, f.SOURCE_STEPS + 2)
+                right = i * field(record, f.OTHER_STEPS) + j * field(record, f.OTHER_STEPS + 1)
+                right += k * field(record, f.OTHER_STEPS + 2)
+                a = f32_at(field(record, f.SOURCE) + 4 * left, d3)
+                b = f32_at(field(record, f.OTHER) + 4 * right, d3)
+                y = f32_at(field(record, f.TARGET) + 4 * (((i * d1 + j) * d2 + k) * d3), d3)
                 for c in range(d3):
                     if multiplies:
                         y[c] = a[c * a_inner] * b[c * b_inner]
@@ -120,18 +105,17 @@ def elements_step(
     kind = context.type_of(node.output)
     items = max(1, min(context.shares(parts), kind.elements // LEAST_ELEMENTS))
     whole: dict[int, Field] = {
-        SOURCE: context.address(node.inputs[0]),
-        TARGET: context.address(node.output),
-        ITEMS: items,
-        COUNT: kind.elements,
-        **fields,
+        f.SOURCE: context.address(node.inputs[0]),
+        f.TARGET: context.address(node.output),
+        f.ITEMS: items,
+        f.COUNT: kind.elements,
     }
     return (
         Step(
             name=node.name,
             operator=f"{node.op.label.lower()}_f32",
             function=function,
-            fields=whole,
+            fields=record_of(f.FLOATS, whole, fields),
             items=items,
             shape=kind.shape,
         ),
@@ -139,9 +123,10 @@ def elements_step(
 
 
 @lowers(Clip, LeakyRelu, Sigmoid, HardSigmoid, HardSwish, Tanh)
-def lower_unary(node: Node, context: Context) -> Sequence[Step]:
+def lower_unary(
+    node: Node, op: Clip | LeakyRelu | Sigmoid | HardSigmoid | HardSwish | Tanh, context: Context
+) -> Sequence[Step]:
     """One step."""
-    op = node.op
     parameters = (0.0, 0.0)
     if isinstance(op, Clip):
         function, parameters = CLIP, (op.low, op.high)
@@ -152,38 +137,39 @@ def lower_unary(node: Node, context: Context) -> Sequence[Step]:
     else:
         function = SIGMOID if isinstance(op, Sigmoid) else HARD_SWISH if isinstance(op, HardSwish) else TANH
     fields: dict[int, Field] = {
-        FUNCTION: function,
-        FIRST_PARAMETER: float_bits(parameters[0]),
-        SECOND_PARAMETER: float_bits(parameters[1]),
+        f.FUNCTION: function,
+        f.FIRST_PARAMETER: float_bits(parameters[0]),
+        f.SECOND_PARAMETER: float_bits(parameters[1]),
     }
     return elements_step(node, context, unary, fields, context.type_of(node.output).elements)
 
 
 @lowers(ChannelAffine)
-def lower_affine(node: Node, context: Context) -> Sequence[Step]:
+def lower_affine(node: Node, op: ChannelAffine, context: Context) -> Sequence[Step]:
     """One step."""
+    del op
     kind = context.type_of(node.output)
     fields: dict[int, Field] = {
-        CHANNELS: kind.shape[-1],
-        MULTIPLY: context.address(node.inputs[1]),
-        ADDEND: context.address(node.inputs[2]),
+        f.CHANNELS: kind.shape[-1],
+        f.MULTIPLY: context.address(node.inputs[1]),
+        f.ADDEND: context.address(node.inputs[2]),
     }
     return elements_step(node, context, affine, fields, kind.elements // kind.shape[-1])
 
 
 @lowers(Add, Mul)
-def lower_binary(node: Node, context: Context) -> Sequence[Step]:
+def lower_binary(node: Node, op: Add | Mul, context: Context) -> Sequence[Step]:
     """One step, for up to four dimensions."""
     shape = context.type_of(node.output).shape
     if len(shape) > 4:
-        raise UnsupportedNodesError([(node.name, f"{node.op.label} of {len(shape)} dimensions")])
+        raise UnsupportedNodesError([(node.name, f"{op.label} of {len(shape)} dimensions")])
     padded = [1] * (4 - len(shape)) + list(shape)
     fields: dict[int, Field] = {
-        OTHER: context.address(node.inputs[1]),
-        FUNCTION: int(isinstance(node.op, Mul)),
-        **dict(enumerate(padded, SHAPE)),
+        f.OTHER: context.address(node.inputs[1]),
+        f.FUNCTION: int(isinstance(op, Mul)),
+        **dict(enumerate(padded, f.SHAPE)),
     }
-    for at, value in ((SOURCE_STEPS, node.inputs[0]), (OTHER_STEPS, node.inputs[1])):
+    for at, value in ((f.SOURCE_STEPS, node.inputs[0]), (f.OTHER_STEPS, node.inputs[1])):
         own = context.type_of(value).shape
         sizes = [1] * (4 - len(own)) + list(own)
         steps = [0 if size == 1 else each for size, each in zip(sizes, dense_strides(sizes, 1), strict=True)]

@@ -9,21 +9,11 @@ from collections.abc import Sequence
 
 from accelserve.kernels.compiler.layout import NO_HALO, Placement
 from accelserve.kernels.cpu.compiler.frames import fill_halo, rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, float_bits, lowers
+from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, float_bits, lowers, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
 from accelserve.kernels.cpu.compiler.strided_copy import copy_step, dense_strides, strides_of
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, FIELDS, HEIGHT, PIXEL, ROW, WIDTH
-from accelserve.kernels.cpu.plan.accesses.copies import (
-    ELEMENT,
-    HALO,
-    ITEMS,
-    RANK,
-    SHAPE,
-    SOURCE,
-    SOURCE_FRAME,
-    TARGET,
-    TARGET_STRIDES,
-)
+from accelserve.kernels.cpu.records import copies as f
+from accelserve.kernels.cpu.records.frame import CHANNELS, FRAME, HEIGHT, PIXEL, ROW, WIDTH
 from accelserve.kernels.errors import PlanError, UnsupportedNodesError
 from accelserve.kernels.ir import Concat, Node, Pad, Reshape, Slice, Transpose
 from accelserve.kernels.native.memory import copy_bytes, field, fill_bytes, s32_at
@@ -33,17 +23,17 @@ from accelserve.kernels.native.memory import copy_bytes, field, fill_bytes, s32_
 def fill(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Set rows of a frame with its halo, or all of a tensor of another rank, to one element's bits; items share the rows."""
     target, size, value = (
-        field(record, TARGET),
-        field(record, ELEMENT),
-        field(record, SOURCE),
+        field(record, f.TARGET),
+        field(record, f.ELEMENT),
+        field(record, f.VALUE),
     )
-    rows, columns = field(record, SHAPE + 1), field(record, SHAPE + 2)
-    inner = field(record, SHAPE + 3)
+    rows, columns = field(record, f.SHAPE + 1), field(record, f.SHAPE + 2)
+    inner = field(record, f.SHAPE + 3)
     row_stride, stride = (
-        field(record, TARGET_STRIDES + 1),
-        field(record, TARGET_STRIDES + 2),
+        field(record, f.TARGET_STRIDES + 1),
+        field(record, f.TARGET_STRIDES + 2),
     )
-    first, last = rows_of_item(item, field(record, ITEMS), rows)
+    first, last = rows_of_item(item, field(record, f.ITEMS), rows)
     for row in range(first, last):
         for column in range(columns):
             at = target + row * row_stride + column * stride
@@ -53,26 +43,26 @@ def fill(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every s
                 words = s32_at(at, inner)
                 for i in range(inner):
                     words[i] = value
-    fill_halo(record + 8 * HALO, first, last)
+    fill_halo(record + 8 * f.HALO, first, last)
 
 
 @step
 def reflow(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Bytes of one frame, pixel after pixel, into the pixels of another of other sizes."""
-    run, target_run = field(record, SOURCE_FRAME + CHANNELS), field(record, HALO + CHANNELS)
-    width, target_width = field(record, SOURCE_FRAME + WIDTH), field(record, HALO + WIDTH)
+    run, target_run = field(record, f.SOURCE_FRAME + CHANNELS), field(record, f.HALO + CHANNELS)
+    width, target_width = field(record, f.SOURCE_FRAME + WIDTH), field(record, f.HALO + WIDTH)
     position = 0
-    end = run * width * field(record, SOURCE_FRAME + HEIGHT)
+    end = run * width * field(record, f.SOURCE_FRAME + HEIGHT)
     while position < end:
         pixel, target_pixel = position // run, position // target_run
-        source = field(record, SOURCE_FRAME) + pixel // width * field(record, SOURCE_FRAME + ROW)
-        source += pixel % width * field(record, SOURCE_FRAME + PIXEL) + position % run
-        target = field(record, HALO) + target_pixel // target_width * field(record, HALO + ROW)
-        target += target_pixel % target_width * field(record, HALO + PIXEL) + position % target_run
+        source = field(record, f.SOURCE_FRAME) + pixel // width * field(record, f.SOURCE_FRAME + ROW)
+        source += pixel % width * field(record, f.SOURCE_FRAME + PIXEL) + position % run
+        target = field(record, f.HALO) + target_pixel // target_width * field(record, f.HALO + ROW)
+        target += target_pixel % target_width * field(record, f.HALO + PIXEL) + position % target_run
         count = min(run - position % run, target_run - position % target_run)
         copy_bytes(target, source, count)
         position += count
-    fill_halo(record + 8 * HALO, 0, field(record, HALO + HEIGHT))
+    fill_halo(record + 8 * f.HALO, 0, field(record, f.HALO + HEIGHT))
 
 
 def _from_to(
@@ -88,35 +78,32 @@ def _from_to(
         source_strides=strides,
         target=context.address(node.output),
         target_strides=strides_of(target),
-        frame=target if len(target.type.shape) == RANK else None,
+        frame=target if len(target.type.shape) == f.RANK else None,
         size=target.type.dtype.size_bytes,
     )
 
 
 @lowers(Transpose)
-def lower_transpose(node: Node, context: Context) -> Sequence[Step]:
+def lower_transpose(node: Node, op: Transpose, context: Context) -> Sequence[Step]:
     """A strided copy in the result's order."""
-    if not isinstance(node.op, Transpose):
-        raise TypeError(node.op)
     strides = strides_of(context.placement(node.inputs[0]))
-    chosen = [strides[axis] for axis in node.op.permutation]
+    chosen = [strides[axis] for axis in op.permutation]
     return (_from_to(node, context, node.inputs[0], context.type_of(node.output).shape, chosen, 0),)
 
 
 @lowers(Slice)
-def lower_slice(node: Node, context: Context) -> Sequence[Step]:
+def lower_slice(node: Node, op: Slice, context: Context) -> Sequence[Step]:
     """A strided copy from the first element kept."""
-    if not isinstance(node.op, Slice):
-        raise TypeError(node.op)
     strides = strides_of(context.placement(node.inputs[0]))
-    start = sum(first * each for first, each in zip(node.op.start, strides, strict=True))
-    chosen = [each * by for each, by in zip(strides, node.op.step, strict=True)]
+    start = sum(first * each for first, each in zip(op.start, strides, strict=True))
+    chosen = [each * by for each, by in zip(strides, op.step, strict=True)]
     return (_from_to(node, context, node.inputs[0], context.type_of(node.output).shape, chosen, start),)
 
 
 @lowers(Reshape)
-def lower_reshape(node: Node, context: Context) -> Sequence[Step]:
+def lower_reshape(node: Node, op: Reshape, context: Context) -> Sequence[Step]:
     """Nothing where the result is a view; else a copy through whichever of the two shapes is not dense."""
+    del op
     source, target = context.placement(node.inputs[0]), context.placement(node.output)
     origin, result = context.address(node.inputs[0]), context.address(node.output)
     if origin == result and source.dense and target.dense:
@@ -140,13 +127,13 @@ def lower_reshape(node: Node, context: Context) -> Sequence[Step]:
     if source.dense:
         shape = target.type.shape
         return (_from_to(node, context, node.inputs[0], shape, dense_strides(shape, size), 0),)
-    fields = {**context.frame(node.output, HALO), **context.frame(node.inputs[0], SOURCE_FRAME)}
+    fields = {**context.frame(node.output, f.HALO), **context.frame(node.inputs[0], f.SOURCE_FRAME)}
     return (
         Step(
             name=node.name,
             operator="reflow",
             function=reflow,
-            fields=fields,
+            fields=record_of(f.COPIES, fields),
             items=1,
             shape=target.type.shape,
         ),
@@ -154,12 +141,10 @@ def lower_reshape(node: Node, context: Context) -> Sequence[Step]:
 
 
 @lowers(Concat)
-def lower_concat(node: Node, context: Context) -> Sequence[Step]:
+def lower_concat(node: Node, op: Concat, context: Context) -> Sequence[Step]:
     """A copy of every operand that does not live in its slice of the result already."""
-    if not isinstance(node.op, Concat):
-        raise TypeError(node.op)
     target = context.placement(node.output)
-    if target.halo != NO_HALO and node.op.axis != 3:
+    if target.halo != NO_HALO and op.axis != 3:
         raise PlanError(f"'{node.name}' joins rows into a frame with a halo, which its parts do not know")
     strides = strides_of(target)
     size = target.type.dtype.size_bytes
@@ -168,10 +153,10 @@ def lower_concat(node: Node, context: Context) -> Sequence[Step]:
     for value in node.inputs:
         source = context.placement(value)
         slot = context.address(node.output) + offset
-        offset += source.type.shape[node.op.axis] * strides[node.op.axis]
+        offset += source.type.shape[op.axis] * strides[op.axis]
         if value in context.plan.placements and context.address(value) == slot:
             continue
-        framed = node.op.axis == 3 and len(source.type.shape) == RANK
+        framed = op.axis == 3 and len(source.type.shape) == f.RANK
         frame = Placement(
             buffer=target.buffer,
             origin=0,
@@ -200,17 +185,15 @@ def lower_concat(node: Node, context: Context) -> Sequence[Step]:
 def _rows_to_fill(target: Placement) -> tuple[tuple[int, int, int, int], list[int]]:
     """A frame, or the images of an inner batch below each other, or any other tensor as one row of one pixel."""
     kind, size = target.type, target.type.dtype.size_bytes
-    if len(kind.shape) != RANK:
+    if len(kind.shape) != f.RANK:
         return (1, 1, 1, kind.elements), [0, 0, 0, size]
     images, height, width, channels = kind.shape
     return (1, images * height, width, channels), [0, target.row_pitch, target.pixel_pitch, size]
 
 
 @lowers(Pad)
-def lower_pad(node: Node, context: Context) -> Sequence[Step]:
+def lower_pad(node: Node, op: Pad, context: Context) -> Sequence[Step]:
     """Fill everything, then copy the middle."""
-    if not isinstance(node.op, Pad):
-        raise TypeError(node.op)
     source, target = context.placement(node.inputs[0]), context.placement(node.output)
     size = target.type.dtype.size_bytes
     strides = strides_of(target)
@@ -218,25 +201,28 @@ def lower_pad(node: Node, context: Context) -> Sequence[Step]:
         raise UnsupportedNodesError([(node.name, f"Pad of {target.type.dtype.value}")])
     shape, steps = _rows_to_fill(target)
     items = context.shares(shape[1])
-    no_frame: dict[int, Field] = dict.fromkeys(range(HALO, HALO + FIELDS), 0)
-    bits = int(node.op.value) & 0xFF if size == 1 else float_bits(node.op.value)
+    no_frame: dict[int, Field] = dict.fromkeys(range(f.HALO, f.HALO + FRAME.words), 0)
+    bits = int(op.value) & 0xFF if size == 1 else float_bits(op.value)
     background = Step(
         name=f"{node.name}/fill",
         operator="fill",
         function=fill,
-        fields={
-            SOURCE: bits,
-            TARGET: context.address(node.output),
-            **dict(enumerate(shape, SHAPE)),
-            **dict(enumerate(steps, TARGET_STRIDES)),
-            ELEMENT: size,
-            ITEMS: items,
-            **(context.frame(node.output, HALO) if target.halo != NO_HALO else no_frame),
-        },
+        fields=record_of(
+            f.COPIES,
+            {
+                f.VALUE: bits,
+                f.TARGET: context.address(node.output),
+                **dict(enumerate(shape, f.SHAPE)),
+                **dict(enumerate(steps, f.TARGET_STRIDES)),
+                f.ELEMENT: size,
+                f.ITEMS: items,
+            },
+            context.frame(node.output, f.HALO) if target.halo != NO_HALO else no_frame,
+        ),
         items=items,
         shape=target.type.shape,
     )
-    start = sum(before * each for before, each in zip(node.op.before, strides, strict=True))
+    start = sum(before * each for before, each in zip(op.before, strides, strict=True))
     middle = copy_step(
         node,
         context,

@@ -15,19 +15,7 @@ from accelserve.kernels.cpu.compiler.frames import rows_of_item
 from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, float_bits, lowers
 from accelserve.kernels.cpu.compiler.ops.floating import elements_step
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.plan.accesses.floats import (
-    ALPHA,
-    BETA,
-    BIAS,
-    CHANNELS,
-    COUNT,
-    EPSILON,
-    INNER,
-    ITEMS,
-    SIZE,
-    SOURCE,
-    TARGET,
-)
+from accelserve.kernels.cpu.records import floats as f
 from accelserve.kernels.ir import L2Normalize, LocalResponseNorm, Node, Softmax
 from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import as_float, f32_at, field
@@ -38,14 +26,14 @@ from accelserve.kernels.reference.probabilities import SUM_LANES
 @step
 def softmax(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the vectors along the axis; ``INNER`` elements lie between a vector's neighbours."""
-    channels, inner = field(record, CHANNELS), field(record, INNER)
-    vectors = field(record, COUNT) // channels
-    first, last = rows_of_item(item, field(record, ITEMS), vectors)
+    channels, inner = field(record, f.CHANNELS), field(record, f.INNER)
+    vectors = field(record, f.COUNT) // channels
+    first, last = rows_of_item(item, field(record, f.ITEMS), vectors)
     for vector in range(first, last):
         offset = (vector // inner * channels * inner + vector % inner) * 4
         span = (channels - 1) * inner + 1
-        x = f32_at(field(record, SOURCE) + offset, span)
-        y = f32_at(field(record, TARGET) + offset, span)
+        x = f32_at(field(record, f.SOURCE) + offset, span)
+        y = f32_at(field(record, f.TARGET) + offset, span)
         greatest = x[0]
         for c in range(1, channels):
             greatest = max(greatest, x[c * inner])
@@ -62,12 +50,12 @@ def softmax(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - ever
 @step
 def l2_normalize(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the vectors along the last axis."""
-    channels = field(record, CHANNELS)
-    epsilon = as_float(field(record, EPSILON))
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, COUNT) // channels)
+    channels = field(record, f.CHANNELS)
+    epsilon = as_float(field(record, f.EPSILON))
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.COUNT) // channels)
     for vector in range(first, last):
-        x = f32_at(field(record, SOURCE) + vector * channels * 4, channels)
-        y = f32_at(field(record, TARGET) + vector * channels * 4, channels)
+        x = f32_at(field(record, f.SOURCE) + vector * channels * 4, channels)
+        y = f32_at(field(record, f.TARGET) + vector * channels * 4, channels)
         divisor = max(np.float32(np.sqrt(sum_of_squares(x, channels))), epsilon)
         for c in range(channels):
             y[c] = x[c] / divisor
@@ -101,14 +89,14 @@ def sum_of_squares(x: NDArray[np.float32], channels: int) -> np.float64:
 @step
 def local_response(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """A share of the vectors along the last axis, each element over its neighbours."""
-    channels, size = field(record, CHANNELS), field(record, SIZE)
-    alpha, beta = as_float(field(record, ALPHA)), field(record, BETA)
-    bias = as_float(field(record, BIAS))
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, COUNT) // channels)
+    channels, size = field(record, f.CHANNELS), field(record, f.SIZE)
+    alpha, beta = as_float(field(record, f.ALPHA)), field(record, f.BETA)
+    bias = as_float(field(record, f.BIAS))
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.COUNT) // channels)
     before, after = (size - 1) // 2, size // 2
     for vector in range(first, last):
-        x = f32_at(field(record, SOURCE) + vector * channels * 4, channels)
-        y = f32_at(field(record, TARGET) + vector * channels * 4, channels)
+        x = f32_at(field(record, f.SOURCE) + vector * channels * 4, channels)
+        y = f32_at(field(record, f.TARGET) + vector * channels * 4, channels)
         for c in range(channels):
             total = np.float32(0)
             for n in range(max(0, c - before), min(channels, c + after + 1)):
@@ -122,39 +110,32 @@ def _channels_last(node: Node, context: Context) -> tuple[int, int]:
 
 
 @lowers(Softmax)
-def lower_softmax(node: Node, context: Context) -> Sequence[Step]:
+def lower_softmax(node: Node, op: Softmax, context: Context) -> Sequence[Step]:
     """One step."""
-    if not isinstance(node.op, Softmax):
-        raise TypeError(node.op)
     kind = context.type_of(node.output)
-    channels = kind.shape[node.op.axis]
-    inner = int(np.prod(kind.shape[node.op.axis + 1 :], dtype=np.int64))
-    fields: dict[int, Field] = {CHANNELS: channels, INNER: inner}
+    channels = kind.shape[op.axis]
+    inner = int(np.prod(kind.shape[op.axis + 1 :], dtype=np.int64))
+    fields: dict[int, Field] = {f.CHANNELS: channels, f.INNER: inner}
     return elements_step(node, context, softmax, fields, kind.elements // channels)
 
 
 @lowers(L2Normalize)
-def lower_l2(node: Node, context: Context) -> Sequence[Step]:
+def lower_l2(node: Node, op: L2Normalize, context: Context) -> Sequence[Step]:
     """One step."""
-    if not isinstance(node.op, L2Normalize):
-        raise TypeError(node.op)
     channels, vectors = _channels_last(node, context)
-    fields: dict[int, Field] = {CHANNELS: channels, EPSILON: float_bits(node.op.epsilon)}
+    fields: dict[int, Field] = {f.CHANNELS: channels, f.EPSILON: float_bits(op.epsilon)}
     return elements_step(node, context, l2_normalize, fields, vectors)
 
 
 @lowers(LocalResponseNorm)
-def lower_local_response(node: Node, context: Context) -> Sequence[Step]:
+def lower_local_response(node: Node, op: LocalResponseNorm, context: Context) -> Sequence[Step]:
     """One step."""
-    op = node.op
-    if not isinstance(op, LocalResponseNorm):
-        raise TypeError(op)
     channels, vectors = _channels_last(node, context)
     fields: dict[int, Field] = {
-        CHANNELS: channels,
-        SIZE: op.size,
-        ALPHA: float_bits(op.alpha / op.size),
-        BETA: exponent_steps(op.beta),
-        BIAS: float_bits(op.bias),
+        f.CHANNELS: channels,
+        f.SIZE: op.size,
+        f.ALPHA: float_bits(op.alpha / op.size),
+        f.BETA: exponent_steps(op.beta),
+        f.BIAS: float_bits(op.bias),
     }
     return elements_step(node, context, local_response, fields, vectors)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from accelserve.kernels.cpu.compiler.frames import fill_halo, rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, lowers
+from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, lowers, record_of
 from accelserve.kernels.cpu.compiler.ops.elementwise import element_kernel, epilogue_bounds
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels.element_fields import (
-    BEFORE,
-    COUNT_PADDING,
-    DILATIONS,
-    INPUT_ZERO,
-    ITEMS,
-    KERNEL,
-    KERNEL_SIZE,
-    MULTIPLIER,
-    SOURCE,
-    STRIDES,
-    TARGET,
-)
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH
+from accelserve.kernels.cpu.records import elements as f
+from accelserve.kernels.cpu.records import windows as w
+from accelserve.kernels.cpu.records.frame import CHANNELS, HEIGHT, ORIGIN, PIXEL, ROW, WIDTH
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import AveragePool, DType, MaxPool, Node, QAveragePool, Window
 from accelserve.kernels.native.compiled import Compiled
@@ -43,8 +32,8 @@ def tap_range(at: int, before: int, stride: int, taps: int, dilation: int, size:
 @inlined
 def source_at(record: int, at: int, tap: int, axis: int) -> int:
     """Input position of a tap along an axis."""
-    stride, before = field(record, STRIDES + axis), field(record, BEFORE + axis)
-    return at * stride - before + tap * field(record, DILATIONS + axis)
+    stride, before = field(record, w.STRIDES + axis), field(record, w.BEFORE + axis)
+    return at * stride - before + tap * field(record, w.DILATIONS + axis)
 
 
 @inlined
@@ -52,11 +41,11 @@ def taps_at(record: int, at: int, axis: int) -> tuple[int, int]:
     """``tap_range`` of an output position, from the record."""
     return tap_range(
         at,
-        field(record, BEFORE + axis),
-        field(record, STRIDES + axis),
-        field(record, KERNEL_SIZE + axis),
-        field(record, DILATIONS + axis),
-        field(record, SOURCE + HEIGHT + axis),
+        field(record, w.BEFORE + axis),
+        field(record, w.STRIDES + axis),
+        field(record, w.KERNEL_SIZE + axis),
+        field(record, w.DILATIONS + axis),
+        field(record, f.SOURCE + HEIGHT + axis),
     )
 
 
@@ -70,8 +59,8 @@ def pixel_at(record: int, frame: int, row: int, column: int) -> int:
 @step
 def pool_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of a uint8 pool: neighbours whose windows have the same cells inside the image by one call of the kernel."""
-    width = field(record, TARGET + WIDTH)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, TARGET + HEIGHT))
+    width = field(record, f.TARGET + WIDTH)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
     for row in range(first, last):
         r0, r1 = taps_at(record, row, 0)
         column = 0
@@ -80,29 +69,29 @@ def pool_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - ever
             end = column + 1
             while end < width and taps_at(record, end, 1) == (s0, s1):
                 end += 1
-            cell = pixel_at(record, SOURCE, source_at(record, row, r0, 0), source_at(record, column, s0, 1))
-            target = pixel_at(record, TARGET, row, column)
-            call6(field(record, KERNEL), record, cell, r1 - r0, s1 - s0, target, end - column)
+            cell = pixel_at(record, f.SOURCE, source_at(record, row, r0, 0), source_at(record, column, s0, 1))
+            target = pixel_at(record, f.TARGET, row, column)
+            call6(field(record, f.KERNEL), record, cell, r1 - r0, s1 - s0, target, end - column)
             column = end
-    fill_halo(record + 8 * TARGET, first, last)
+    fill_halo(record + 8 * f.TARGET, first, last)
 
 
 @step
 def max_pool_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of maxima of float32."""
-    channels = field(record, CHANNELS)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
+    channels = field(record, f.TARGET + CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
     for row in range(first, last):
         r0, r1 = taps_at(record, row, 0)
-        for column in range(field(record, WIDTH)):
+        for column in range(field(record, f.TARGET + WIDTH)):
             s0, s1 = taps_at(record, column, 1)
-            y = f32_at(pixel_at(record, TARGET, row, column), channels)
+            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
             for c in range(channels):
                 y[c] = -np.inf
             for r in range(r0, r1):
                 for s in range(s0, s1):
                     at = pixel_at(
-                        record, SOURCE, source_at(record, row, r, 0), source_at(record, column, s, 1)
+                        record, f.SOURCE, source_at(record, row, r, 0), source_at(record, column, s, 1)
                     )
                     x = f32_at(at, channels)
                     for c in range(channels):
@@ -112,21 +101,21 @@ def max_pool_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 -
 @step
 def average_pool_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of means of float32."""
-    channels = field(record, CHANNELS)
-    cells = field(record, KERNEL_SIZE) * field(record, KERNEL_SIZE + 1)
-    padding_counts = field(record, COUNT_PADDING)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
+    channels = field(record, f.TARGET + CHANNELS)
+    cells = field(record, w.KERNEL_SIZE) * field(record, w.KERNEL_SIZE + 1)
+    padding_counts = field(record, w.COUNT_PADDING)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
     for row in range(first, last):
         r0, r1 = taps_at(record, row, 0)
-        for column in range(field(record, WIDTH)):
+        for column in range(field(record, f.TARGET + WIDTH)):
             s0, s1 = taps_at(record, column, 1)
-            y = f32_at(pixel_at(record, TARGET, row, column), channels)
+            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
             for c in range(channels):
                 y[c] = 0
             for r in range(r0, r1):
                 for s in range(s0, s1):
                     at = pixel_at(
-                        record, SOURCE, source_at(record, row, r, 0), source_at(record, column, s, 1)
+                        record, f.SOURCE, source_at(record, row, r, 0), source_at(record, column, s, 1)
                     )
                     x = f32_at(at, channels)
                     for c in range(channels):
@@ -136,72 +125,70 @@ def average_pool_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG0
                 y[c] /= divisor
 
 
-def _fields(node: Node, context: Context, window: Window, items: int) -> dict[int, Field]:
-    fields = {**context.frame(node.output, TARGET), **context.frame(node.inputs[0], SOURCE)}
-    pairs = ((KERNEL_SIZE, window.kernel), (STRIDES, window.strides), (DILATIONS, window.dilations))
-    for at, pair in (*pairs, (BEFORE, window.padding[:2])):
-        fields |= {at: pair[0], at + 1: pair[1]}
-    fields[ITEMS] = items
-    return fields
+def window_fields(window: Window) -> dict[int, Field]:
+    """What a window is cut off by at the image's edge."""
+    pairs = (
+        (w.KERNEL_SIZE, window.kernel),
+        (w.STRIDES, window.strides),
+        (w.DILATIONS, window.dilations),
+        (w.BEFORE, window.padding[:2]),
+    )
+    return {at + axis: pair[axis] for at, pair in pairs for axis in (0, 1)}
 
 
 def _step(
-    node: Node, context: Context, operator: str, function: Compiled, fields: dict[int, Field], items: int
+    node: Node,
+    context: Context,
+    window: Window,
+    operator: str,
+    function: Compiled,
+    more: Mapping[int, Field],
 ) -> Step:
-    return Step(
-        name=node.name,
-        operator=operator,
-        function=function,
-        fields=fields,
-        items=items,
-        shape=context.type_of(node.output).shape,
+    shape = context.type_of(node.output).shape
+    items = context.shares(shape[1])
+    fields = record_of(
+        w.WINDOWS,
+        context.frame(node.output, f.TARGET),
+        context.frame(node.inputs[0], f.SOURCE),
+        window_fields(window),
+        {f.ITEMS: items},
+        more,
     )
+    return Step(name=node.name, operator=operator, function=function, fields=fields, items=items, shape=shape)
 
 
 @lowers(MaxPool)
-def lower_max_pool(node: Node, context: Context) -> Sequence[Step]:
+def lower_max_pool(node: Node, op: MaxPool, context: Context) -> Sequence[Step]:
     """One step, for uint8 or float32."""
-    if not isinstance(node.op, MaxPool):
-        raise TypeError(node.op)
     kind = context.type_of(node.output)
-    items = context.shares(kind.shape[1])
-    fields = _fields(node, context, node.op.window, items)
     if kind.dtype not in (DType.U8, DType.F32):
         raise UnsupportedNodesError([(node.name, f"MaxPool of {kind.dtype.value}")])
     if kind.dtype is DType.F32:
-        return (_step(node, context, max_pool_f32.name, max_pool_f32, fields, items),)
-    name, fields[KERNEL] = element_kernel(context, "maxpool", kind.shape[3], 255.0)
-    return (_step(node, context, name, pool_u8, fields, items),)
+        return (_step(node, context, op.window, max_pool_f32.name, max_pool_f32, {}),)
+    name, kernel = element_kernel(context, "maxpool", kind.shape[3], 255.0)
+    return (_step(node, context, op.window, name, pool_u8, {f.KERNEL: kernel}),)
 
 
 @lowers(QAveragePool)
-def lower_quantized_average(node: Node, context: Context) -> Sequence[Step]:
+def lower_quantized_average(node: Node, op: QAveragePool, context: Context) -> Sequence[Step]:
     """One step."""
-    op = node.op
-    if not isinstance(op, QAveragePool):
-        raise TypeError(op)
-    _, rows, _, channels = context.type_of(node.output).shape
-    items = context.shares(rows)
+    channels = context.type_of(node.output).shape[3]
     multipliers = np.asarray(context.constant(node.inputs[1]), np.float32)
     cells = op.window.kernel[0] * op.window.kernel[1]
     name, kernel = element_kernel(
         context, "avgpool", channels, 255.0 * cells * float(np.abs(multipliers).max())
     )
-    fields = {
-        **_fields(node, context, op.window, items),
+    more = {
         **epilogue_bounds(0, 255, op.zero_point),
-        INPUT_ZERO: op.input_zero_point,
-        MULTIPLIER: context.pack(multipliers),
-        KERNEL: kernel,
+        f.INPUT_ZERO: op.input_zero_point,
+        w.MULTIPLIER: context.pack(multipliers),
+        f.KERNEL: kernel,
     }
-    return (_step(node, context, name, pool_u8, fields, items),)
+    return (_step(node, context, op.window, name, pool_u8, more),)
 
 
 @lowers(AveragePool)
-def lower_average(node: Node, context: Context) -> Sequence[Step]:
+def lower_average(node: Node, op: AveragePool, context: Context) -> Sequence[Step]:
     """One step."""
-    if not isinstance(node.op, AveragePool):
-        raise TypeError(node.op)
-    items = context.shares(context.type_of(node.output).shape[1])
-    fields = {**_fields(node, context, node.op.window, items), COUNT_PADDING: int(node.op.count_padding)}
-    return (_step(node, context, "average_pool_f32", average_pool_f32, fields, items),)
+    counts = {w.COUNT_PADDING: int(op.count_padding)}
+    return (_step(node, context, op.window, "average_pool_f32", average_pool_f32, counts),)

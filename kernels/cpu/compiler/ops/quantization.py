@@ -8,15 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.frames import fill_halo, rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, lowers
+from accelserve.kernels.cpu.compiler.lowering import Context, Field, Step, lowers, record_of
 from accelserve.kernels.cpu.compiler.ops.pooling import pixel_at
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels.element_fields import SOURCE, TARGET
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, WIDTH
-from accelserve.kernels.cpu.plan.accesses.elements import QUANTIZE_HIGH as HIGH
-from accelserve.kernels.cpu.plan.accesses.elements import QUANTIZE_ITEMS as ITEMS
-from accelserve.kernels.cpu.plan.accesses.elements import QUANTIZE_LOW as LOW
-from accelserve.kernels.cpu.plan.accesses.elements import SCALES, ZEROS
+from accelserve.kernels.cpu.records import elements as f
+from accelserve.kernels.cpu.records import quantization as q
+from accelserve.kernels.cpu.records.frame import CHANNELS, HEIGHT, WIDTH
 from accelserve.kernels.errors import UnsupportedNodesError
 from accelserve.kernels.ir import Dequantize, DType, Node, Quantize
 from accelserve.kernels.native.compiled import Compiled
@@ -26,32 +23,32 @@ from accelserve.kernels.native.memory import f32_at, field, s8_at, s32_at, u8_at
 @step
 def quantize(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``clamp(rne(x / scale) + zero_point)``; int8 results are stored by their bits."""
-    width, channels = field(record, WIDTH), field(record, CHANNELS)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
-    scales = f32_at(field(record, SCALES), channels)
-    zeros = s32_at(field(record, ZEROS), channels)
-    low, high = np.float32(field(record, LOW)), np.float32(field(record, HIGH))
+    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+    scales = f32_at(field(record, q.SCALES), channels)
+    zeros = s32_at(field(record, q.ZEROS), channels)
+    low, high = np.float32(field(record, q.LEAST)), np.float32(field(record, q.GREATEST))
     for row in range(first, last):
         for column in range(width):
-            x = f32_at(pixel_at(record, SOURCE, row, column), channels)
-            y = u8_at(pixel_at(record, TARGET, row, column), channels)
+            x = f32_at(pixel_at(record, f.SOURCE, row, column), channels)
+            y = u8_at(pixel_at(record, f.TARGET, row, column), channels)
             for c in range(channels):
                 value = np.float32(np.rint(x[c] / scales[c])) + np.float32(zeros[c])
                 y[c] = np.uint8(np.int32(min(max(value, low), high)))
-    fill_halo(record + 8 * TARGET, first, last)
+    fill_halo(record + 8 * f.TARGET, first, last)
 
 
 @step
 def dequantize_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``(x - zero_point) * scale`` of uint8."""
-    width, channels = field(record, WIDTH), field(record, CHANNELS)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
-    scales = f32_at(field(record, SCALES), channels)
-    zeros = s32_at(field(record, ZEROS), channels)
+    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+    scales = f32_at(field(record, q.SCALES), channels)
+    zeros = s32_at(field(record, q.ZEROS), channels)
     for row in range(first, last):
         for column in range(width):
-            x = u8_at(pixel_at(record, SOURCE, row, column), channels)
-            y = f32_at(pixel_at(record, TARGET, row, column), channels)
+            x = u8_at(pixel_at(record, f.SOURCE, row, column), channels)
+            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
             for c in range(channels):
                 y[c] = np.float32(np.int32(x[c]) - zeros[c]) * scales[c]
 
@@ -59,14 +56,14 @@ def dequantize_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 
 @step
 def dequantize_s8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``(x - zero_point) * scale`` of int8."""
-    width, channels = field(record, WIDTH), field(record, CHANNELS)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
-    scales = f32_at(field(record, SCALES), channels)
-    zeros = s32_at(field(record, ZEROS), channels)
+    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+    scales = f32_at(field(record, q.SCALES), channels)
+    zeros = s32_at(field(record, q.ZEROS), channels)
     for row in range(first, last):
         for column in range(width):
-            x = s8_at(pixel_at(record, SOURCE, row, column), channels)
-            y = f32_at(pixel_at(record, TARGET, row, column), channels)
+            x = s8_at(pixel_at(record, f.SOURCE, row, column), channels)
+            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
             for c in range(channels):
                 y[c] = np.float32(np.int32(x[c]) - zeros[c]) * scales[c]
 
@@ -74,14 +71,14 @@ def dequantize_s8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 
 @step
 def dequantize_s32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
     """Rows of ``(x - zero_point) * scale`` of int32."""
-    width, channels = field(record, WIDTH), field(record, CHANNELS)
-    first, last = rows_of_item(item, field(record, ITEMS), field(record, HEIGHT))
-    scales = f32_at(field(record, SCALES), channels)
-    zeros = s32_at(field(record, ZEROS), channels)
+    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
+    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+    scales = f32_at(field(record, q.SCALES), channels)
+    zeros = s32_at(field(record, q.ZEROS), channels)
     for row in range(first, last):
         for column in range(width):
-            x = s32_at(pixel_at(record, SOURCE, row, column), channels)
-            y = f32_at(pixel_at(record, TARGET, row, column), channels)
+            x = s32_at(pixel_at(record, f.SOURCE, row, column), channels)
+            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
             for c in range(channels):
                 y[c] = np.float32(np.int32(x[c] - zeros[c])) * scales[c]
 
@@ -110,26 +107,22 @@ def _spread(node: Node, context: Context, value: str, axis: int) -> NDArray[np.g
     return np.ascontiguousarray(np.broadcast_to(vector.reshape(bent), shape)).reshape(-1)
 
 
-def _fields(node: Node, context: Context, axis: int) -> dict[int, Field]:
+def _steps(
+    node: Node, axis: int, context: Context, function: Compiled, bounds: dict[int, Field] | None = None
+) -> Sequence[Step]:
     if any(context.constant(value) is None for value in node.inputs[1:]):
         raise UnsupportedNodesError([(node.name, f"{node.op.label} by parameters that are not constant")])
     scales = _spread(node, context, node.inputs[1], axis).astype(np.float32)
     zeros = _spread(node, context, node.inputs[2], axis).astype(np.int32)
-    rows = context.type_of(node.output).shape[1] if len(context.type_of(node.output).shape) == 4 else 1
-    return {
-        **context.frame(node.output, TARGET),
-        **context.frame(node.inputs[0], SOURCE),
-        ITEMS: context.shares(rows),
-        SCALES: context.pack(scales),
-        ZEROS: context.pack(zeros),
-    }
-
-
-def _step(node: Node, context: Context, function: Compiled, fields: dict[int, Field]) -> Sequence[Step]:
-    items = fields[ITEMS]
-    if not isinstance(items, int):
-        raise TypeError(items)
     shape = context.type_of(node.output).shape
+    items = context.shares(shape[1] if len(shape) == 4 else 1)
+    fields = record_of(
+        q.QUANTIZATION,
+        context.frame(node.output, f.TARGET),
+        context.frame(node.inputs[0], f.SOURCE),
+        {f.ITEMS: items, q.SCALES: context.pack(scales), q.ZEROS: context.pack(zeros)},
+        bounds or {},
+    )
     return (
         Step(
             name=node.name, operator=function.name, function=function, fields=fields, items=items, shape=shape
@@ -138,24 +131,20 @@ def _step(node: Node, context: Context, function: Compiled, fields: dict[int, Fi
 
 
 @lowers(Quantize)
-def lower_quantize(node: Node, context: Context) -> Sequence[Step]:
+def lower_quantize(node: Node, op: Quantize, context: Context) -> Sequence[Step]:
     """One step, for uint8 and int8 results."""
-    if not isinstance(node.op, Quantize):
-        raise TypeError(node.op)
     dtype = context.type_of(node.output).dtype
     if dtype not in (DType.U8, DType.S8):
         raise UnsupportedNodesError([(node.name, f"Quantize to {dtype.value}")])
     low, high = (0, 255) if dtype is DType.U8 else (-128, 127)
-    bounds: dict[int, Field] = {LOW: low, HIGH: high}
-    return _step(node, context, quantize, {**_fields(node, context, node.op.axis), **bounds})
+    bounds: dict[int, Field] = {q.LEAST: low, q.GREATEST: high}
+    return _steps(node, op.axis, context, quantize, bounds)
 
 
 @lowers(Dequantize)
-def lower_dequantize(node: Node, context: Context) -> Sequence[Step]:
+def lower_dequantize(node: Node, op: Dequantize, context: Context) -> Sequence[Step]:
     """One step, for uint8, int8 and int32 operands."""
-    if not isinstance(node.op, Dequantize):
-        raise TypeError(node.op)
     dtype = context.type_of(node.inputs[0]).dtype
     if dtype not in _DEQUANTIZERS:
         raise UnsupportedNodesError([(node.name, f"Dequantize from {dtype.value}")])
-    return _step(node, context, _DEQUANTIZERS[dtype], _fields(node, context, node.op.axis))
+    return _steps(node, op.axis, context, _DEQUANTIZERS[dtype])

@@ -9,11 +9,8 @@ from accelserve.kernels.cpu.compiler.lowering import Context, Step, lowers
 from accelserve.kernels.ir import Node, Padding, QWinogradConv2d
 
 
-def _halo(node: Node, operand: int) -> tuple[Padding, int] | None:
-    op = node.op
-    if operand != 0 or not isinstance(op, QWinogradConv2d):
-        return None
-    return op.padding, op.input_zero_point
+def _halo(op: QWinogradConv2d, operand: int) -> tuple[Padding, int] | None:
+    return (op.padding, op.input_zero_point) if operand == 0 else None
 
 
 def _takes_over(node: Node) -> Sequence[int]:
@@ -21,6 +18,6 @@ def _takes_over(node: Node) -> Sequence[int]:
 
 
 @lowers(QWinogradConv2d, halo=_halo, takes_over=_takes_over)
-def lower_winograd(node: Node, context: Context) -> Sequence[Step]:
+def lower_winograd(node: Node, op: QWinogradConv2d, context: Context) -> Sequence[Step]:
     """One step."""
-    return (WinogradConvolution(node, context).step(),)
+    return (WinogradConvolution(node, op, context).step(),)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.plan.accesses.declaration import (
     Access,
@@ -21,6 +19,9 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     instruction_set,
 )
 from accelserve.kernels.cpu.plan.accesses.frames import halo
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
+from accelserve.kernels.cpu.records.frame import HEIGHT
 
 
 def padded_channels(kernel: KernelName) -> int:
@@ -114,13 +115,13 @@ class Tiles:
 
 def tiles_of(record: Record) -> Tiles:
     """Check what all steps of tiles by panels have in common."""
-    full, smaller, last_panel, corner = (record.tile_kernel(f.KERNEL + i) for i in range(4))
+    full, smaller, last_panel, corner = (record.tile_kernel(t.KERNEL + i) for i in range(4))
     for one, other in ((full, last_panel), (smaller, corner)):
         record.require(one.rows == other.rows, "has kernels of different tiles")
     for one, other in ((full, smaller), (last_panel, corner)):
         record.require(one.channels == other.channels, "has kernels of different panels")
-    rows, tiles, tile = (record.positive(at) for at in (f.ROWS, f.TILES, f.TILE_ROWS))
-    whole = record.positive(f.FULL_TILES)
+    rows, tiles, tile = (record.positive(at) for at in (t.ROWS, t.TILES, t.TILE_ROWS))
+    whole = record.positive(t.FULL_TILES)
     record.require(
         whole <= tiles and full.rows == tile and (whole == tiles or smaller.rows == tile - 1),
         f"has {whole} tiles of {tile} pixels, and others, for kernels of {full.rows} and {smaller.rows}",
@@ -159,7 +160,7 @@ def convolve(record: Record) -> Iterator[Access]:
 
 def repairs(record: Record, of: Tiles) -> Iterator[Access]:
     """Steps beyond the main loop, each on a vector of the activations that it has read."""
-    count, group, lanes = record.number(f.REPAIRS), of.full.group, instruction_set(of.full.isa).lanes
+    count, group, lanes = record.number(t.REPAIRS), of.full.group, instruction_set(of.full.isa).lanes
     panels, pitch = record.positive(f.PANELS), record.number(f.PARAMETER_BYTES)
     record.require(record.number(f.GROUPS) == 1, "repairs sums of more than one group")
     parameters = record.constant(f.PARAMETERS, panels * pitch).reshape(panels, pitch)
@@ -171,15 +172,15 @@ def repairs(record: Record, of: Tiles) -> Iterator[Access]:
     if count == 0:
         return
     starts = record.table(f.SEGMENT_OFFSETS, of.segments)
-    offsets = record.constant(f.REPAIR_OFFSETS, 4 * count).view(np.int32).astype(np.int64)
+    offsets = record.constant(t.REPAIR_OFFSETS, 4 * count).view(np.int32).astype(np.int64)
     beyond = offsets[:, None] - starts[None, :]
     record.require(
         bool(((beyond >= 0) & (beyond <= (of.dots - lanes) * group)).any(axis=1).all()),
         "repairs products of activations beyond its window",
     )
-    yield Reads(Box(record.address(f.REPAIR_OFFSETS), (), 4 * count))
-    yield Reads(Box(record.address(f.REPAIR_PICKS), (), count * lanes))
-    yield Reads(Box(record.address(f.REPAIR_WEIGHTS), (), count * lanes * group))
+    yield Reads(Box(record.address(t.REPAIR_OFFSETS), (), 4 * count))
+    yield Reads(Box(record.address(t.REPAIR_PICKS), (), count * lanes))
+    yield Reads(Box(record.address(t.REPAIR_WEIGHTS), (), count * lanes * group))
 
 
 def _window(
@@ -221,9 +222,9 @@ def results(record: Record, kernel: KernelName, rows: int, width: int, channels:
 @accesses_of("convolution.depthwise.convolve_depthwise")
 def convolve_depthwise(record: Record) -> Iterator[Access]:
     """Rows of pixels, block of channels by block; what does not fill the last block is computed twice."""
-    kernel, channels = record.tile_kernel(f.KERNEL), record.positive(f.GROUPS)
+    kernel, channels = record.tile_kernel(t.KERNEL), record.positive(f.GROUPS)
     record.require(kernel.channels <= channels, f"has {channels} channels for blocks of {kernel.channels}")
-    rows, width = record.share(f.PANEL_ITEMS, record.positive(f.ROWS)), record.positive(f.COLUMNS)
+    rows, width = record.share(f.PANEL_ITEMS, record.positive(t.ROWS)), record.positive(t.COLUMNS)
     blocks, taps, padded = -(-channels // kernel.channels), kernel.unroll, padded_channels(kernel)
     repeats = (rows, record.number(f.ROW_STEP)), (width, record.number(f.PIXEL_STEP))
     beyond = padded - kernel.channels

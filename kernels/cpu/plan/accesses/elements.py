@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels import element_fields as f
 from accelserve.kernels.cpu.microkernels.elements import ElementKernelName
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, WIDTH
 from accelserve.kernels.cpu.plan.accesses.declaration import (
     Access,
     Box,
@@ -18,13 +16,10 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     instruction_set,
 )
 from accelserve.kernels.cpu.plan.accesses.frames import halo, pixels
-
-# Of ``ops.quantization``:
-QUANTIZE_ITEMS = 24
-SCALES = 25  # float32, one for every element of a pixel
-ZEROS = 26  # int32, the same
-QUANTIZE_LOW = 27
-QUANTIZE_HIGH = 28
+from accelserve.kernels.cpu.records import elements as f
+from accelserve.kernels.cpu.records import elementwise as ew
+from accelserve.kernels.cpu.records import quantization as q
+from accelserve.kernels.cpu.records.frame import CHANNELS, HEIGHT, WIDTH
 
 
 def loaded_bytes(kernel: ElementKernelName, channels: int) -> int:
@@ -53,7 +48,7 @@ def parameters(record: Record, kernel: ElementKernelName, channels: int) -> Iter
     """A product and a sum per channel, block by block."""
     lanes = instruction_set(kernel.isa).lanes
     size = 8 * -(-kernel.channels // lanes) * lanes
-    yield Reads(Box(record.address(f.PARAMETERS), (), blocks_of(kernel, channels) * size))
+    yield Reads(Box(record.address(ew.PARAMETERS), (), blocks_of(kernel, channels) * size))
 
 
 @accesses_of("ops.elementwise.rows_of_elements", "ops.elementwise.normalize")
@@ -62,13 +57,13 @@ def rows_of_elements(record: Record) -> Iterator[Access]:
     kernel, channels = checked_kernel(record)
     rows = record.share(f.ITEMS, record.number(f.TARGET + HEIGHT))
     width, loaded = record.number(f.TARGET + WIDTH), loaded_bytes(kernel, channels)
-    for frame in (f.SOURCE, f.OTHER) if kernel.op == "add" else (f.SOURCE,):
+    for frame in (f.SOURCE, ew.OTHER) if kernel.op == "add" else (f.SOURCE,):
         yield Reads(pixels(record, frame, rows, width, channels))
         yield Touches(pixels(record, frame, rows, width, loaded))
     if kernel.op in ("affine", "norm"):
         yield from parameters(record, kernel, channels)
     if kernel.op == "norm":
-        units = Box(record.address(f.UNITS), ((record.threads, record.positive(f.UNITS_BYTES)),), 4 * width)
+        units = Box(record.address(ew.UNITS), ((record.threads, record.positive(ew.UNITS_BYTES)),), 4 * width)
         yield Writes(units)
         yield Reads(units)
     yield Writes(pixels(record, f.TARGET, rows, width, channels))
@@ -81,15 +76,15 @@ def lookup(record: Record) -> Iterator[Access]:
     rows = record.share(f.ITEMS, record.number(f.TARGET + HEIGHT))
     width, channels = record.number(f.TARGET + WIDTH), record.positive(f.TARGET + CHANNELS)
     yield Reads(pixels(record, f.SOURCE, rows, width, channels))
-    yield Reads(Box(record.address(f.TABLE), (), 256))
+    yield Reads(Box(record.address(ew.TABLE), (), 256))
     yield Writes(pixels(record, f.TARGET, rows, width, channels))
     yield from halo(record, f.TARGET, rows)
 
 
 def _converted(record: Record, source_bytes: int, target_bytes: int) -> Iterator[Access]:
-    rows = record.share(QUANTIZE_ITEMS, record.number(f.TARGET + HEIGHT))
+    rows = record.share(f.ITEMS, record.number(f.TARGET + HEIGHT))
     width, channels = record.number(f.TARGET + WIDTH), record.positive(f.TARGET + CHANNELS)
-    for field in (SCALES, ZEROS):
+    for field in (q.SCALES, q.ZEROS):
         yield Reads(Box(record.address(field), (), 4 * channels))
     yield Reads(pixels(record, f.SOURCE, rows, width, source_bytes * channels))
     yield Writes(pixels(record, f.TARGET, rows, width, target_bytes * channels))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels import frame_fields as at
 from accelserve.kernels.cpu.plan.accesses.declaration import Box, Record, Writes
+from accelserve.kernels.cpu.records import frame as at
 
 
 def pixels(record: Record, frame: int, rows: int, columns: int, size_bytes: int) -> Box:

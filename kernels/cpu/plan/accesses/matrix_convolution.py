@@ -9,8 +9,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT
 from accelserve.kernels.cpu.microkernels.matrix import BLOCK_FIELDS, LANES, MOST_ROWS, STEP_BYTES, SUMS_BYTES
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.stack_rows import WIDTH, cells_a_turn
@@ -34,6 +32,10 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     accesses_of,
 )
 from accelserve.kernels.cpu.plan.accesses.frames import halo
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import matrix as mx
+from accelserve.kernels.cpu.records import stacks as s
+from accelserve.kernels.cpu.records.frame import HEIGHT
 
 WORKER_BYTES = 2 * SUMS_BYTES
 MOST_GROUPS = 4096
@@ -41,26 +43,23 @@ MOST_GROUPS = 4096
 _TILE_ROWS = slice(48, 54)
 """Of the tile registers' configuration: rows of sums and inputs."""
 
-# Fields of the step that stacks rows; addresses and pitches in bytes. USED rows and bytes of the source are those that
-# windows read; weights are 0 for the others.
-SOURCE, SOURCE_ROW, TARGET, TARGET_ROW, ITEMS, ROWS, TURNS, KERNEL, USED_ROWS, USED_BYTES = range(10)
 _STACK = re.compile(r"stack_(\d+)_rows_of_(\d+)__[a-z0-9]+")
 
 
 @accesses_of("convolution.rearranged.stack_rows")
 def stack_rows(record: Record) -> Iterator[Access]:
     """Rows of cells of as many source rows."""
-    name = record.kernel(KERNEL)
+    name = record.kernel(s.KERNEL)
     match = _STACK.fullmatch(name)
     record.require(match is not None, f"names the kernel '{name}', which stacks no rows")
     stack, pixel = (int(part) for part in match.groups()) if match else (1, 1)
     record.require(0 < stack * pixel <= WIDTH, f"names the kernel '{name}', whose cells are too long")
-    rows, turns = record.share(ITEMS, record.positive(ROWS)), record.positive(TURNS)
+    rows, turns = record.share(s.ITEMS, record.positive(s.ROWS)), record.positive(s.TURNS)
     cells, cell = cells_a_turn(stack, pixel), stack * pixel
-    source, target = record.address(SOURCE), record.address(TARGET)
-    row, target_row = record.number(SOURCE_ROW), record.number(TARGET_ROW)
+    source, target = record.address(s.SOURCE), record.address(s.TARGET)
+    row, target_row = record.number(s.SOURCE_ROW), record.number(s.TARGET_ROW)
     yield Touches(Box(source, ((rows + stack - 1, row),), (turns - 1) * cells * pixel + WIDTH))
-    used, size = record.positive(USED_ROWS), record.positive(USED_BYTES)
+    used, size = record.positive(s.USED_ROWS), record.positive(s.USED_BYTES)
     record.require(
         rows <= used < rows + stack and (turns - 1) * cells * pixel < size <= turns * cells * pixel,
         f"stacks {used} rows of {size} bytes, which its rows and turns are not for",
@@ -73,14 +72,14 @@ class _Blocks:
     """The table of blocks, position by position."""
 
     def __init__(self, record: Record, tile_rows: int) -> None:
-        count, pitch = record.positive(f.BLOCK_COUNT), record.positive(f.PITCH)
-        table = record.table(f.BLOCKS, count, BLOCK_FIELDS)
+        count, pitch = record.positive(mx.BLOCK_COUNT), record.positive(mx.PITCH)
+        table = record.table(mx.BLOCKS, count, BLOCK_FIELDS)
         self.source, self.target, self.beside, column, pixels = table.T
         sound = (pixels >= 1) & (pixels <= 2 * tile_rows) & (column >= 0) & (column < pitch)
         record.require(bool(sound.all()), "has a table of blocks that contradicts its tiles")
         block, position = np.nonzero(np.arange(2 * tile_rows) < pixels[:, None])
         along = column[block] + position
-        valid = along % pitch < record.number(f.COLUMNS)
+        valid = along % pitch < record.number(mx.COLUMNS)
         self.block, self.position, self.ends = block[valid], position[valid], (along // pitch)[valid]
         self.tile, self.row = np.divmod(self.position, tile_rows)
         self.two = pixels > tile_rows
@@ -94,25 +93,25 @@ class _Blocks:
 @accesses_of("convolution.matrix.convolve_matrix")
 def convolve_matrix(record: Record) -> Iterator[Access]:
     """Blocks of two tiles by panels; positions between two rows are computed and thrown away."""
-    full, last = (record.tile_kernel(f.KERNEL_MATRIX + i) for i in range(2))
+    full, last = (record.tile_kernel(mx.KERNEL + i) for i in range(2))
     tile_rows = full.rows // 2
     record.require(full.rows == last.rows == 2 * tile_rows > 0, "has kernels of different tiles")
     record.require(tile_rows <= MOST_ROWS, f"has tiles of {tile_rows} rows")
     record.require(record.positive(f.GROUPS) <= MOST_GROUPS, f"has {record.number(f.GROUPS)} groups")
-    configured = record.constant(f.CONFIGURATION, 64)[_TILE_ROWS]
+    configured = record.constant(mx.CONFIGURATION, 64)[_TILE_ROWS]
     record.require(bool((configured <= tile_rows).all()), "configures more rows than its tiles have")
     channels, blocks = group_channels(record, full, last), _Blocks(record, tile_rows)
-    check_items(record, record.number(f.BLOCK_COUNT), record.positive(f.TILE_CHUNK))
+    check_items(record, record.number(mx.BLOCK_COUNT), record.positive(f.TILE_CHUNK))
     segments, turns = record.positive(f.SEGMENTS), record.positive(f.SEGMENT_GROUPS)
-    yield Reads(Box(record.address(f.BLOCKS), (), 8 * BLOCK_FIELDS * record.number(f.BLOCK_COUNT)))
-    yield Reads(Box(record.address(f.CONFIGURATION), (), 64))
+    yield Reads(Box(record.address(mx.BLOCKS), (), 8 * BLOCK_FIELDS * record.number(mx.BLOCK_COUNT)))
+    yield Reads(Box(record.address(mx.CONFIGURATION), (), 64))
     yield from _window(record, blocks, tile_rows, segments, turns)
     # As many dot products as the instruction set's own kernels would take for whole steps.
     yield from panel_weights(record, full, last, segments * turns * STEP_BYTES // 4)
     yield from panel_parameters(record, full if record.number(f.PANELS) > 1 else last)
     sums = 4 * full.rows * max(padded_channels(full), padded_channels(last))
     record.require(sums <= SUMS_BYTES, f"keeps {sums} bytes of sums where {SUMS_BYTES} have room")
-    yield Writes(Box(record.address(f.SUMS), ((record.threads, WORKER_BYTES),), WORKER_BYTES))
+    yield Writes(Box(record.address(mx.SUMS), ((record.threads, WORKER_BYTES),), WORKER_BYTES))
     yield from _results(record, full, blocks, channels)
     yield from halo(record, f.HALO, record.number(f.HALO + HEIGHT))
 
@@ -123,7 +122,7 @@ def _groups(record: Record, offsets: NDArray[np.int64], pitch: int) -> NDArray[n
 
 
 def _window(record: Record, blocks: _Blocks, tile_rows: int, segments: int, turns: int) -> Iterator[Access]:
-    read, pixel, tile = turns * STEP_BYTES, record.number(f.PIXEL_STEP), record.number(f.TILE_STEP)
+    read, pixel, tile = turns * STEP_BYTES, record.number(f.PIXEL_STEP), record.number(mx.TILE_STEP)
     size, start = segment_bytes(record, read, STEP_BYTES), record.address(f.INPUT)
     used = blocks.source[blocks.block] + blocks.tile * tile + blocks.row * pixel
     touched = np.concatenate([blocks.source, blocks.source[blocks.two] + tile])
@@ -140,10 +139,10 @@ def _window(record: Record, blocks: _Blocks, tile_rows: int, segments: int, turn
 def _results(record: Record, kernel: KernelName, blocks: _Blocks, channels: int) -> Iterator[Access]:
     pitch = record.number(f.GROUP_CHANNELS)
     if kernel.result.residual:
-        offsets = blocks.stored(record, blocks.beside, f.RESIDUAL_PIXEL, f.RESIDUAL_JUMP)
+        offsets = blocks.stored(record, blocks.beside, f.RESIDUAL_PIXEL, mx.RESIDUAL_JUMP)
         beside, start = _groups(record, offsets, pitch), record.address(f.RESIDUAL)
         yield Reads(Scattered(start, beside, channels))
         yield Touches(Scattered(start, beside, channels + LANES - 1))
     size = element_bytes(record, kernel)
-    offsets = blocks.stored(record, blocks.target, f.OUTPUT_PIXEL, f.OUTPUT_JUMP)
+    offsets = blocks.stored(record, blocks.target, f.OUTPUT_PIXEL, mx.OUTPUT_JUMP)
     yield Writes(Scattered(record.address(f.OUTPUT), _groups(record, offsets, size * pitch), size * channels))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels import element_fields as f
-from accelserve.kernels.cpu.microkernels.frame_fields import CHANNELS, HEIGHT, WIDTH
 from accelserve.kernels.cpu.plan.accesses.declaration import (
     Access,
     Box,
@@ -20,11 +18,10 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
 )
 from accelserve.kernels.cpu.plan.accesses.elements import checked_kernel, loaded_bytes
 from accelserve.kernels.cpu.plan.accesses.frames import halo, pixels
+from accelserve.kernels.cpu.records import elements as f
+from accelserve.kernels.cpu.records import windows as w
+from accelserve.kernels.cpu.records.frame import CHANNELS, HEIGHT, WIDTH
 
-# Of ``ops.float_convolution``:
-GROUPS = 40
-WEIGHTS = 41  # float32 [groups][R][S][C/groups][K/groups]
-BIAS = 42  # float32 [K]
 BLOCK = 64
 """Output channels that an item of a one-pixel result computes."""
 
@@ -32,10 +29,10 @@ BLOCK = 64
 def windows(record: Record) -> None:
     """Raise if a window's fields would not cut it off at the image's edge."""
     for axis in range(2):
-        record.positive(f.STRIDES + axis)
-        record.positive(f.DILATIONS + axis)
-        record.positive(f.KERNEL_SIZE + axis)
-        record.require(record.number(f.BEFORE + axis) >= 0, "has a negative padding")
+        record.positive(w.STRIDES + axis)
+        record.positive(w.DILATIONS + axis)
+        record.positive(w.KERNEL_SIZE + axis)
+        record.require(record.number(w.BEFORE + axis) >= 0, "has a negative padding")
         record.positive(f.SOURCE + (HEIGHT, WIDTH)[axis])
 
 
@@ -54,8 +51,8 @@ def pool_u8(record: Record) -> Iterator[Access]:
     yield Reads(image(record, channels))
     yield Touches(image(record, loaded_bytes(kernel, channels)))
     if kernel.op == "avgpool":
-        cells = record.number(f.KERNEL_SIZE) * record.number(f.KERNEL_SIZE + 1)
-        yield Reads(Box(record.address(f.MULTIPLIER), (), 4 * (cells + 1)))
+        cells = record.number(w.KERNEL_SIZE) * record.number(w.KERNEL_SIZE + 1)
+        yield Reads(Box(record.address(w.MULTIPLIER), (), 4 * (cells + 1)))
     yield Writes(pixels(record, f.TARGET, rows, record.number(f.TARGET + WIDTH), channels))
     yield from halo(record, f.TARGET, rows)
 
@@ -64,21 +61,24 @@ def pool_u8(record: Record) -> Iterator[Access]:
 def pool_f32(record: Record) -> Iterator[Access]:
     """Rows of a float32 pool."""
     windows(record)
-    rows, channels = record.share(f.ITEMS, record.number(HEIGHT)), record.positive(CHANNELS)
+    rows, channels = (
+        record.share(f.ITEMS, record.number(f.TARGET + HEIGHT)),
+        record.positive(f.TARGET + CHANNELS),
+    )
     yield Reads(image(record, 4 * channels))
-    yield Writes(pixels(record, f.TARGET, rows, record.number(WIDTH), 4 * channels))
+    yield Writes(pixels(record, f.TARGET, rows, record.number(f.TARGET + WIDTH), 4 * channels))
 
 
 @accesses_of("ops.float_convolution.convolve_f32")
 def convolve_f32(record: Record) -> Iterator[Access]:
     """Rows, or blocks of channels of a result of one pixel."""
     windows(record)
-    height, width, outputs = (record.positive(at) for at in (HEIGHT, WIDTH, CHANNELS))
-    groups = record.positive(GROUPS)
+    height, width, outputs = (record.positive(f.TARGET + at) for at in (HEIGHT, WIDTH, CHANNELS))
+    groups = record.positive(w.GROUPS)
     inputs, each = record.positive(f.SOURCE + CHANNELS) // groups, outputs // groups
-    taps = record.number(f.KERNEL_SIZE) * record.number(f.KERNEL_SIZE + 1)
-    yield Reads(Box(record.address(WEIGHTS), (), 4 * groups * taps * inputs * each))
-    yield Reads(Box(record.address(BIAS), (), 4 * outputs))
+    taps = record.number(w.KERNEL_SIZE) * record.number(w.KERNEL_SIZE + 1)
+    yield Reads(Box(record.address(w.WEIGHTS), (), 4 * groups * taps * inputs * each))
+    yield Reads(Box(record.address(w.BIAS), (), 4 * outputs))
     yield Reads(image(record, 4 * groups * inputs))
     if height * width * groups == 1:
         rows, written = 1, min(BLOCK * record.share(f.ITEMS, -(-each // BLOCK)), each)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
 from accelserve.kernels.cpu.microkernels.permute import BLOCK, TABLE_BYTES
 from accelserve.kernels.cpu.microkernels.widen import WIDTH
 from accelserve.kernels.cpu.plan.accesses.convolution import (
@@ -24,11 +23,13 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     Writes,
     accesses_of,
 )
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
 
 
 def _copy_of(record: Record) -> tuple[int, int]:
     """Bytes of a copied activation, and those of the input that a turn copies, by the kernel that does."""
-    kernel = record.kernel(f.WIDEN).split("__")[0]
+    kernel = record.kernel(t.WIDEN).split("__")[0]
     record.require(kernel in {"widen", "permute"}, f"copies by the kernel '{kernel}'")
     return (2, WIDTH) if kernel == "widen" else (1, BLOCK)
 
@@ -37,19 +38,19 @@ def _shuffles(record: Record) -> Iterator[Access]:
     """The table of a copy that permutes; it names no bytes beyond its block, whatever is in it."""
     if _copy_of(record)[0] == 1:
         record.require(
-            record.number(f.PIXEL_STEP) == BLOCK * record.positive(f.RUN_BLOCKS), "permutes pixels with gaps"
+            record.number(f.PIXEL_STEP) == BLOCK * record.positive(t.RUN_BLOCKS), "permutes pixels with gaps"
         )
-        yield Reads(Box(record.address(f.SHUFFLES), (), TABLE_BYTES * record.positive(f.RUN_BLOCKS)))
+        yield Reads(Box(record.address(t.SHUFFLES), (), TABLE_BYTES * record.positive(t.RUN_BLOCKS)))
 
 
 def _copied(
     record: Record, rows: int, pixels: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Counts of bytes of a copy for so many output pixels, and their steps in the input and in the copy."""
-    row, pixel = record.number(f.SOURCE_ROW), record.number(f.SOURCE_PIXEL)
+    row, pixel = record.number(t.SOURCE_ROW), record.number(t.SOURCE_PIXEL)
     element, width = _copy_of(record)
     steps = record.number(f.ROW_STEP), record.number(f.PIXEL_STEP)
-    turns = record.number(f.RUN_BLOCKS)
+    turns = record.number(t.RUN_BLOCKS)
     if turns > 0:
         record.require(
             steps[1] >= element * turns * width and (rows == 1 or steps[0] >= pixels * steps[1]),
@@ -58,7 +59,7 @@ def _copied(
         return (rows, pixels, turns * width), (row, pixel, 1), (*steps, element)
     record.require(element == 2, "permutes more than single pixels")
     record.require(steps == (2 * row, 2 * pixel), "has a copy of other steps than twice the input's")
-    size = (rows - 1) * row + (pixels - 1) * pixel + record.positive(f.WINDOW_BYTES)
+    size = (rows - 1) * row + (pixels - 1) * pixel + record.positive(t.WINDOW_BYTES)
     return (-(-size // WIDTH) * WIDTH,), (1,), (2,)
 
 
@@ -67,8 +68,8 @@ def widen_input(record: Record) -> Iterator[Access]:
     """All of a layer's input; byte by byte beside a byte of zero, or block by block in another order."""
     yield from _shuffles(record)
     record.require(record.items == record.number(f.PANEL_ITEMS), "copies a part of its input")
-    counts, source, target = _copied(record, record.positive(f.ROWS), record.positive(f.COLUMNS))
-    start, end = record.address(f.SOURCE), record.address(f.INPUT)
+    counts, source, target = _copied(record, record.positive(t.ROWS), record.positive(t.COLUMNS))
+    start, end = record.address(t.SOURCE), record.address(f.INPUT)
     for byte in range(_copy_of(record)[0]):
         yield Moves(
             Box(start, tuple(zip(counts, source, strict=True)), 1),
@@ -80,13 +81,13 @@ def widen_input(record: Record) -> Iterator[Access]:
 def convolve_widened(record: Record) -> Iterator[Access]:
     """Tiles by panels on a copy of the input, which each worker makes for its item or a step before has made."""
     of = tiles_of(record)
-    record.require(record.number(f.COLUMNS) == of.width, "widens rows of another width")
+    record.require(record.number(t.COLUMNS) == of.width, "widens rows of another width")
     groups = record.positive(f.GROUPS), record.number(f.GROUP_INPUT_BYTES)
     yield Reads(Box(record.address(f.SEGMENT_OFFSETS), (), 8 * of.segments))
     offsets = record.table(f.SEGMENT_OFFSETS, of.segments).tolist()
     step, element = of.full.unroll * of.full.group, 1 if of.full.op == "split2d" else 2
     size = segment_bytes(record, of.dots * of.full.group, step)
-    if record.number(f.WIDENED_BYTES) == 0:
+    if record.number(t.WIDENED_BYTES) == 0:
         pixels = (of.rows, record.number(f.ROW_STEP)), (of.width, record.number(f.PIXEL_STEP)), groups
         for offset in offsets:
             yield Reads(Box(record.address(f.INPUT) + offset, pixels, element * size))
@@ -105,24 +106,24 @@ def _by_workers(record: Record, of: Tiles, offsets: list[int], size: int) -> Ite
     element, width = _copy_of(record)
     group = record.number(f.GROUP_INPUT_BYTES) // element
     groups = record.number(f.GROUPS)
-    source = (of.rows, record.number(f.SOURCE_ROW)), (of.width, record.number(f.SOURCE_PIXEL))
-    turns = record.number(f.RUN_BLOCKS)
-    window = turns * width if turns > 0 else record.positive(f.WINDOW_BYTES)
+    source = (of.rows, record.number(t.SOURCE_ROW)), (of.width, record.number(t.SOURCE_PIXEL))
+    turns = record.number(t.RUN_BLOCKS)
+    window = turns * width if turns > 0 else record.positive(t.WINDOW_BYTES)
     for offset in offsets:
         record.require(
             offset // element >= 0 and offset // element + (groups - 1) * group + size <= window,
             f"reads {size} bytes at {offset // element} of a window of which it copies {window}",
         )
-        yield Reads(Box(record.address(f.SOURCE) + offset // element, (*source, (groups, group)), size))
-    tiles, chunk = record.number(f.TILES), record.number(f.TILE_CHUNK)
+        yield Reads(Box(record.address(t.SOURCE) + offset // element, (*source, (groups, group)), size))
+    tiles, chunk = record.number(t.TILES), record.number(f.TILE_CHUNK)
     rows, pixels = min(of.rows, (chunk - 2) // tiles + 2), of.width
     if of.rows == 1:
-        pixels = min(of.width, chunk * record.number(f.TILE_ROWS))
+        pixels = min(of.width, chunk * record.number(t.TILE_ROWS))
     all_counts, steps, _ = _copied(record, of.rows, of.width)
-    yield Touches(Box(record.address(f.SOURCE), tuple(zip(all_counts, steps, strict=True)), 1))
+    yield Touches(Box(record.address(t.SOURCE), tuple(zip(all_counts, steps, strict=True)), 1))
     counts, _, steps = _copied(record, rows, pixels)
     last = sum((count - 1) * step for count, step in zip(counts, steps, strict=True)) + element
-    workers, room = record.threads, record.number(f.WIDENED_BYTES)
+    workers, room = record.threads, record.number(t.WIDENED_BYTES)
     record.require(last <= room, f"copies {last} bytes to {room}")
     yield Writes(Box(record.address(f.INPUT), ((workers, room),), last))
     beyond = element * of.dots * of.full.group

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_fields as w
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT, WIDTH
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.winograd import TAPS, block_of, words_of
 from accelserve.kernels.cpu.microkernels.winograd_matrix import STEP_BYTES
@@ -22,6 +19,9 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     instruction_set,
 )
 from accelserve.kernels.cpu.plan.accesses.frames import halo
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import winograd as w
+from accelserve.kernels.cpu.records.frame import HEIGHT, PIXEL, WIDTH
 
 _FINISH = re.compile(r"winograd_finish_(?P<result>\w+?)_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)")
 
@@ -71,7 +71,7 @@ def _source(record: Record, isa: InstructionSet, height: int, width: int) -> Ite
 
 
 def _scratch(record: Record, full: _Panel, last: _Panel, patches: int) -> Iterator[Access]:
-    rows, size = record.positive(f.TILE_ROWS), record.positive(f.SEGMENT_BYTES)
+    rows, size = record.positive(w.TILE_ROWS), record.positive(f.SEGMENT_BYTES)
     whole = -(-patches // rows) * rows
     workers = (record.threads, record.positive(w.THREAD_BYTES))
     start, taps = record.address(w.TRANSFORMED), (TAPS, record.number(w.TRANSFORMED_TAP))
@@ -127,5 +127,5 @@ def _results(record: Record, full: _Panel, last: _Panel, height: int, width: int
         yield Reads(Box(record.address(f.RESIDUAL), beside, channels))
         yield Touches(Box(record.address(f.RESIDUAL), beside, channels + full.isa.lanes - 1))
     record.require(record.number(f.OUTPUT_BYTES) == full.size, "stores elements at another pitch than theirs")
-    stored = (height, record.number(f.OUTPUT_ROW)), (width, record.number(w.TARGET_PIXEL))
+    stored = (height, record.number(f.OUTPUT_ROW)), (width, record.number(f.HALO + PIXEL))
     yield Writes(Box(record.address(f.OUTPUT), stored, full.size * channels))

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels import conv_fields as f
-from accelserve.kernels.cpu.microkernels import winograd_layer_fields as w
-from accelserve.kernels.cpu.microkernels.frame_fields import HEIGHT, WIDTH
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, KERNEL
 from accelserve.kernels.cpu.microkernels.winograd_products import channels_a_turn
 from accelserve.kernels.cpu.microkernels.winograd_transforms import WINDOW, words_of
@@ -22,6 +19,9 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     instruction_set,
 )
 from accelserve.kernels.cpu.plan.accesses.frames import halo
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import exact_winograd as w
+from accelserve.kernels.cpu.records.frame import HEIGHT, WIDTH
 
 _RESULTS = re.compile(
     r"winograd_results_(?P<form>f\d)_(?P<result>\w+?)_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)"
@@ -42,7 +42,9 @@ class _Panel:
         self.isa, self.channels = instruction_set(isa), int(channels)
         self.size, self.residual = 4 if result == "f32" else 1, "res" in result
         self.padded = -(-self.channels // self.isa.lanes) * self.isa.lanes
-        self.tap_bytes = 2 * record.positive(w.WEIGHT_BLOCKS + _SECOND_BLOCKS * which) * words_of(self.isa)
+        self.tap_bytes = (
+            2 * record.positive((w.WEIGHT_BLOCKS, w.LAST_WEIGHT_BLOCKS)[which]) * words_of(self.isa)
+        )
         inputs = record.positive(w.TURNS) * channels_a_turn(self.isa)
         record.require(
             self.tap_bytes == 2 * inputs * self.padded,
@@ -56,14 +58,11 @@ class _Panel:
         match = _PRODUCTS.fullmatch(name)
         record.require(match is not None, f"names the kernel '{name}', which multiplies no tiles")
         tiles, vectors = map(int, match.group("tiles", "vectors")) if match else (0, 0)
-        group = -(-_chunk(record) // record.positive(w.GROUPS))
+        group = -(-_chunk(record) // record.positive(w.CHUNK_GROUPS))
         record.require(
             tiles == max(1, group - 1 + larger) and vectors * self.isa.lanes == self.padded,
             f"has groups of {group} tiles by {self.padded} channels for the kernel '{name}'",
         )
-
-
-_SECOND_BLOCKS = w.LAST_WEIGHT_BLOCKS - w.WEIGHT_BLOCKS
 
 
 def _chunk(record: Record) -> int:
@@ -72,10 +71,10 @@ def _chunk(record: Record) -> int:
 
 def _panels(record: Record) -> tuple[_Panel, _Panel]:
     full, last = _Panel(record, 0), _Panel(record, 1)
-    side, width = record.positive(w.SIDE), record.number(w.PANEL_CHANNELS)
+    side, width = record.positive(w.SIDE), record.number(f.PANEL_CHANNELS)
     record.require(full.form == last.form and side == full.form.side, "has kernels of different forms")
     record.require(
-        full.channels == width and (record.positive(w.PANELS) > 1 or last.channels == width),
+        full.channels == width and (record.positive(f.PANELS) > 1 or last.channels == width),
         f"has panels of {width} channels for kernels of {full.channels}",
     )
     return full, last
@@ -86,7 +85,7 @@ def prepare_weights(record: Record) -> Iterator[Access]:
     """All weights, transformed once."""
     full, last = _panels(record)
     record.require(
-        record.items * 2 == record.positive(w.PANELS) * full.form.side,
+        record.items * 2 == record.positive(f.PANELS) * full.form.side,
         f"has {record.items} items, which are not all of its work",
     )
     yield from _packed_weights(record, full, last)
@@ -105,14 +104,14 @@ def convolve_by_winograd(record: Record) -> Iterator[Access]:
         f"has {tiles} tiles in rows of {columns} for {height} x {width} pixels",
     )
     record.require(
-        record.items == record.positive(w.CHUNKS) * record.positive(w.PANEL_ITEMS),
+        record.items == record.positive(w.CHUNKS) * record.positive(f.PANEL_ITEMS),
         f"has {record.items} items, which are not all of its work",
     )
     yield from _source(record, full, height, width)
     yield from _scratch(record, full, last)
-    panels, pitch = record.number(w.PANELS), record.number(w.PARAMETER_BYTES)
-    yield Reads(Box(record.address(w.PARAMETERS), ((panels, pitch),), 8 * last.padded))
-    yield Reads(Box(record.address(w.PARAMETERS), ((panels - 1, pitch),), 8 * full.padded))
+    panels, pitch = record.number(f.PANELS), record.number(f.PARAMETER_BYTES)
+    yield Reads(Box(record.address(f.PARAMETERS), ((panels, pitch),), 8 * last.padded))
+    yield Reads(Box(record.address(f.PARAMETERS), ((panels - 1, pitch),), 8 * full.padded))
     yield from _results(record, full, last, height, width)
     yield from halo(record, f.HALO, height)
 
@@ -120,10 +119,10 @@ def convolve_by_winograd(record: Record) -> Iterator[Access]:
 def _source(record: Record, panel: _Panel, height: int, width: int) -> Iterator[Access]:
     """What lies beyond a window's last row or column is not read, nor beyond a pixel's channels looked at."""
     repeats = (
-        (height + KERNEL - 1, record.number(w.ROW_STEP)),
-        (width + KERNEL - 1, record.number(w.PIXEL_STEP)),
+        (height + KERNEL - 1, record.number(f.ROW_STEP)),
+        (width + KERNEL - 1, record.number(f.PIXEL_STEP)),
     )
-    start, loaded = record.address(w.INPUT), record.positive(w.CHANNEL_BLOCKS) * words_of(panel.isa)
+    start, loaded = record.address(f.INPUT), record.positive(w.CHANNEL_BLOCKS) * words_of(panel.isa)
     yield Reads(Box(start, repeats, record.positive(w.INPUT_CHANNELS)))
     yield Touches(Box(start, repeats, loaded))
 
@@ -135,7 +134,7 @@ def _scratch(record: Record, full: _Panel, last: _Panel) -> Iterator[Access]:
     yield Writes(Box(start, tiles, 2 * record.number(w.CHANNEL_BLOCKS) * words_of(full.isa)))
     yield Reads(Box(start, tiles, 2 * record.number(w.TURNS) * channels_a_turn(full.isa)))
     panel_pass, tap = record.positive(w.PANEL_PASS), record.number(w.PRODUCTS_TAP)
-    products, pitch = start + record.number(w.PRODUCTS), record.number(w.PARAMETER_BYTES) // 2
+    products, pitch = start + record.number(w.PRODUCTS), record.number(f.PARAMETER_BYTES) // 2
     if record.number(w.WEIGHTS_ARE_READY) == 0:
         yield from _packed_weights(record, full, last)
         rows = workers, (panel_pass * 2 * full.form.side, record.number(w.WEIGHT_TAP))
@@ -151,14 +150,14 @@ def _scratch(record: Record, full: _Panel, last: _Panel) -> Iterator[Access]:
 
 
 def _packed_weights(record: Record, full: _Panel, last: _Panel) -> Iterator[Access]:
-    panels, pitch, start = record.positive(w.PANELS), record.number(w.PANEL_BYTES), record.address(w.WEIGHTS)
+    panels, pitch, start = record.positive(f.PANELS), record.number(f.PANEL_BYTES), record.address(f.WEIGHTS)
     # A byte for every two of a transformed tap, as many times as a window has weights.
     yield Reads(Box(start, ((panels - 1, pitch),), full.tap_bytes // 2 * WINDOW))
     yield Reads(Box(start + (panels - 1) * pitch, (), last.tap_bytes // 2 * WINDOW))
 
 
 def _ready_weights(record: Record, full: _Panel, last: _Panel) -> Iterator[Box]:
-    panels, taps, tap = record.positive(w.PANELS), full.form.taps, record.number(w.WEIGHT_TAP)
+    panels, taps, tap = record.positive(f.PANELS), full.form.taps, record.number(w.WEIGHT_TAP)
     start = record.address(w.READY_WEIGHTS)
     if panels > 1:
         yield Box(start, (((panels - 1) * taps, tap),), full.tap_bytes)
@@ -166,7 +165,7 @@ def _ready_weights(record: Record, full: _Panel, last: _Panel) -> Iterator[Box]:
 
 
 def _results(record: Record, full: _Panel, last: _Panel, height: int, width: int) -> Iterator[Access]:
-    channels = (record.number(w.PANELS) - 1) * full.channels + last.channels
+    channels = (record.number(f.PANELS) - 1) * full.channels + last.channels
     if full.residual:
         beside = (height, record.number(f.RESIDUAL_ROW)), (width, record.number(f.RESIDUAL_PIXEL))
         yield Reads(Box(record.address(f.RESIDUAL), beside, channels))
