@@ -191,13 +191,11 @@ def record_of(record: Record, *parts: Mapping[int, Field]) -> dict[int, Field]:
         for position, value in part.items():
             unit = record.unit_of(position)
             if unit is None:
-                raise PlanError(f"a record of {record.module} has no word {position}")
+                raise PlanError(f"{record} has no word {position}")
             if position in fields:
-                raise PlanError(f"{record.name_of(position)} of {record.module} is set twice")
+                raise PlanError(f"{record.name_of(position)} of {record} is set twice")
             if not (isinstance(value, _OF_UNIT.get(unit, (int, np.integer))) or value == 0):
-                raise PlanError(
-                    f"{record.name_of(position)} of {record.module} holds {unit.value}, got {value!r}"
-                )
+                raise PlanError(f"{record.name_of(position)} of {record} holds {unit.value}, got {value!r}")
             fields[position] = value
     return fields
 

@@ -101,6 +101,9 @@ class Record:
         self.words += words
         return self._own[-1].position
 
+    def __str__(self) -> str:
+        return f"the record '{self.module.rpartition('.')[2]}'"
+
     def __iter__(self) -> Iterator[FieldOf]:
         """Every field, in order of position."""
         if self.extends is not None:

@@ -23,6 +23,7 @@ from accelserve.kernels.cpu.plan.steps import (
     Step,
 )
 from accelserve.kernels.cpu.plan.weight_streams import ahead_tables
+from accelserve.kernels.cpu.records import batch
 from accelserve.kernels.cpu.records.declaration import RECORD_WORDS
 from accelserve.kernels.cpu.runtime import team
 from accelserve.kernels.cpu.runtime.team_size import TeamSize
@@ -249,11 +250,11 @@ class _BatchJob:
         )
         self._images: NDArray[np.int64] = np.zeros((len(self._patches), 2), np.int64)
         self._record = np.zeros(RECORD_WORDS, np.int64)
-        self._record[team.WORKSPACE_TABLES] = self._tables.ctypes.data
-        self._record[team.WORKSPACE_STEPS] = len(made.steps)
-        self._record[team.PATCHES] = len(self._patches)
-        self._record[team.PATCH_LIST] = self._images.ctypes.data
-        self._record[team.WORKSPACE_PATCHES] = self._fields.ctypes.data
+        self._record[batch.WORKSPACE_TABLES] = self._tables.ctypes.data
+        self._record[batch.WORKSPACE_STEPS] = len(made.steps)
+        self._record[batch.PATCHES] = len(self._patches)
+        self._record[batch.PATCH_LIST] = self._images.ctypes.data
+        self._record[batch.WORKSPACE_PATCHES] = self._fields.ctypes.data
         self.table = np.array([[function, 0, self._record.ctypes.data]], np.int64)
 
     def fill(self, feeds: Mapping[str, Array], results: Mapping[str, Array], images: int) -> None:

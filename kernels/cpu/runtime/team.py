@@ -53,12 +53,6 @@ TABLE_ROW_BYTES = 24
 SPIN_MICROSECONDS = 40
 """About what waking a parked worker costs; a longer spin burns more than it saves."""
 
-# A job of one step whose items are whole images: each worker runs the plan alone, in memory of its own.
-WORKSPACE_TABLES = 0  # address of int64 [workers], each workspace's table
-WORKSPACE_STEPS = 1
-PATCHES = 2  # number of record fields that differ from image to image
-PATCH_LIST = 3  # address of int64 [PATCHES][2]: address of the first image, bytes of an image
-WORKSPACE_PATCHES = 4  # address of int64 [workers][PATCHES]: addresses of the fields
 
 _LIBC = ctypes.PyDLL(None)
 

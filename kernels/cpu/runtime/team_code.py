@@ -9,14 +9,13 @@ import numpy as np
 from numba import types
 
 from accelserve.kernels.cpu.plan.steps import ITEM_BITS, MOST_ITEMS
+from accelserve.kernels.cpu.records import batch
 from accelserve.kernels.cpu.runtime.team import (
     ACTIVE,
     CLOCK,
     EVENT,
     FIRST_TICK,
     GO,
-    PATCH_LIST,
-    PATCHES,
     PROFILE,
     PROGRESS,
     SPIN_NS,
@@ -27,9 +26,6 @@ from accelserve.kernels.cpu.runtime.team import (
     WAITERS,
     WORKER_BYTES,
     WORKERS,
-    WORKSPACE_PATCHES,
-    WORKSPACE_STEPS,
-    WORKSPACE_TABLES,
 )
 from accelserve.kernels.native.jit import entry_point, inlined
 from accelserve.kernels.native.memory import (
@@ -198,13 +194,13 @@ def end(control: int) -> None:
 @entry_point(3)
 def run_image(record: int, item: int, thread: int) -> None:
     """All steps of one image on one worker."""
-    patches, patch_list = field(record, PATCHES), field(record, PATCH_LIST)
-    fields = field(record, WORKSPACE_PATCHES) + thread * patches * 8
+    patches, patch_list = field(record, batch.PATCHES), field(record, batch.PATCH_LIST)
+    fields = field(record, batch.WORKSPACE_PATCHES) + thread * patches * 8
     for k in range(patches):
         value = load_i64(patch_list + 16 * k) + item * load_i64(patch_list + 16 * k + 8)
         store_i64(load_i64(fields + 8 * k), value)
-    table = load_i64(field(record, WORKSPACE_TABLES) + 8 * thread)
-    for index in range(field(record, WORKSPACE_STEPS)):
+    table = load_i64(field(record, batch.WORKSPACE_TABLES) + 8 * thread)
+    for index in range(field(record, batch.WORKSPACE_STEPS)):
         row = table + index * TABLE_ROW_BYTES
         function, items, step_record = load_i64(row), load_i64(row + 8), load_i64(row + 16)
         for each in range(items):
