@@ -57,7 +57,7 @@ Batch: TypeAlias = BatchAxis | Mixed | Untold | None
 Rule: TypeAlias = Callable[[Any, Sequence[BatchAxis | None], Sequence[Shape]], BatchAxis | None]
 
 RULES: dict[type[Op], Rule] = {}
-"""Operator -> the axis of its result; what it raises says that it mixes images."""
+"""Operator or family -> the axis of its result; what it raises says that it mixes images."""
 
 
 class _MixesImagesError(Exception):
@@ -88,11 +88,19 @@ def _result(graph: Graph, node: Node, operands: Sequence[Batch]) -> Batch:
         return None
     shapes = [graph.type_of(value).shape for value in (*node.inputs, node.output)]
     try:
-        return RULES[type(node.op)](node.op, axes, shapes)
+        return _rule_of(type(node.op))(node.op, axes, shapes)
     except _MixesImagesError:
         return Mixed(node.name, node.op.label)
     except _UntoldError:
         return Untold()
+
+
+def _rule_of(op: type[Op]) -> Rule:
+    """The rule of an operator's class or its family; without one nothing tells where images stand."""
+    found = next((RULES[each] for each in op.__mro__ if each in RULES), None)
+    if found is None:
+        raise _UntoldError
+    return found
 
 
 def _rule(*ops: type[Op]) -> Callable[[Rule], Rule]:
@@ -122,9 +130,7 @@ def _of_first(axes: Sequence[BatchAxis | None]) -> BatchAxis:
     return first
 
 
-@_rule(
-    f.Clip, f.LeakyRelu, f.Sigmoid, f.HardSigmoid, f.HardSwish, f.Tanh, f.ChannelAffine, f.Quantize, f.Dequantize
-)  # fmt: skip
+@_rule(f.Elementwise, f.ChannelAffine, f.Quantize, f.Dequantize)
 def _element_by_element(op: Op, axes: Sequence[BatchAxis | None], shapes: Sequence[Shape]) -> BatchAxis:
     del op, shapes
     return _of_first(axes)

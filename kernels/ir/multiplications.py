@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from accelserve.kernels.ir.graph import Graph, Node
-from accelserve.kernels.ir.winograd_ops import QWinogradConv2d
 
 
 def macs(graph: Graph, node: Node) -> int:
-    """Multiply-accumulates of a convolution or dense node, as its algorithm makes them; 0 for any other."""
-    if node.op.label not in {"Conv2d", "QConv2d", "QWinogradConv2d", "Dense"}:
-        return 0
-    weights, result = graph.type_of(node.inputs[1]), graph.type_of(node.output)
-    if isinstance(node.op, QWinogradConv2d):
-        _, rows, columns, _ = result.shape
-        return -(-rows // 2) * -(-columns // 2) * weights.elements
-    return result.elements * (weights.elements // weights.shape[0])
+    """Multiply-accumulates of a node, as its operator's class counts them."""
+    return node.op.macs(tuple(graph.type_of(value) for value in node.inputs), graph.type_of(node.output))

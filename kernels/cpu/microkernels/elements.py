@@ -3,7 +3,7 @@
 ``void kernel(record, source, a, b, target, pixels)``, all int64: ``pixels`` pixels of a row of the result, whose first
 elements are at ``target``. ``source`` is the first operand's pixel; of a pool, the first cell of the first window. ``a``
 is the second operand's pixel, if there is one, or the first of the factors that a norm has for its pixels, float32; of a
-pool, ``a`` and ``b`` are the window's rows and columns inside the image. The record's fields are those of ``element_fields``.
+pool, ``a`` and ``b`` are the window's rows and columns inside the image. The record's fields are those of ``records.elements`` and what extends it.
 
 A block is as many channels as four vectors of int32 have lanes. Channels beyond the last whole block are computed
 together with so many before them that a block is whole: what is written twice is the same. Where there are fewer

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +84,35 @@ class Emission:
         return self.graph.type_of(value)
 
 
+Lower: TypeAlias = Callable[[Emission, Node, Any], None]
+"""Appends the records of a node; the third argument is its operator."""
+Function = TypeVar("Function", bound=Lower)
+
+LOWERINGS: dict[type[Op], Lower] = {}
+"""Operator -> what appends its records. The engine runs these; ``partition`` leaves all others to the host."""
+
+
+def lowers(op: type[Op]) -> Callable[[Function], Function]:
+    """Register the decorated function as the lowering of an operator, which its argument ``op`` names again.
+
+    Raises:
+        TypeError: ``op`` is declared to be something else, or the operator has a lowering already.
+    """
+
+    def register(function: Function) -> Function:
+        declared = get_type_hints(function).get("op")
+        if declared is not op:
+            raise TypeError(f"{function} lowers {op.__name__} but takes {declared}")
+        if LOWERINGS.setdefault(op, function) is not function:
+            raise TypeError(f"{op.__name__} has two lowerings: {LOWERINGS[op]} and {function}")
+        return function
+
+    return register
+
+
 def lower_node(out: Emission, node: Node) -> None:
     """Append the records of one node."""
-    _LOWERERS[type(node.op)](out, node)
+    LOWERINGS[type(node.op)](out, node, node.op)
 
 
 def _image(kind: TensorType) -> tuple[int, int, int]:
@@ -134,9 +160,8 @@ def _window(window: Window) -> Record:
     }
 
 
-def _convolution(out: Emission, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, QConv2d)  # noqa: S101 - the table of lowerers is keyed by this class
+@lowers(QConv2d)
+def _convolution(out: Emission, node: Node, op: QConv2d) -> None:
     weights, bias, scale = (out.constant(value) for value in node.inputs[1:4])
     border = out.storage.borders.get(node.inputs[0])
     fields = _ends(out, node) | _window(op.window)
@@ -188,9 +213,8 @@ def _epilogue(out: Emission, node: Node, op: QConv2d) -> Record:
     return fields
 
 
-def _add(out: Emission, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, QAdd)  # noqa: S101 - as above
+@lowers(QAdd)
+def _add(out: Emission, node: Node, op: QAdd) -> None:
     fields = _ends(out, node) | _second(out, node.inputs[1])
     fields |= {
         "kind": LayerKind.ADD,
@@ -205,9 +229,8 @@ def _add(out: Emission, node: Node) -> None:
     out.records.append(fields)
 
 
-def _scale(out: Emission, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, QChannelAffine)  # noqa: S101 - as above
+@lowers(QChannelAffine)
+def _scale(out: Emission, node: Node, op: QChannelAffine) -> None:
     factors = np.concatenate([out.constant(value).astype(np.float32) for value in node.inputs[1:3]])
     fields = _ends(out, node) | {
         "kind": LayerKind.SCALE,
@@ -220,16 +243,17 @@ def _scale(out: Emission, node: Node) -> None:
     out.records.append(fields)
 
 
-def _look_up(out: Emission, node: Node) -> None:
+@lowers(QLookup)
+def _look_up(out: Emission, node: Node, op: QLookup) -> None:
+    del op
     table = np.ascontiguousarray(out.constant(node.inputs[1]), np.uint8).view(np.int32)
     out.records.append(
         _ends(out, node) | {"kind": LayerKind.LOOK_UP, "parameters": out.add_parameters(table)}
     )
 
 
-def _average(out: Emission, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, QAveragePool)  # noqa: S101 - as above
+@lowers(QAveragePool)
+def _average(out: Emission, node: Node, op: QAveragePool) -> None:
     multipliers = np.ascontiguousarray(out.constant(node.inputs[1]), np.float32).view(np.int32)
     fields = (
         _ends(out, node)
@@ -245,9 +269,8 @@ def _average(out: Emission, node: Node) -> None:
     out.records.append(fields)
 
 
-def _maximum(out: Emission, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, MaxPool)  # noqa: S101 - as above
+@lowers(MaxPool)
+def _maximum(out: Emission, node: Node, op: MaxPool) -> None:
     out.records.append(_ends(out, node) | _window(op.window) | {"kind": LayerKind.POOL_MAXIMUM})
 
 
@@ -266,23 +289,25 @@ def _move(out: Emission, movement: Movement, element_bytes: int) -> None:
         out.records.append(fields)
 
 
-def _concat(out: Emission, node: Node) -> None:
+@lowers(Concat)
+def _concat(out: Emission, node: Node, op: Concat) -> None:
     """Copies of the operands that were not written in their place by who made them."""
-    assert isinstance(node.op, Concat)  # noqa: S101 - as above
     whole = out.view(node.output)
     strides = strides_of(out.type_of(node.output), whole)
     start = 0
     for value, part in zip(node.inputs, concat_parts(out.graph, node, whole), strict=True):
         view, kind = out.view(value), out.type_of(value)
         if part is None or (view.root, view.offset, view.step) != (part.root, part.offset, part.step):
-            target = whole.offset + start * strides[node.op.axis]
+            target = whole.offset + start * strides[op.axis]
             movement = Movement(view.offset, target, kind.shape, strides_of(kind, view), strides)
             _move(out, movement, kind.dtype.size_bytes)
-        start += kind.shape[node.op.axis]
+        start += kind.shape[op.axis]
 
 
-def _reshape(out: Emission, node: Node) -> None:
+@lowers(Reshape)
+def _reshape(out: Emission, node: Node, op: Reshape) -> None:
     """Nothing where source and result are the same bytes; else a copy, the result being without gaps."""
+    del op
     kind, source, target = out.type_of(node.inputs[0]), out.view(node.inputs[0]), out.view(node.output)
     if (source.root, source.offset, source.step) == (target.root, target.offset, dense_step(kind)):
         return
@@ -294,35 +319,20 @@ def _reshape(out: Emission, node: Node) -> None:
     )
 
 
-def _transpose(out: Emission, node: Node) -> None:
-    assert isinstance(node.op, Transpose)  # noqa: S101 - as above
+@lowers(Transpose)
+def _transpose(out: Emission, node: Node, op: Transpose) -> None:
     kind, source, target = out.type_of(node.inputs[0]), out.view(node.inputs[0]), out.view(node.output)
     result = out.type_of(node.output)
-    strides = permuted(strides_of(kind, source), node.op.permutation)
+    strides = permuted(strides_of(kind, source), op.permutation)
     movement = Movement(source.offset, target.offset, result.shape, strides, strides_of(result, target))
     _move(out, movement, kind.dtype.size_bytes)
 
 
-def _slice(out: Emission, node: Node) -> None:
-    op = node.op
-    assert isinstance(op, Slice)  # noqa: S101 - as above
+@lowers(Slice)
+def _slice(out: Emission, node: Node, op: Slice) -> None:
     kind, source, target = out.type_of(node.inputs[0]), out.view(node.inputs[0]), out.view(node.output)
     result, strides = out.type_of(node.output), strides_of(kind, source)
     start = source.offset + sum(i * stride for i, stride in zip(op.start, strides, strict=True))
     steps = tuple(stride * step for stride, step in zip(strides, op.step, strict=True))
     movement = Movement(start, target.offset, result.shape, steps, strides_of(result, target))
     _move(out, movement, kind.dtype.size_bytes)
-
-
-_LOWERERS: Mapping[type[Op], Callable[[Emission, Node], None]] = {
-    QConv2d: _convolution,
-    QAdd: _add,
-    QChannelAffine: _scale,
-    QLookup: _look_up,
-    QAveragePool: _average,
-    MaxPool: _maximum,
-    Concat: _concat,
-    Reshape: _reshape,
-    Transpose: _transpose,
-    Slice: _slice,
-}

@@ -4,25 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accelserve.kernels.ir import (
-    Concat,
-    DType,
-    Graph,
-    MaxPool,
-    Node,
-    QAdd,
-    QAveragePool,
-    QChannelAffine,
-    QConv2d,
-    QLookup,
-    Reshape,
-    Slice,
-    Transpose,
-)
+from accelserve.kernels.ir import DType, Graph, Movement, Node, Op
+from accelserve.kernels.opencl.compiler.layers import LOWERINGS
 from accelserve.kernels.opencl.engine.segment import Segment
-
-COMPUTES = (QConv2d, QAdd, QChannelAffine, QLookup, QAveragePool, MaxPool)
-REARRANGES = (Concat, Reshape, Slice, Transpose)
 
 
 def partition(graph: Graph) -> tuple[Segment, ...]:
@@ -47,7 +31,7 @@ def partition(graph: Graph) -> tuple[Segment, ...]:
                 kept.append(node)
         if taken:
             # Bytes that are only rearranged are not worth two trips.
-            parts.append((taken, on_device and any(isinstance(node.op, COMPUTES) for node in taken)))
+            parts.append((taken, on_device and any(_computes(node.op) for node in taken)))
         waiting = kept
         on_device = not on_device
     return tuple(Segment(_subgraph(graph, nodes), side) for nodes, side in parts)
@@ -65,11 +49,11 @@ def _placement(graph: Graph) -> dict[str, bool]:
 
 def _fits(graph: Graph, node: Node, near: set[str]) -> bool:
     images = [i for i in node.inputs if i not in graph.constants]
-    if isinstance(node.op, REARRANGES):
-        return len(images) == len(node.inputs) and near.issuperset(images)
-    if not isinstance(node.op, COMPUTES):
+    if type(node.op) not in LOWERINGS:
         return False
-    constants = _constant_operands(node)
+    if not _computes(node.op):
+        return len(images) == len(node.inputs) and near.issuperset(images)
+    constants = node.op.parameters
     if not all(node.inputs[i] in graph.constants for i in constants):
         return False
     if any(value in graph.constants for i, value in enumerate(node.inputs) if i not in constants):
@@ -77,13 +61,9 @@ def _fits(graph: Graph, node: Node, near: set[str]) -> bool:
     return all(graph.type_of(i).dtype is DType.U8 for i in images)
 
 
-def _constant_operands(node: Node) -> tuple[int, ...]:
-    """Positions of the operands that the engine wants packed at load time."""
-    if isinstance(node.op, QConv2d):
-        return (1, 2, 3)
-    if isinstance(node.op, QChannelAffine):
-        return (1, 2)
-    return (1,) if isinstance(node.op, QLookup | QAveragePool) else ()
+def _computes(op: Op) -> bool:
+    """Whether the engine makes other bytes of its operands, instead of moving them."""
+    return type(op) in LOWERINGS and not isinstance(op, Movement)
 
 
 def _subgraph(graph: Graph, nodes: Iterable[Node]) -> Graph:

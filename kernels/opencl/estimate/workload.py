@@ -13,15 +13,14 @@ from accelserve.kernels.ir import (
     Conv2d,
     Dense,
     Graph,
-    MaxPool,
+    Movement,
     Node,
-    QAdd,
-    QAveragePool,
-    QChannelAffine,
     QConv2d,
-    QLookup,
+    Quantize,
     Window,
+    window_of,
 )
+from accelserve.kernels.opencl.compiler.layers import LOWERINGS
 
 _POINT = Window(kernel=(1, 1))
 
@@ -130,18 +129,15 @@ def workload_of(graph: Graph) -> Workload:
 def _vector_reads(node: Node, producers: dict[str, Node]) -> int | None:
     """Operand pixels for a pixel of the result; 0 if the layer costs nothing, None if the host runs it."""
     op = node.op
-    if isinstance(op, MaxPool | QAveragePool | AveragePool):
-        return math.prod(op.window.kernel)
-    if isinstance(op, QAdd):
-        return 2
-    if isinstance(op, QChannelAffine | QLookup):
-        return 1
+    if isinstance(op, Movement | Clip | Add | Quantize):
+        return 0
     if isinstance(op, ChannelAffine):
         source = producers.get(node.inputs[0])
         return 0 if source is not None and isinstance(source.op, Conv2d | Dense) else 1
-    if isinstance(op, Clip | Add) or op.label in {"Reshape", "Concat", "Transpose", "Slice", "Quantize"}:
-        return 0
-    return None
+    if not (type(op) in LOWERINGS or isinstance(op, AveragePool)):
+        return None
+    window = window_of(op)
+    return len(node.inputs) - len(op.parameters) if window is None else math.prod(window.kernel)
 
 
 def _last_convolution(
