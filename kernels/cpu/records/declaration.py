@@ -9,7 +9,7 @@ a constant. Positions are given out in the order of the declarations, so no two 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,7 +55,7 @@ class Record:
 
     def __init__(self, module: str, extends: Record | None = None) -> None:
         self.module, self.extends = module, extends
-        self.words: int = 0 if extends is None else extends.words
+        self._units: list[Unit] = [] if extends is None else list(extends.units)
         self._own: list[FieldOf] = []
         self.is_extended = False
         if extends is not None:
@@ -92,13 +92,23 @@ class Record:
             self._declare(each.unit, f"{what}: {each.what}", each.words)
         return at
 
+    @property
+    def words(self) -> int:
+        """How many words its fields take together."""
+        return len(self._units)
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """Of each word."""
+        return self._units
+
     def _declare(self, unit: Unit, what: str, words: int) -> int:
         if self.is_extended:
             raise ValueError(f"{self.module} is extended by another record, so it can have no more fields")
         if self.words + words > RECORD_WORDS:
             raise ValueError(f"{self.module} has no room for '{what}': a record has {RECORD_WORDS} words")
         self._own.append(FieldOf(self.words, words, unit, what))
-        self.words += words
+        self._units += [unit] * words
         return self._own[-1].position
 
     def __str__(self) -> str:
@@ -112,11 +122,14 @@ class Record:
 
     def unit_of(self, position: int) -> Unit | None:
         """Of a word; None if no field has it."""
-        return next((f.unit for f in self if f.position <= position < f.position + f.words), None)
+        return self._units[position] if 0 <= position < len(self._units) else None
 
     def name_of(self, position: int) -> str:
         """The name of the field that a word belongs to, with the word's place in it, for messages."""
-        names = {**(self.extends.names() if self.extends else {}), **self.names()}
+        names: dict[int, str] = {}
+        record: Record | None = self
+        while record is not None:
+            names, record = names | record.names(), record.extends
         at = max((start for start in names if start <= position), default=0)
         return names.get(at, "?") if at == position else f"{names.get(at, '?')} + {position - at}"
 

@@ -10,7 +10,7 @@ import pytest
 from accelserve.kernels.cpu import records
 from accelserve.kernels.cpu.compiler.lowering import LOWERINGS, Address, Code, lowers, record_of
 from accelserve.kernels.cpu.compiler.ops import LOWERINGS as REGISTERED
-from accelserve.kernels.cpu.records import convolution, matrix, tiles
+from accelserve.kernels.cpu.records import convolution, elements, elementwise, epilogue, frame, matrix, tiles
 from accelserve.kernels.cpu.records.convolution import CONVOLUTION
 from accelserve.kernels.cpu.records.declaration import RECORD_WORDS, Record
 from accelserve.kernels.errors import PlanError
@@ -49,6 +49,13 @@ def test_what_extends_a_record_begins_with_its_fields() -> None:
     for record in (tiles.TILES_RECORD, matrix.MATRIX):
         assert list(record)[: len(list(CONVOLUTION))] == list(CONVOLUTION)
         assert record.unit_of(convolution.OUTPUT) is CONVOLUTION.unit_of(convolution.OUTPUT)
+
+
+def test_words_have_names_for_messages() -> None:
+    record = elementwise.ELEMENTWISE
+    assert record.name_of(epilogue.HIGH) == "HIGH"
+    assert record.name_of(elements.SOURCE + frame.WIDTH) == f"SOURCE + {frame.WIDTH}"
+    assert record.name_of(elementwise.UNITS) == "UNITS"
 
 
 def test_a_record_that_is_extended_gets_no_more_fields() -> None:
