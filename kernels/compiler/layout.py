@@ -156,7 +156,7 @@ class _Planner:
                 if asked is not None and asked[0] != NO_HALO:
                     self.demand[value] = _joined(self.demand.get(value, (NO_HALO, asked[1])), asked)
 
-    # --- who lives in whose storage -----------------------------------------------------------------------------
+    # --- which value lives in whose storage -----------------------------------------------------------------------------
 
     def _share_views(self) -> None:
         for node in reversed(self.graph.nodes):
@@ -229,7 +229,7 @@ class _Planner:
             self.shares[source] = Share(node.output, 0, False)
 
     def _is_free(self, value: str) -> bool:
-        """Whether the value exists at run time and lives in nobody else's storage yet."""
+        """Whether the value exists at run time and does not live in another value's storage yet."""
         return value in self.position and value not in self.shares
 
     def _is_dense(self, value: str) -> bool:

@@ -66,7 +66,7 @@ class CpuDevice:
             return None
         try:
             program = CpuProgram(plan, self.isa, constants, options.cache)
-        except KeyError:  # a kernel's object file is gone: who compiles it again has the network
+        except KeyError:  # a kernel's object file is gone; the caller compiles the network again
             constants.close()
             return None
         return CachedProgram(program, plan.input_quantization)

@@ -40,7 +40,7 @@ class Mixed:
     """A value that depends on other images of the batch.
 
     Attributes:
-        node, operator: who mixed them.
+        node, operator: what mixed them.
     """
 
     node: str

@@ -83,7 +83,7 @@ class Graph:
         return {node.output: node for node in self.nodes}
 
     def consumers(self) -> dict[str, list[Node]]:
-        """Value name -> the nodes that read it, in graph order; values nobody reads are absent."""
+        """Value name -> the nodes that read it, in graph order; values without readers are absent."""
         readers: dict[str, list[Node]] = {}
         for node in self.nodes:
             for value in dict.fromkeys(node.inputs):

@@ -3,7 +3,7 @@
 An operator is a frozen dataclass of attributes that infers the type of its one result from the types of its
 operands, and raises ShapeMismatchError when they do not fit. What it computes is stated in its docstring and
 implemented once, plainly, in ``kernels.reference``. What compilers, quantization and estimates have to know of it beyond
-that its class says too, in class variables whose defaults are what is right of an operator that nobody knows.
+that its class says too, in class variables whose defaults suit an operator of which nothing is known.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class DType(enum.Enum):
 
     @classmethod
     def of(cls, array: Array) -> DType:
-        """The element type of ``array``; GraphError if kernels have none such."""
+        """The element type of ``array``; GraphError if the kernels have none for it."""
         try:
             return cls(array.dtype.name)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Which source pixels make an output pixel, and with which weights: one table per axis, kept for the next picture.
+"""Which source pixels make an output pixel, and with which weights: one table per axis, cached for the next picture.
 
 Tables cover only the crop. A picture of a size that was seen before costs nothing here.
 """
@@ -167,7 +167,7 @@ def _filter_taps(axis: Axis, interpolation: Interpolation) -> FilterTaps:
 
 
 def _frozen(values: npt.NDArray[D]) -> npt.NDArray[D]:
-    """Shared between threads and pictures, so nobody may write to it."""
+    """Shared between threads and pictures, so it must not be written to."""
     contiguous = np.ascontiguousarray(values)
     contiguous.flags.writeable = False
     return contiguous

@@ -199,7 +199,7 @@ def _require_side(field: str, value: object) -> None:
 
 
 def _per_channel(field: str, values: object, channels: int) -> PerChannel:
-    wanted = "three numbers, one a channel" if channels == 3 else "one number, since grey has one channel"
+    wanted = "three numbers, one per channel" if channels == 3 else "one number, since grey has one channel"
     if not isinstance(values, (list, tuple)) or len(values) != channels:
         raise PreprocessSpecError(field, f"got {values!r}, expected {wanted}.")
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):

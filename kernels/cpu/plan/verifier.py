@@ -122,7 +122,7 @@ def _check_step(step: Step) -> None:
 
 
 class _Memory:
-    """Who wrote each byte of every space last."""
+    """Which block each byte of every space was last written for."""
 
     def __init__(
         self, blocks: Sequence[Block], spaces: Mapping[str, int], inputs: Mapping[str, TensorType]
@@ -138,7 +138,7 @@ class _Memory:
         """Spaces that are whole before the first step and that no step may write."""
 
     def unwritten(self, space: str) -> int:
-        """Bytes of a space that nobody wrote."""
+        """Bytes of a space that were never written."""
         return int(np.count_nonzero(self._owners[space] == NOBODY))
 
     def follow(self, access: Access) -> None:

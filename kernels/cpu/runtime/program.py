@@ -132,7 +132,7 @@ class CpuProgram:
         for workspace in self._workspaces:
             self._ahead.enter(workspace.records)
         self._batch = _BatchJob(self._workspaces, plan.recipe, team.RUN_IMAGE.address(cache))
-        # A program that is dropped without ``close`` leaves its memory to its workers, which end and give it back.
+        # A program that is dropped without ``close`` leaves its memory to its workers, which end and release it.
         keeps = (self._workspaces, self._ahead, self._batch, constants)
         self._team = team.Team(plan.threads, cache, keeps)
         self._team_size = TeamSize(plan.threads)
@@ -214,7 +214,7 @@ class CpuProgram:
             return measured_peak(self._isa, self._team.size, self._cache)
 
     def close(self) -> None:
-        """Join the workers and give the memory back."""
+        """Join the workers and release the memory."""
         with self._lock:
             if self._closed:
                 return

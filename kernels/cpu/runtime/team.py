@@ -12,7 +12,7 @@ The control block, in int64 unless said otherwise, one cache line per group:
 
     0    GO: job number, even; odd while a job is being written; negative to end the workers
     64   PROGRESS: tick << 20 | items done of that tick's step
-    128  WAITERS: workers parked or about to; EVENT (136): changes when somebody may have to wake up
+    128  WAITERS: workers parked or about to; EVENT (136): changes when a worker may have to wake up
     192  the job: table, steps, first tick, profile, ACTIVE: workers that take part;
          THREADS and SPIN_NS, which never change
     256  per worker 128 bytes: its range's claims (tick << 20 | next), and room for a clock reading

@@ -63,7 +63,7 @@ def now_ns(scratch: int) -> int:
 
 @inlined
 def announce(control: int) -> None:
-    """Wake whoever is parked, after a change that it may wait for."""
+    """Wake the parked workers, after a change that they may wait for."""
     if atomic_load(control + WAITERS) > 0:
         atomic_add(control + EVENT, 1)
         _syscall(_FUTEX, control + EVENT, _FUTEX_WAKE_PRIVATE, 1 << 30, 0, 0, 0)

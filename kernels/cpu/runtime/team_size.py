@@ -23,7 +23,7 @@ FORGETTING = 1.001
 LEAST_WAIT = 16
 """Images from one trial to the next, at first."""
 MOST_WAIT_SLOW, MOST_WAIT_PART, MOST_WAIT = 64, 256, 1024
-"""At most: while images are slow, while part of the team works, and while everybody does."""
+"""At most: while images are slow, while part of the team works, and while all of it does."""
 
 
 class TeamSize:

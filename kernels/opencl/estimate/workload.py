@@ -143,7 +143,7 @@ def _vector_reads(node: Node, producers: dict[str, Node]) -> int | None:
 def _last_convolution(
     graph: Graph, node: Node, producers: dict[str, Node], readers: dict[str, list[Node]]
 ) -> str | None:
-    """The convolution whose epilogue can take the addition: the later one of the operands' that nobody else reads."""
+    """The convolution whose epilogue can take the addition: the later of the operands' that nothing else reads."""
     order = {each.name: i for i, each in enumerate(graph)}
     found = []
     for value in node.inputs:

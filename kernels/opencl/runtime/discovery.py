@@ -41,7 +41,7 @@ def choose(selector: str, devices: Sequence[OpenClDevice]) -> OpenClDevice:
         devices: as ``discover`` lists them.
 
     Raises:
-        NoDeviceError: there is none such, or it could not run the engine.
+        NoDeviceError: there is no such device, or it could not run the engine.
     """
     lines = [device.line for device in devices]
     if selector == "fpga":

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A segment and who runs it: an index among the device's segments, or a host program."""
+    """A segment and what runs it: an index among the device's segments, or a host program."""
 
     segment: Segment
     runner: int | Program
@@ -46,7 +46,7 @@ class FpgaProgram:
         Args:
             lowered: the whole network.
             options: as they were given for it.
-            parts: the segments in order, and who runs each.
+            parts: the segments in order, and what runs each.
             supervisor: of the device.
             compiled: the device's segments.
             description: for the log.

@@ -88,7 +88,7 @@ def acquire(device: OpenClDevice, holder: str, folder: Path, wait_s: float = 0.0
 
 
 def lease_holder(device: OpenClDevice, folder: Path) -> str:
-    """Who holds the device now, as a phrase; an empty string if nobody does."""
+    """Who holds the device now, as a phrase; empty if it is free."""
     path = lease_path(device, folder)
     if not path.exists():
         return ""

@@ -122,14 +122,14 @@ class Supervisor:
         return min(warm, self._deadlines.run_s)
 
     def count_images(self, images: int, *, on_device: bool) -> None:
-        """Note who answered a batch."""
+        """Count a batch for the device or the host that answered it."""
         if on_device:
             self.health = replace(self.health, images=self.health.images + images)
         else:
             self.health = replace(self.health, fallback_images=self.health.fallback_images + images)
 
     def close(self, reason: str) -> None:
-        """End the process and give the device back; a second call does nothing."""
+        """End the process and release the device; a second call does nothing."""
         if self.health.state is DeviceState.GONE:
             return
         self.health = replace(self.health, state=DeviceState.GONE, last_error=reason)
