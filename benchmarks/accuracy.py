@@ -1,4 +1,4 @@
-"""What quantisation costs networks that were really trained, on photographs that calibration has not seen.
+"""What quantization costs networks that were really trained, on photographs that calibration has not seen.
 
 Run as ``python -m benchmarks.accuracy`` (``make accuracy``). Each network is converted by the command line's own path,
 calibrated on views of some photographs, and evaluated on views of others, beside its float32 original.
@@ -91,7 +91,7 @@ class Way:
     """One way to convert a network: a row of the table.
 
     Attributes:
-        quantize: options of the quantiser.
+        quantize: options of the quantizer.
         fast_budget: of fast numerics; None is exact.
     """
 

@@ -10,7 +10,7 @@ line:
 
 It must run in an environment that holds only the peer, so it imports nothing of this project unless it is asked to
 time it. Every contender gets the same QDQ file and the same float32 image in the layout that it takes (ours NHWC, the file's own
-NCHW for the peers), so quantising the input is part of what is timed.
+NCHW for the peers), so quantizing the input is part of what is timed.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def _accelserve(model: Path, threads: int, isa: str | None, *, fast: bool) -> Lo
         next(iter(program.inputs.items())),
         next(iter(lowered.input_quantization.items())),
     )
-    quantise = Preprocessor(
+    quantize = Preprocessor(
         PRESETS["imagenet-caffe"], input_scale=params.scale, input_zero_point=params.zero_point
     ).quantize
 
     def infer(image: Image) -> list[NDArray[Any]]:
-        return list(program.run({name: quantise(image)}).values())
+        return list(program.run({name: quantize(image)}).values())
 
     return Loaded(infer, kind.shape, program.description)
 

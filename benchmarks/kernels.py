@@ -34,7 +34,7 @@ from rich.console import Console
 from accelserve.kernels.cpu.isa import available, choose
 from benchmarks.interleaved import Contender, competing_process, interleave
 from benchmarks.kernel_tables import show, show_layers
-from benchmarks.networks import NETWORKS, fast_layers, photograph_tensor, quantised_network
+from benchmarks.networks import NETWORKS, fast_layers, photograph_tensor, quantized_network
 from benchmarks.results_file import RESULTS, heading, write
 
 PEERS = {"openvino": "openvino_int8_ms", "onnxruntime": "onnxruntime_int8_ms"}
@@ -67,7 +67,7 @@ def peers_of(isa: str | None) -> list[str]:
 
 def measure(name: str, threads: int, options: argparse.Namespace) -> dict[str, Any]:
     """Time one network at one thread count; returns the record for the results file."""
-    model = quantised_network(name)
+    model = quantized_network(name)
     fast_layers(name)
     isa = f":isa={options.isa}" if options.isa else ""
     ours, fast = f"accelserve{isa}", f"accelserve-fast{isa}"
@@ -113,7 +113,7 @@ def differences(
     answers: Mapping[str, NDArray[np.float64]], name: str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Largest difference of each contender's probabilities from the judge's, and whether its best class is the judge's."""
-    with Contender(JUDGE, options.peers, quantised_network(name), 1) as judge:
+    with Contender(JUDGE, options.peers, quantized_network(name), 1) as judge:
         right = judge.answer(photograph_tensor(name))
     record: dict[str, Any] = {}
     for contender, answer in answers.items():

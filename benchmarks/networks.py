@@ -1,4 +1,4 @@
-"""The networks that benchmarks time: at full size, with seeded random weights, quantised on real photographs.
+"""The networks that benchmarks time: at full size, with seeded random weights, quantized on real photographs.
 
 Speed does not depend on what weights mean; random ones make a benchmark that anyone can run without downloads.
 """
@@ -48,7 +48,7 @@ def photographs(name: str) -> list[NDArray[np.float32]]:
     return [preprocess_float(spec, path.read_bytes()) for path in package_files()]
 
 
-def quantised_network(name: str) -> Path:
+def quantized_network(name: str) -> Path:
     """The QDQ file of a network, made once and kept; the same file is given to every contender."""
     sources = [Path(module) for module in Path("models").rglob("*.py")] + [Path(__file__)]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()[:12]
@@ -67,7 +67,7 @@ def fast_layers(name: str) -> Path:
     Weights are random, so that no budget would mean anything; what fast numerics cost is measured on trained networks,
     by ``benchmarks.accuracy``.
     """
-    model = quantised_network(name)
+    model = quantized_network(name)
     path = model.with_suffix(".winograd.json")
     if not path.exists():
         batches = [image[None] for image in photographs(name)[:CALIBRATION_IMAGES]]

@@ -22,7 +22,7 @@ from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import HealthService
 from accelserve.protos.tensors import from_array
-from benchmarks.networks import CACHE, NETWORKS, quantised_network
+from benchmarks.networks import CACHE, NETWORKS, quantized_network
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _READY = re.compile(r"Running gRPC ModelServer at \S+:(\d+)")
@@ -31,7 +31,7 @@ _MEGA = 1e6
 
 def published(name: str) -> Path:
     """The folder of a published version of a network of ``benchmarks.networks``; made once and kept."""
-    model = quantised_network(name)
+    model = quantized_network(name)
     repository = CACHE / "models" / model.stem
     if not (repository / name / "1").is_dir():
         preprocess = preprocess_spec(architecture(NETWORKS[name]).preprocess)

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from accelserve.kernels.cpu.isa import choose
 from benchmarks.interleaved import Contender
-from benchmarks.networks import NETWORKS, quantised_network
+from benchmarks.networks import NETWORKS, quantized_network
 from benchmarks.results_file import RESULTS, heading, write
 
 MOST = 1.2
@@ -83,7 +83,7 @@ def main() -> None:
     options = parse()
     console = Console()
     kind = f"accelserve:isa={choose(options.isa).name}"
-    model = quantised_network(options.network)
+    model = quantized_network(options.network)
     start(model, kind, options.threads, 1)  # compiles what the cache lacks
     starts = []
     for index in range(options.starts):

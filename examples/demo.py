@@ -115,7 +115,7 @@ def ask(client: PredictionClient, session: onnxruntime.InferenceSession, photogr
 
 
 def report(answers: list[Answer], console: Console) -> None:
-    """Print the table, and end with an error if the quantised network strays from the float one."""
+    """Print the table, and end with an error if the quantized network strays from the float one."""
     rows = [
         (a.photograph.name, f"{a.served[1]:.5f}", f"{a.float32[1]:.5f}", f"{a.difference:.5f}", f"{a.cosine:.5f}",
          f"{a.milliseconds:.1f}")
@@ -130,14 +130,14 @@ def report(answers: list[Answer], console: Console) -> None:
         f"median request {np.median([a.milliseconds for a in answers]):.1f} ms, JPEG in, scores out"
     )
     if worst > MAX_SCORE_DIFFERENCE or least < MIN_FEATURE_COSINE:
-        sys.exit("the quantised network strays from the float one")
+        sys.exit("the quantized network strays from the float one")
 
 
 def main() -> None:
     """Run the whole job."""
     console = Console()
     photographs = write_sample_photographs(OUTPUT / "photographs")
-    console.rule("convert: calibrate, quantise, compile, compare with the reference")
+    console.rule("convert: calibrate, quantize, compile, compare with the reference")
     model = publish(OUTPUT)
     session = float32_session(trained_network())
     console.rule("serve and predict")

@@ -86,7 +86,7 @@ def downloaded() -> Mapping[str, tuple[Floats, Floats]]:
 
 
 def state_dict(layers: Mapping[str, tuple[Floats, Floats]]) -> dict[str, Floats]:
-    """The same under torchvision's names, [out, in, rows, columns], for torchvision's normalisation."""
+    """The same under torchvision's names, [out, in, rows, columns], for torchvision's normalization."""
     weights: dict[str, Floats] = {}
     for layer, (kernel, bias) in layers.items():
         name = _torchvision_name(layer)

@@ -32,7 +32,7 @@ def accelserve(*arguments: str) -> list[str]:
 
 
 def publish(folder: Path) -> Path:
-    """Quantise the network on parts of the sample photographs and publish it; returns the model's folder."""
+    """Quantize the network on parts of the sample photographs and publish it; returns the model's folder."""
     calibration, repository = folder / "calibration", folder / "models"
     write_crops(write_sample_photographs(folder / "photographs"), calibration)
     labels = folder / "labels.txt"

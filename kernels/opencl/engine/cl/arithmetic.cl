@@ -18,7 +18,7 @@ inline uchar saturated(float value, int zero_point, int low, int high) {
 inline float centred(uchar value, int zero_point) { return (float)((int)value - zero_point); }
 
 // From accumulator to result, see Epilogue in kernels/ir/integer_ops.py.
-inline uchar requantised(const descriptor_t* d, uint sum, float scale, uchar residual) {
+inline uchar requantized(const descriptor_t* d, uint sum, float scale, uchar residual) {
   float value = (float)(int)sum * scale;
   if (d->has_intermediate) {
     value = fmin(fmax(rounded(value), (float)d->middle_low), (float)d->middle_high);
@@ -72,7 +72,7 @@ inline void store_pixel(const descriptor_t* d, __global uchar* arena, __global c
   for (int l = 0; l < LANE; l++) {
     if (k + l < d->channels) {
       uchar other = d->has_residual ? residual[l] : (uchar)0;
-      target[l] = requantised(d, sums[l], scales[l], other);
+      target[l] = requantized(d, sums[l], scales[l], other);
     }
   }
 }
