@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,14 +153,19 @@ def _converted(
     from accelserve.models.conversion.convert import convert_imported
     from accelserve.models.importing import ImportOptions
     from accelserve.models.importing.source import import_source
-    from accelserve.server.cli.progress import image_progress
+    from accelserve.server.cli.progress import compile_progress, image_progress
 
     open_sizes = ImportOptions(input_shapes=options.input_shapes)
     imported = import_source(source, architecture=architecture, outputs=outputs, options=open_sizes)
-    with image_progress("calibrating") as progress:
-        return convert_imported(
-            imported, source.name, options, progress, lambda: click.echo(PROVING, err=True)
-        )
+    with ExitStack() as calibrating, ExitStack() as proof:
+
+        def proving() -> None:
+            calibrating.close()  # one bar after the other
+            click.echo(PROVING, err=True)
+            proof.enter_context(compile_progress())
+
+        progress = calibrating.enter_context(image_progress("calibrating"))
+        return convert_imported(imported, source.name, options, progress, proving)
 
 
 def _report(converted: Converted, calibrate: Path | None) -> None:

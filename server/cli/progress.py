@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 _LINE_SECONDS = 5.0
+_CODE_LOG = logging.getLogger("accelserve.kernels.native.machine_code")
 _MEGABYTE = 10**6
 
 Advance = Callable[[int, int | None], None]
@@ -42,6 +47,44 @@ def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
+def compile_progress() -> Iterator[None]:
+    """Shows, while the block runs, how many functions it compiled: nobody knows beforehand how many there are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), _Functions(), TimeElapsedColumn())
+    with _shown(columns, _of_functions) as show:
+        counter = _Counter(lambda done: show("compiling", done, None))
+        level = _CODE_LOG.level
+        _CODE_LOG.setLevel(logging.INFO)
+        _CODE_LOG.addHandler(counter)
+        show("compiling", 0, None)
+        try:
+            yield
+        finally:
+            _CODE_LOG.removeHandler(counter)
+            _CODE_LOG.setLevel(level)
+
+
+class _Counter(logging.Handler):
+    """Counts what the log of compiled functions says."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        super().__init__()
+        self._report = report
+        self._count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:
+            self._count += 1
+            self._report(self._count)
+
+
+class _Functions(ProgressColumn):
+    """How many there are so far."""
+
+    def render(self, task: Task) -> Text:
+        return Text(_of_functions(int(task.completed), None))
+
+
+@contextmanager
 def download_progress(name: str) -> Iterator[Advance]:
     """Gives a function that takes (bytes there, bytes in all or None)."""
     columns = (
@@ -57,6 +100,10 @@ def download_progress(name: str) -> Iterator[Advance]:
 
 def _of_images(done: int, total: int | None) -> str:
     return f"{done}" if total is None else f"{done} of {total}"
+
+
+def _of_functions(done: int, _total: int | None) -> str:
+    return f"{done} functions"
 
 
 def _of_bytes(done: int, total: int | None) -> str:
@@ -77,7 +124,7 @@ def _shown(
 
         def show(doing: str, done: int, total: int | None) -> None:
             if doing not in tasks:
-                tasks[doing] = bar.add_task(doing)
+                tasks[doing] = bar.add_task(doing, total=total)
             bar.update(tasks[doing], completed=done, total=total)
 
         yield show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from accelserve.server.cli.group import COMMANDS, accelserve, run
-from accelserve.server.cli.progress import Lines
+from accelserve.server.cli.progress import Lines, compile_progress
 from accelserve.server.cli.serve_help import SECTIONS
 
 
@@ -170,6 +171,20 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_every_five_seconds(
         now = float(second)
         lines.show("calibrating", second, 11)
     assert capsys.readouterr().err == "calibrating: 5 of 11\ncalibrating: 10 of 11\n"
+
+
+def test_compiling_counts_functions_on_a_terminal_and_leaves_the_log_as_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes that for a terminal
+    log = logging.getLogger("accelserve.kernels.native.machine_code")
+    before = (log.level, list(log.handlers))
+    with compile_progress():
+        log.info("compiled a in 1.00 s")
+        log.info("compiled b in 1.00 s")
+        log.debug("neither")
+    assert "2 functions" in capsys.readouterr().err
+    assert (log.level, log.handlers) == before
 
 
 @pytest.mark.parametrize(
