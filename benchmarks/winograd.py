@@ -21,8 +21,8 @@ from rich.table import Table
 
 from accelserve.kernels import ir
 from accelserve.kernels.cpu import isa
+from accelserve.kernels.cpu.compiler.convolution.exact_winograd import is_exact
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.compiler.convolution.winograd_layer import is_exact
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, Form
 from accelserve.kernels.devices.cpu import CpuDevice

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.blocks import Blocks
-from accelserve.kernels.cpu.compiler.convolution import winograd_layer
+from accelserve.kernels.cpu.compiler.convolution import exact_winograd
+from accelserve.kernels.cpu.compiler.convolution.exact_winograd import cut_of, is_exact, suits
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of
-from accelserve.kernels.cpu.compiler.convolution.winograd_layer import cut_of, is_exact, suits
 from accelserve.kernels.cpu.compiler.lowering import Context, CpuLayoutRules
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.compiler.pack import Packer
@@ -125,8 +125,8 @@ def test_many_small_chunks_are_bit_exact(
     form: Form, name: str, ready_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With weights that all chunks share, and that each transforms anew; chains write halos and reuse memory."""
-    monkeypatch.setattr(winograd_layer, "MOST_CHUNK_TILES", 5)
-    monkeypatch.setattr(winograd_layer, "MOST_READY_BYTES", ready_bytes)
+    monkeypatch.setattr(exact_winograd, "MOST_CHUNK_TILES", 5)
+    monkeypatch.setattr(exact_winograd, "MOST_READY_BYTES", ready_bytes)
     g = IntegerGraphBuilder(3)
     x = g.input(22, 19, 20)
     first = convolve(g, x, 72)

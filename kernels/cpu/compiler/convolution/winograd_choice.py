@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import math
 
+from accelserve.kernels.cpu.compiler.convolution.exact_winograd import (
+    ExactWinogradConvolution,
+    is_exact,
+    suits,
+)
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.compiler.convolution.winograd_layer import WinogradLayer, is_exact, suits
 from accelserve.kernels.cpu.microkernels.winograd_forms import F4, FORMS, Form
 
 LEAST_GAIN = 1.03
@@ -23,7 +27,7 @@ def direct_cycles(layer: Layer) -> float:
     return float(math.prod(layer.output_size) * layer.r * layer.s * products / isa.words.cycles.direct_macs)
 
 
-def winograd_cycles(plan: WinogradLayer) -> float:
+def winograd_cycles(plan: ExactWinogradConvolution) -> float:
     """Of a form: products, and what its transforms take beside."""
     cycles, form = plan.isa.words.cycles, plan.form
     outputs = _up(plan.layer.k, plan.isa.lanes)
@@ -39,7 +43,11 @@ def form_of(layer: Layer) -> Form | None:
     """The form that a layer should take; None if it is faster, or only possible, to convolve it directly."""
     if layer.context.isa.matrix or not suits(layer):
         return None
-    costs = {form: winograd_cycles(WinogradLayer(layer, form)) for form in FORMS if is_exact(layer, form)}
+    costs = {
+        form: winograd_cycles(ExactWinogradConvolution(layer, form))
+        for form in FORMS
+        if is_exact(layer, form)
+    }
     if not costs:
         return None
     best = min(costs, key=lambda form: costs[form])

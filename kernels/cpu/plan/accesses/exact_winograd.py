@@ -80,7 +80,7 @@ def _panels(record: Record) -> tuple[_Panel, _Panel]:
     return full, last
 
 
-@accesses_of("convolution.winograd_walk.prepare_weights")
+@accesses_of("convolution.exact_winograd_step.prepare_weights")
 def prepare_weights(record: Record) -> Iterator[Access]:
     """All weights, transformed once."""
     full, last = _panels(record)
@@ -93,7 +93,7 @@ def prepare_weights(record: Record) -> Iterator[Access]:
         yield Writes(place)
 
 
-@accesses_of("convolution.winograd_walk.convolve_by_winograd")
+@accesses_of("convolution.exact_winograd_step.convolve_by_winograd")
 def convolve_by_winograd(record: Record) -> Iterator[Access]:
     """Patches transformed to scratch, multiplied tap by tap, transformed back."""
     full, last = _panels(record)

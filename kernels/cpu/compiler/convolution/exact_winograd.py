@@ -1,4 +1,4 @@
-"""Exact Winograd convolution of a layer: how it is cut and packed; ``winograd_walk`` is what runs."""
+"""Exact Winograd convolution of a layer: how it is cut and packed; ``exact_winograd_step`` is what runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.kernels.cpu.compiler.convolution.exact_winograd_step import (
+    convolve_by_winograd,
+    prepare_weights,
+)
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.compiler.convolution.winograd_walk import convolve_by_winograd, prepare_weights
 from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
@@ -116,7 +119,7 @@ def is_exact(layer: Layer, form: Form) -> bool:
     )
 
 
-class WinogradLayer:
+class ExactWinogradConvolution:
     """Lowers one layer by one form."""
 
     def __init__(self, layer: Layer, form: Form) -> None:
@@ -321,4 +324,4 @@ def _odd_lines(least_bytes: int) -> int:
     return 64 * (lines + 1 if lines % 2 == 0 else lines)
 
 
-__all__ = ["Cut", "WinogradLayer", "cut_of", "is_exact", "padded_channels", "suits"]
+__all__ = ["Cut", "ExactWinogradConvolution", "cut_of", "is_exact", "padded_channels", "suits"]
