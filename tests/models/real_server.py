@@ -29,9 +29,9 @@ class Served:
 
 
 @contextmanager
-def served(*models: Path, device: str = "cpu") -> Iterator[Served]:
+def served(*models: Path, device: str = "cpu", cache: Path | None = None) -> Iterator[Served]:
     """A server of these models' folders on a port of its own, and a client of it."""
-    chosen = DeviceConfig(name=device)
+    chosen = DeviceConfig(name=device, cache=cache)
     config = ServerConfig(
         models=tuple(ModelConfig(name=model.name, base_path=model) for model in models),
         device=chosen,

@@ -34,19 +34,20 @@ LABELS = ("background", "cup", "kite", "lamp", "mouse")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(tmp_path_factory: pytest.TempPathFactory, code_cache: Path) -> Path:
     """A repository with both detectors, small."""
     folder = tmp_path_factory.mktemp("detectors")
     document = detection_document(json.dumps({"preset": "ssd-vgg-300", "score_threshold": THRESHOLD}))
     azure = write_network(folder / "azure.onnx", "ssd_vgg", classes=CLASSES, width=WIDTH)
-    publish(azure, "azure", document, labels=LABELS)
-    publish(write_network(folder / "torch.onnx", "ssd300_vgg16", classes=CLASSES, width=WIDTH), "torch")
+    torch = write_network(folder / "torch.onnx", "ssd300_vgg16", classes=CLASSES, width=WIDTH)
+    publish(azure, "azure", document, labels=LABELS, cache=code_cache)
+    publish(torch, "torch", cache=code_cache)
     return folder / "models"
 
 
 @pytest.fixture(scope="module")
-def server(models: Path) -> Iterator[Served]:
-    with served(models / "azure", models / "torch") as found:
+def server(models: Path, code_cache: Path) -> Iterator[Served]:
+    with served(models / "azure", models / "torch", cache=code_cache) as found:
         yield found
 
 
@@ -204,12 +205,12 @@ def test_detection_that_reads_a_tensor_the_network_lacks_is_not_loaded(models: P
         Servable.load(version, device=open_device("cpu"))
 
 
-def test_the_whole_azure_network_at_full_size(tmp_path: Path) -> None:
+def test_the_whole_azure_network_at_full_size(tmp_path: Path, code_cache: Path) -> None:
     network = write_network(tmp_path / "ssd_vgg.onnx", "ssd_vgg")
-    made = publish(network, "ssd", calibrate_limit=1)
+    made = publish(network, "ssd", calibrate_limit=1, cache=code_cache)
     manifest = read_manifest(made.directory)
     assert manifest.labels[15] == "person"
-    with served(made.directory.parent) as server:
+    with served(made.directory.parent, cache=code_cache) as server:
         raw = ask(server.client, "ssd", pictures=PHOTOGRAPHS[:1])
         found = ask(server.client, "ssd", "detection", PHOTOGRAPHS[:1])
     assert set(raw) == set(architecture("ssd_vgg").outputs)

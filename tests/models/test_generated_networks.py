@@ -39,9 +39,11 @@ def ran(first: int, count: int, step: int, cache: Path) -> str:
     ("networks", "each"),
     [(12, 6), pytest.param(5000, 250, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
 )
-def test_generated_networks_are_refused_or_answered_rightly(networks: int, each: int, tmp_path: Path) -> None:
+def test_generated_networks_are_refused_or_answered_rightly(
+    networks: int, each: int, code_cache: Path
+) -> None:
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        texts = list(pool.map(lambda first: ran(first, each, 1, tmp_path), range(0, networks, each)))
+        texts = list(pool.map(lambda first: ran(first, each, 1, code_cache), range(0, networks, each)))
     lines = [line for text in texts for line in text.splitlines()]
     failed = [line for line in lines if "FAILED" in line]
     assert failed == [], "\n".join(texts)
