@@ -5,7 +5,7 @@
 
 Quantizers that leave batch normalization where training had it (NNCF) write this. Pre: the layer's result has no other
 reader; constants are symmetric int8, as ``integer_weights`` has them, and x is a quantized activation. A channel with
-``mul`` 0 gets weights 0. Post: the integers are the same, but for such channels; scales may be negative, and are finite.
+``mul`` 0 gets weights 0. Post: the integers are the same, except in such channels; scales may be negative, and are finite.
 """
 
 from __future__ import annotations

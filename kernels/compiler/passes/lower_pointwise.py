@@ -119,6 +119,6 @@ def _mean(index: GraphIndex, node: Node, source: Node, tail: Tail) -> Replacemen
 
 
 def _name(index: GraphIndex, source: Node, node: Node) -> str:
-    """The source's name, but for a source that is read by more than this node and stands beside it, or becomes several."""
+    """The source's name, unless more than this node reads the source, so that both stand side by side, or it becomes several."""
     once = all(index.used_once(value) for value in (source.output, node.inputs[0]))
     return source.name if once else f"{source.name}/{node.output}"

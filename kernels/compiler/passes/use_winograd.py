@@ -103,7 +103,7 @@ def transformed_weights(weights: NDArray[np.int8]) -> tuple[NDArray[np.int8], ND
         weights: [K, 3, 3, C].
 
     Returns:
-        int8 [K, 4, 4, C], and float64 [K, 4, 4]: their product is ``G w G^T`` but for rounding.
+        int8 [K, 4, 4, C], and float64 [K, 4, 4]: their product is ``G w G^T`` up to rounding.
     """
     four_times = np.einsum("ir,krsc,js->kijc", _TWICE_G, weights.astype(np.int64), _TWICE_G, optimize=True)
     greatest = np.abs(four_times).max(axis=3)

@@ -130,9 +130,9 @@ def copy_step(
         context: of the plan.
         shape: of what is copied.
         source: address of the first element to read.
-        source_strides: bytes, one a dimension.
+        source_strides: bytes, one per dimension.
         target: address of the first element to write.
-        target_strides: bytes, one a dimension.
+        target_strides: bytes, one per dimension.
         frame: the target's place if its halo is to be filled; its rows are the second dimension then.
         size: bytes of an element, 1, 4 or 8.
 

@@ -12,7 +12,7 @@ first ``COLUMNS`` are pixels; those of a tile lie ``PIXEL_STEP`` apart in the in
 after the first. Where a window moves by one pixel, a frame's halo makes the whole image one run of positions, and what
 lies between two rows is computed and thrown away.
 
-Tile registers: 0-3 sums (pixels by channels), 4-5 input of 64 channels a pixel, 6-7 weights of 64 channels by 16.
+Tile registers: 0-3 sums (pixels by channels), 4-5 input of 64 channels per pixel, 6-7 weights of 64 channels by 16.
 Sums start at the bias, which a tile load of stride 0 repeats down the rows. Weights are packed in sub-panels of 32
 channels as [segment][group of 4 channels][channel][4], segments padded to 64.
 """

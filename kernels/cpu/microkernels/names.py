@@ -10,7 +10,7 @@
 ``qu8`` is uint8 with a zero point per tensor, ``qc8w`` int8 weights with a scale per output channel. The result is
 float32, or uint8 after an intermediate quantization (``mid``) and a residual (``res``, ``reszero`` if its zero point is
 0) if there are such; ``wide`` if scaled sums may leave int32, ``sat`` if saturation alone bounds the result. A tile is ``rows`` output pixels by ``channels`` output channels, ``group`` input channels
-a dot product, ``unroll`` dot products a turn of the innermost loop, ``tiles`` matrix tiles that share the rows; ``p`` kernels prefetch
+per dot product, ``unroll`` dot products per turn of the innermost loop, ``tiles`` matrix tiles that share the rows; ``p`` kernels prefetch
 weights.
 """
 

@@ -1,7 +1,7 @@
 """Channels copied in another order, within blocks of 64, for AVX2.
 
 ``void kernel(source, source_step, target, table, runs, turns)``, all int64. A run is ``turns`` blocks of 64 bytes; runs of the
-source lie ``source_step`` bytes apart, those of the target follow each other. The table has 256 bytes a block: for each
+source lie ``source_step`` bytes apart, those of the target follow each other. The table has 256 bytes per block: for each
 half of the target 4 times 32 bytes, which byte of each 16 of the source goes where, 128 for none (``shuffle_table``).
 """
 

@@ -1,4 +1,4 @@
-"""Rows of pixels below each other, brought side by side pixel by pixel.
+"""Rows of pixels below each other, laid side by side pixel by pixel.
 
 ``void kernel(source, source_row, target, target_row, rows, turns)``, all int64. Row ``r`` of the target holds cells of
 ``stack`` pixels: cell ``x`` has pixel ``x`` of source rows ``r`` to ``r + stack - 1``. A turn writes 64 bytes, as many

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def tile_configuration(rows: int) -> NDArray[np.uint8]:
     """The tile registers' configuration: sums and inputs of ``rows`` rows, weights of 16, all of 64 bytes per row.
 
-    Palette 1 has bytes a row at 16 and rows at 48 (Intel SDM, LDTILECFG).
+    Palette 1 has bytes per row at 16 and rows at 48 (Intel SDM, LDTILECFG).
     """
     image = np.zeros(64, np.uint8)
     image[0] = 1

@@ -5,7 +5,7 @@ input under it, n = m + 2, and ``*`` element by element (Lavin and Gray, "Fast a
 networks", CVPR 2016). Their matrices have fractions; with the rows of G multiplied until they are integers (by 24, and
 by 12 in the last one; signs chosen so that nothing is negated) what comes out is ``scale`` times the sum, exactly:
 576 for F(4x4), 4 for F(2x2). The identity is one of integer polynomials, so it holds modulo 2**32 as well, where sums
-of any length are allowed to wrap; ``scale`` times the sum is brought to the sum times ``2**shift`` by the inverse of
+of any length are allowed to wrap; ``scale`` times the sum becomes the sum times ``2**shift`` by the inverse of
 its odd part. That, as int32, is the true value as long as ``- 2**(31 - shift) <= sum < 2**(31 - shift)``.
 
 A *row* function takes a row of operands to a row of the transform; applied to columns, then to rows, it is the whole.
@@ -147,7 +147,7 @@ F2 = Form(
     weight_row=_weight_row_2,
     output_row=_output_row_2,
 )
-"""4 products an output: transformed inputs within -510..1020, weights within +-1152."""
+"""4 products per output: transformed inputs within -510..1020, weights within +-1152."""
 
 FORMS = (F4, F2)
 

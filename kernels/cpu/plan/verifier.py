@@ -118,7 +118,7 @@ def _check_step(step: Step) -> None:
         len(reads.first) == len(reads.size) == len(reads.turns) == step.items
         and 0 <= reads.table < RECORD_WORDS - 1
     ):
-        raise UnprovenError("has a table of weights to ask for that is not one row an item")
+        raise UnprovenError("has a table of weights to ask for that has not one row per item")
 
 
 class _Memory:

@@ -1,1 +1,1 @@
-"""What steps' records hold: a file a record, declared field by field; machine code and what fills it read the same file."""
+"""What steps' records hold: one file per record, declared field by field; machine code and what fills the record read the same file."""

@@ -291,7 +291,7 @@ def _move(out: Emission, movement: Movement, element_bytes: int) -> None:
 
 @lowers(Concat)
 def _concat(out: Emission, node: Node, op: Concat) -> None:
-    """Copies of the operands that were not written in their place by who made them."""
+    """Copies of the operands that their producers did not write in their place."""
     whole = out.view(node.output)
     strides = strides_of(out.type_of(node.output), whole)
     start = 0

@@ -57,7 +57,7 @@ def dense_step(kind: TensorType) -> int:
 
 
 def assign_storage(graph: Graph, vec: int) -> Storage:
-    """Homes, borders and arena offsets for a segment run by an engine with ``vec`` input channels a cycle.
+    """Homes, borders and arena offsets for a segment run by an engine with ``vec`` input channels per cycle.
 
     Raises:
         PlanError: the arena would be larger than the engine's 31-bit addresses reach.

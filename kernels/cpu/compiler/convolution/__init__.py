@@ -1,1 +1,1 @@
-"""Integer convolution: one file a way to compute it, chosen layer by layer."""
+"""Integer convolution: one file per way to compute it, chosen layer by layer."""

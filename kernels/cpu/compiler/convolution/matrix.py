@@ -1,4 +1,4 @@
-"""Convolution on matrix tiles (AMX): two tiles of output pixels by 64 channels a call.
+"""Convolution on matrix tiles (AMX): two tiles of output pixels by 64 channels per call.
 
 Output pixels are counted in runs of positions (``runs``), cut into blocks of two tiles. Input whose pixels lie badly
 for that is rearranged first (``rearranged``).
@@ -167,7 +167,7 @@ class MatrixConvolution:
     def _rows_a_step(self) -> int:
         """Rows of the unit before that every step finishes.
 
-        All of them spread evenly, for a short epilogue. A long one is better left to the end but for a row a step:
+        All of them spread evenly, for a short epilogue. A long one is better left to the end, except for a row per step:
         processors give vectors fewer ports while tiles multiply (both measured).
         """
         kind = self.layer.result_kind()

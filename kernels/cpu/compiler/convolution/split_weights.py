@@ -4,7 +4,7 @@
 one sign and a sum beyond 128. Of such a pair one weight gives the excess away, and a *repair* multiplies it: one more
 step, for a vector of output channels, in which each lane takes the four activations that it needs (``repairs``). Trained
 networks have few such pairs (weights have long tails), networks of bell-shaped weights many; so the repairs are counted
-when a layer is planned, and it is computed so where that is the faster way.
+when a layer is planned, and this way is taken where it is faster.
 
 Which channels are a pair is free: a 1x1 layer may copy its input with channels in another order, within blocks of 64,
 which takes no longer than widening it and leaves a third of the repairs where outputs are few.

@@ -1,4 +1,4 @@
-"""Convolution by the instruction set's dot products: every shape, one tile of pixels by channels a call.
+"""Convolution by the instruction set's dot products: every shape, one tile of pixels by channels per call.
 
 A step's items are chunks of output tiles by chunks of panels. Where input, output and residual lie without gaps and
 the window is one pixel, the whole image counts as one row, so that no tile is cut by a row's end.
@@ -157,7 +157,7 @@ class Tiling:
 
 
 def tiling_of(rows: int, width: int, most: int) -> Tiling:
-    """As few tiles of at most ``most`` pixels as there can be, all of one size but for a pixel."""
+    """As few tiles of at most ``most`` pixels as there can be, of equal size to within a pixel."""
     tiles = -(-width // most)
     return Tiling(rows, width, -(-width // tiles), tiles)
 
@@ -172,7 +172,7 @@ class TiledConvolution:
 
     Attributes:
         function: the step.
-        most_unrolled: dot products a turn of the innermost loop, at most.
+        most_unrolled: the most dot products per turn of the innermost loop.
     """
 
     function: ClassVar[Compiled] = convolve

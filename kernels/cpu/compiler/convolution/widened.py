@@ -2,9 +2,9 @@
 
 Widening byte by byte within the microkernel would take more instructions than the products. So each worker widens what
 an item needs into scratch of its own, which stays in its second-level cache for all panels. Where a layer is cut by panels
-instead, all items need all of the input, and a step before widens it once.
+instead, all items need the whole input, and a step of its own widens it once before.
 
-Of a 1x1 window each pixel is copied by itself, so that only those that are used are. Of a larger window the rows are
+For a 1x1 window each pixel is copied by itself, so that only those in use are copied. For a larger window the rows are
 copied as they lie, with their halos.
 """
 
@@ -114,7 +114,7 @@ class CopiedLayer(Layer, ABC):
     @property
     def pixel_step(self) -> int:
         """See ``Layer``."""
-        # Whole turns of the copy, so that no pixel is written by whoever copies the one before it.
+        # Whole turns of the copy, so that copying a pixel writes nothing of the next one.
         return self.element * (self.turns * self.width if self.single else super().pixel_step)
 
     @property

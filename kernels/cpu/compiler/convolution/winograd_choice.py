@@ -1,6 +1,6 @@
 """Which layers are computed by exact Winograd convolution, and by which form.
 
-Sums are the same either way, so speed alone decides, as far as a form is exact for the layer's weights: a model of
+Sums are the same either way, so among the forms that are exact for the layer's weights only speed decides: a model of
 the cycles that each way takes on one core. What it leaves out (caches, edges of a chunk) is a few per cent, so
 Winograd is chosen only where it is faster by more.
 """

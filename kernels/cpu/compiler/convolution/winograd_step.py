@@ -1,8 +1,8 @@
 """What runs for a layer in the Winograd domain: transform patches, multiply tap by tap, transform back.
 
 An item is a chunk of patches by a chunk of panels. Its worker keeps the transformed patches and the products of one
-panel in scratch of its own, which stays in the second-level cache; of the weights it reads one tap of one panel at a
-time, over all its patches.
+panel in scratch of its own, which stays in the second-level cache; it reads the weights of one tap of one panel at a
+time, for all its patches.
 """
 
 from __future__ import annotations

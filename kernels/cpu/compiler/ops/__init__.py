@@ -1,4 +1,4 @@
-"""One file an operator: its compiled steps, and how a node of a graph becomes one. New files are found by themselves."""
+"""One file per operator: its compiled steps, and how a node of a graph becomes one. New files are found by themselves."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def lower_l2_normalize(node: Node, op: QL2Normalize, context: Context) -> Sequen
         ew.UNITS: context.scratch(units_bytes),
         ew.UNITS_BYTES: units_bytes,
     }
-    # An element is at most as long as its pixel, but for rounding.
+    # An element is at most as long as its pixel, up to rounding.
     return (_channelwise(node, context, op, "norm", 2.0, normalize, units),)
 
 

@@ -21,7 +21,7 @@ def permitted() -> bool:
     """Ask Linux for the tile registers, which it gives to a process on demand (since 5.16)."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return False
-    # Refused on older systems, and where somebody set up a signal stack too small for the registers.
+    # Refused on older systems, and where a signal stack was set up that is too small for the registers.
     return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XFEATURE_XTILEDATA) == 0)
 
 
