@@ -114,6 +114,9 @@ class TooManyRequestsError(OverloadError):
 class DrainingError(ServerError):
     """The server is stopping and takes nothing new; another replica may."""
 
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; send the request to another one")
+
 
 class RequestAbandonedError(ServerError):
     """Nobody waits for the answer any more."""

@@ -82,7 +82,7 @@ class CallMiddleware:
         if path in OPEN_PATHS or scope["method"] == "OPTIONS":
             return Call(request_id=request_id, trace_parent=traced)
         if self._refusing:
-            raise DrainingError("the server is shutting down; send the request to another one")
+            raise DrainingError
         if self._keys is None:
             return Call(request_id=request_id, trace_parent=traced)
         caller = self._keys.caller(_without_basic(headers.get(AUTHORIZATION)))

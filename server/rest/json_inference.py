@@ -29,7 +29,8 @@ from accelserve.server.protocols.open_inference.tensors import (
     array_of_raw,
     array_of_values,
     check_datatype,
-    check_new,
+    check_new_input,
+    check_new_output,
     datatype_of,
     raw_of,
 )
@@ -106,8 +107,7 @@ def call_of(body: InferBody, binary: bytes, model_name: str, model_version: str)
         )
     outputs: dict[str, int] = {}
     for output in body.outputs or ():
-        if output.name in outputs:
-            raise InvalidRequestError(f"output '{output.name}' is asked for twice")
+        check_new_output(output.name, outputs)
         outputs[output.name] = _whole(output.parameters, CLASSIFICATION_PARAMETER) or 0
     return InferCall(
         model_name=model_name,
@@ -154,7 +154,7 @@ def _inputs(tensors: list[InputTensor], binary: bytes) -> Mapping[str, Array]:
     arrays: dict[str, Array] = {}
     position = 0
     for tensor in tensors:
-        check_new(tensor.name, arrays)
+        check_new_input(tensor.name, arrays)
         check_datatype(tensor.name, tensor.datatype)
         size = _whole(tensor.parameters, _BINARY_SIZE)
         if size is None:

@@ -150,7 +150,7 @@ class CallInterceptor(grpc.ServerInterceptor):
     def _open(self, path: str, metadata: Mapping[str, str]) -> Call:
         if path not in OPEN_METHODS:
             if self._refusing:
-                raise DrainingError("the server is shutting down; send the request to another one")
+                raise DrainingError
             if self._keys is not None:
                 caller = self._keys.caller(metadata.get(AUTHORIZATION))
                 if path in ADMIN_METHODS:

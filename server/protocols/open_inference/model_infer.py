@@ -19,7 +19,8 @@ from accelserve.server.protocols.open_inference.call import (
 from accelserve.server.protocols.open_inference.tensors import (
     array_of_contents,
     array_of_raw,
-    check_new,
+    check_new_input,
+    check_new_output,
     contents_of,
     datatype_of,
     has_contents,
@@ -59,7 +60,7 @@ def _inputs(request: inference.ModelInferRequest) -> dict[str, Array]:
     raw = request.raw_input_contents
     seen: set[str] = set()
     for tensor in request.inputs:
-        check_new(tensor.name, seen)
+        check_new_input(tensor.name, seen)
         seen.add(tensor.name)
     if not raw:
         return {
@@ -79,8 +80,7 @@ def _inputs(request: inference.ModelInferRequest) -> dict[str, Array]:
 def _outputs(request: inference.ModelInferRequest) -> Mapping[str, int]:
     outputs: dict[str, int] = {}
     for output in request.outputs:
-        if output.name in outputs:
-            raise InvalidRequestError(f"output '{output.name}' is asked for twice")
+        check_new_output(output.name, outputs)
         classes = CLASSIFICATION_PARAMETER in output.parameters
         outputs[output.name] = output.parameters[CLASSIFICATION_PARAMETER].int64_param if classes else 0
     return outputs

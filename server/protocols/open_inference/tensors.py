@@ -61,10 +61,16 @@ def check_datatype(name: str, datatype: str) -> None:
         _dtype(name, datatype)
 
 
-def check_new(name: str, before: Container[str]) -> None:
+def check_new_input(name: str, before: Container[str]) -> None:
     """InvalidRequestError for an input that a request has twice: either could be meant."""
     if name in before:
         raise InvalidRequestError(f"input '{name}' is given twice")
+
+
+def check_new_output(name: str, before: Container[str]) -> None:
+    """InvalidRequestError for an output that a request wants twice: a response has it once."""
+    if name in before:
+        raise InvalidRequestError(f"output '{name}' is asked for twice")
 
 
 def array_of_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Array:
