@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,13 +73,14 @@ class Layer:
             quantized=True,
             intermediate=epilogue.intermediate is not None,
             residual=residual is not None,
-            wide=self._wide(),
+            wide=self._wide,
             saturates=(epilogue.zero_point, epilogue.low, epilogue.high) == (0, 0, 255),
             residual_from_zero=residual is not None and residual.zero_point == 0,
         )
 
+    @cached_property
     def _wide(self) -> bool:
-        """Whether a scaled sum may be too great for int32, at worst."""
+        """Whether a scaled sum may be too great for int32, at worst; every kernel's name asks, and all weights answer."""
         epilogue = self.op.epilogue
         if epilogue is None:
             return False
