@@ -24,10 +24,10 @@ from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import PreprocessSpec, preprocess_spec
 from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import ConvertOptions, convert_imported
+from accelserve.models.conversion.source import import_source
 from accelserve.models.evaluate import EvaluateOptions, Evaluation, evaluate_servable
 from accelserve.models.evaluate.report import CLEAR_LEAD
 from accelserve.models.importing import ImportedModel, import_onnx
-from accelserve.models.importing.source import import_source
 from accelserve.models.quantize.quantizer import ROUNDINGS, QuantizeOptions
 from accelserve.models.quantize.ranges import METHODS
 from accelserve.models.repository import FEATURES, tensor_name

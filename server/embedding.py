@@ -20,9 +20,9 @@ from accelserve.kernels.ir import Array
 from accelserve.kernels.preprocess import preprocess_spec
 from accelserve.kernels.program import LoadOptions
 from accelserve.models.conversion.convert import Converted, ConvertOptions, Progress, convert_imported
+from accelserve.models.conversion.source import import_source
 from accelserve.models.errors import InputError
 from accelserve.models.importing import ImportOptions
-from accelserve.models.importing.source import import_source
 from accelserve.models.repository import SERVING_DEFAULT, Signature, latest_version
 from accelserve.models.serving.servable import Servable
 from accelserve.server import app

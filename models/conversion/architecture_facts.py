@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from accelserve.models.architectures import Architecture, architectures
-from accelserve.models.importing.source import ARCHITECTURE_KEY, PREPARATION_KEY
+from accelserve.models.conversion.source import ARCHITECTURE_KEY, PREPARATION_KEY
 from accelserve.models.labels import label_list, label_list_for
 
 _IMAGENET_CLASSES = (1000, 1001)

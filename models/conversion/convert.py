@@ -22,11 +22,11 @@ from accelserve.models.conversion.features import with_features
 from accelserve.models.conversion.network_input import checked_input
 from accelserve.models.conversion.network_outputs import check_outputs
 from accelserve.models.conversion.proof import prove
+from accelserve.models.conversion.source import PREPROCESS_KEY
 from accelserve.models.detection import DetectionStage, detection_document, detection_stage
 from accelserve.models.errors import ConversionError
 from accelserve.models.importing import ImportedModel, ImportOptions, export_onnx, import_onnx
 from accelserve.models.importing.onnx_exporter import OPSET
-from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.quantize.fast import FastChoice, choose_fast
 from accelserve.models.quantize.pictures import SYNTHETIC_COUNT, Pictures, synthetic
 from accelserve.models.quantize.quantizer import Quantized, QuantizeOptions, quantize

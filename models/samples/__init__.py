@@ -16,7 +16,7 @@ import numpy as np
 
 from accelserve.models.architectures import architecture
 from accelserve.models.architectures.blueprint import Weights
-from accelserve.models.importing.source import SourceNetwork, filled_network
+from accelserve.models.conversion.source import SourceNetwork, filled_network
 
 ARCHITECTURE = "squeezenet1_1"
 WEIGHTS = "squeezenet1_1.npz.xz"

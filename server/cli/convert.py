@@ -151,8 +151,8 @@ def _converted(
     source: Path, options: ConvertOptions, architecture: str | None, outputs: Sequence[str]
 ) -> Converted:
     from accelserve.models.conversion.convert import convert_imported
+    from accelserve.models.conversion.source import import_source
     from accelserve.models.importing import ImportOptions
-    from accelserve.models.importing.source import import_source
     from accelserve.server.cli.progress import compile_progress, image_progress
 
     open_sizes = ImportOptions(input_shapes=options.input_shapes)

@@ -100,8 +100,8 @@ def _original(
     outputs: tuple[str, ...],
     input_shapes: Mapping[str, tuple[int, ...]],
 ) -> Graph:
+    from accelserve.models.conversion.source import import_source
     from accelserve.models.importing import ImportOptions
-    from accelserve.models.importing.source import import_source
 
     open_sizes = ImportOptions(input_shapes=input_shapes)
     return import_source(source, architecture=architecture, outputs=outputs, options=open_sizes).graph

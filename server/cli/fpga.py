@@ -146,8 +146,8 @@ def estimate(
 def _graph_of(model: str) -> Graph:
     """A servable's graph lowered, or a float one simplified."""
     from accelserve.kernels.compiler.lower import lower
+    from accelserve.models.conversion.source import random_network
     from accelserve.models.importing import import_onnx
-    from accelserve.models.importing.source import random_network
     from accelserve.models.quantize.simplify import simplify
     from accelserve.models.repository import MODEL_FILE
 

@@ -35,7 +35,7 @@ def import_(
     SOURCE is weights of PyTorch (.pth), safetensors or Keras (.h5) for a network that is built in, or a whole network
     of TensorFlow: a SavedModel folder, a .keras file, a frozen graph (.pb).
     """
-    from accelserve.models.importing.source import SourceNetwork, load_source, random_network
+    from accelserve.models.conversion.source import SourceNetwork, load_source, random_network
 
     network: SourceNetwork
     if source is not None and random_seed is None:

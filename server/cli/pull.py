@@ -46,7 +46,7 @@ def pull(name: str, cache_dir: Path | None, mirror: str | None, output: Path | N
         path = pull_weights(name, cache_dir or _default_cache(), mirror=mirror, options=options)
     click.echo(str(path))
     if output is not None:
-        from accelserve.models.importing.source import load_source
+        from accelserve.models.conversion.source import load_source
 
         load_source(path, architecture=name).save(output)
         click.echo(str(output))

@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 from accelserve.kernels.preprocess import PRESETS
 from accelserve.models.architectures import Blueprint, architecture
 from accelserve.models.conversion.convert import Converted, ConvertOptions, convert
-from accelserve.models.importing.source import ARCHITECTURE_KEY, PREPROCESS_KEY
+from accelserve.models.conversion.source import ARCHITECTURE_KEY, PREPROCESS_KEY
 
 PHOTOGRAPHS = [Path(name) for name in load_sample_images().filenames]
 CLASSES = 5

@@ -17,9 +17,9 @@ from accelserve.kernels.postprocess import DETECTION_PRESETS, DetectionSpecError
 from accelserve.kernels.preprocess import PRESETS
 from accelserve.models.architectures import architecture, architectures
 from accelserve.models.conversion.architecture_facts import detection_preset, published_labels
+from accelserve.models.conversion.source import ARCHITECTURE_KEY
 from accelserve.models.detection import DetectionStage, detection_document, detection_stage
 from accelserve.models.errors import ConversionError
-from accelserve.models.importing.source import ARCHITECTURE_KEY
 from accelserve.models.labels import label_list
 
 SPEC = DETECTION_PRESETS["ssd-vgg-300"]

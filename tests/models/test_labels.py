@@ -9,8 +9,8 @@ import pytest
 
 from accelserve.models.architectures import architectures
 from accelserve.models.conversion.architecture_facts import class_labels
+from accelserve.models.conversion.source import ARCHITECTURE_KEY
 from accelserve.models.evaluate.truth import class_number, truth_of_folders
-from accelserve.models.importing.source import ARCHITECTURE_KEY
 from accelserve.models.labels import LISTS, label_list, label_list_for
 
 RESNET = {ARCHITECTURE_KEY: "resnet50"}

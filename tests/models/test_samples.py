@@ -11,7 +11,7 @@ import pytest
 
 from accelserve import models
 from accelserve.kernels.preprocess import preprocess_float, preprocess_spec
-from accelserve.models.importing.source import PREPROCESS_KEY
+from accelserve.models.conversion.source import PREPROCESS_KEY
 from accelserve.models.labels import label_list
 from accelserve.models.samples import LICENSES, PHOTOGRAPHS, sample_network, write_sample_photographs
 from accelserve.server.cli.group import run

@@ -18,6 +18,7 @@ from accelserve.kernels.preprocess import PreprocessSpec, preprocess_float
 from accelserve.kernels.program import Device, LoadOptions
 from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.conversion.convert import Converted, ConvertOptions, convert
+from accelserve.models.conversion.source import PREPROCESS_KEY
 from accelserve.models.errors import (
     CalibrationError,
     ConversionError,
@@ -26,7 +27,6 @@ from accelserve.models.errors import (
     ModelNameError,
 )
 from accelserve.models.importing import export_onnx, import_onnx
-from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.quantize.quantizer import QuantizeOptions, quantize
 from accelserve.models.repository import MODEL_FILE, Manifest, TensorSpec, list_models, read_manifest, verify
 from accelserve.models.serving.servable import Servable

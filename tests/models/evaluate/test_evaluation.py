@@ -18,12 +18,12 @@ from accelserve.kernels.preprocess import PRESETS, preprocess_float
 from accelserve.kernels.reference.evaluator import evaluate
 from accelserve.models.architectures import random_weights
 from accelserve.models.conversion.convert import ConvertOptions, convert
+from accelserve.models.conversion.source import PREPROCESS_KEY
 from accelserve.models.errors import EvaluationError
 from accelserve.models.evaluate import EvaluateOptions, evaluate_servable, read_truth, save_figure
 from accelserve.models.evaluate import float_network as float_room
 from accelserve.models.evaluate.float_network import float_network
 from accelserve.models.importing import import_onnx
-from accelserve.models.importing.source import PREPROCESS_KEY
 from accelserve.models.serving.servable import Servable
 from accelserve.server.cli.group import run
 from tests.models.architectures.small import small

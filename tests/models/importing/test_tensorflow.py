@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from accelserve.models.conversion.source import load_source
 from accelserve.models.errors import ModelFileError
 from accelserve.models.importing import import_onnx
-from accelserve.models.importing.source import load_source
 from accelserve.server.cli.group import run
 
 pytestmark = [

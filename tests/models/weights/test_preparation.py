@@ -14,8 +14,8 @@ import pytest
 
 from accelserve.kernels.preprocess import PRESETS, PreprocessSpec
 from accelserve.models.architectures import Architecture, PublishedWeights, architecture, registry
+from accelserve.models.conversion.source import PREPARATION_KEY, PREPROCESS_KEY, load_source
 from accelserve.models.errors import ModelFileError
-from accelserve.models.importing.source import PREPARATION_KEY, PREPROCESS_KEY, load_source
 from accelserve.models.weights import fitting, published
 from accelserve.models.weights.preparation import preparation_of
 from accelserve.models.weights.published import PublishedFile, identify

@@ -11,7 +11,7 @@ from tests.kernels.devices.opencl_devices import opencl_parameters
 
 from accelserve.kernels.opencl.engine.manifest import read_bitstream
 from accelserve.kernels.opencl.runtime.discovery import discover
-from accelserve.models.importing.source import random_network
+from accelserve.models.conversion.source import random_network
 from accelserve.server.cli.devices import devices
 from accelserve.server.cli.fpga import fpga
 from accelserve.server.cli.group import run

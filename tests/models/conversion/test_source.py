@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from accelserve.kernels.preprocess import PRESETS, PreprocessSpec
+from accelserve.models.conversion.source import ARCHITECTURE_KEY, PREPROCESS_KEY, load_source, random_network
 from accelserve.models.errors import MissingExtraError, ModelFileError, WeightMismatchError
 from accelserve.models.importing import tensorflow
-from accelserve.models.importing.source import ARCHITECTURE_KEY, PREPROCESS_KEY, load_source, random_network
 from tests.models.weights.test_keras_file import trained_edges
 
 TORCH_FILES = Path(__file__).parents[1] / "weights" / "data"
