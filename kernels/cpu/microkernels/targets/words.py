@@ -24,6 +24,8 @@ from accelserve.kernels.cpu.microkernels.word_products import (
 RowLines = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[str]]
 """Registers of a tile's sums, of weights and for the products in between, the first of which holds the activation -> instructions."""
 
+PREFETCH_BYTES, LINE_BYTES = 2048, 64
+"""Weights are asked for so far ahead: they come from the second-level cache, and each is used for a few tiles only."""
 ROWS_A_BASE = 3
 """Rows that one address register reaches: at it, and at one and two pitches beyond."""
 
@@ -119,6 +121,11 @@ class _Assembly:
         size = 4 * self.lanes
         lines = []
         for step in range(steps):
+            first, behind = (size * vectors * each for each in (step, step + 1))
+            lines += [
+                f"prefetcht0 {at + PREFETCH_BYTES}(${first_input})"
+                for at in range(-(-first // LINE_BYTES) * LINE_BYTES, behind, LINE_BYTES)
+            ]
             lines += [
                 f"vmovdqu{'64' if self.lanes == 16 else ''} {size * (step * vectors + v)}(${first_input}), {name}"
                 for v, name in enumerate(weight_names)
