@@ -23,9 +23,8 @@ WINDOW_BYTES = TILES_RECORD.bytes("from a window's first byte to behind its last
 WIDENED_BYTES = TILES_RECORD.bytes(
     "of each worker's copy; 0 where a step before has made one of all the input"
 )
-SHUFFLES = TILES_RECORD.address(
-    "the table by which channels change places when the input is copied; 0 where it is widened"
-)
+SHUFFLES = TILES_RECORD.address("the tables by which channels change places when the input is copied")
+ORDER_PANELS = TILES_RECORD.count("panels that share a table, and a copy")
 # Of convolutions by split weights:
 REPAIRS = TILES_RECORD.count("of all panels")
 REPAIR_OFFSETS = TILES_RECORD.address(

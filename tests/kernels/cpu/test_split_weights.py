@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.convolution.pairing import matched
 from accelserve.kernels.cpu.compiler.convolution.split_weights import excess_of
+from accelserve.kernels.cpu.compiler.planning import plan_network
 from accelserve.kernels.cpu.microkernels.permute import shuffle_table
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.program import LoadOptions, Lowered
@@ -116,45 +117,95 @@ def bell_shaped(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.
     return np.clip(np.rint(rng.normal(0, 36, shape)), -127, 127).astype(np.int8)
 
 
-def repaired_share(weights: NDArray[np.int8]) -> float:
-    """Of steps of 8 output channels by four input channels."""
+def repaired_steps(weights: NDArray[np.int8]) -> float:
+    """Share of the steps of 8 output channels by four input channels."""
     outputs, inputs = weights.shape
     excess = excess_of(weights.reshape(outputs // 8, 8, inputs // 4, 2, 2))
     return float(excess.any(axis=(1, 3)).mean())
 
 
 def test_matched_channels_change_places_within_blocks_and_spare_repairs() -> None:
-    weights = bell_shaped(np.random.default_rng(1), (64, 256))
-    order = matched(weights, lanes=8, block=64)
-    assert (np.sort(order.reshape(4, 64), axis=1) == np.arange(256).reshape(4, 64)).all()
-    assert repaired_share(weights[:, order]) < repaired_share(weights) / 3
+    weights = bell_shaped(np.random.default_rng(1), (152, 256))
+    orders = matched(weights, lanes=8, block=32, sharing=64)
+    assert orders.shape == (3, 256)
+    within = np.sort(orders.reshape(3, 8, 32), axis=2)
+    assert (within == np.arange(256).reshape(8, 32)).all(), "every channel once, in its block"
+    for group, order in enumerate(orders):
+        some = weights[64 * group : 64 * (group + 1)]
+        assert repaired_steps(some[:, order]) < repaired_steps(some) / 2
+
+
+def test_each_group_of_output_channels_has_the_order_that_suits_it() -> None:
+    weights = np.zeros((16, 32), np.int8)
+    weights[0, [0, 1, 2, 3]] = 127  # no two of them may be a pair
+    weights[8, [0, 16, 2, 18]] = 127
+    for output, order in zip((0, 8), matched(weights, lanes=8, block=32, sharing=8), strict=True):
+        assert repaired_steps(weights[output : output + 8][:, order]) == 0
 
 
 def test_a_shuffle_table_says_where_each_byte_comes_from() -> None:
-    order = np.concatenate([64 * block + np.random.default_rng(block).permutation(64) for block in range(3)])
-    source = np.arange(192) % 251
-    table = shuffle_table(order)  # [block, half, quarter, 32]
-    for place, channel in enumerate(order):
-        entries = table[place // 64, place // 32 % 2, :, place % 32]
-        (quarter,) = np.flatnonzero(entries < 128)
-        assert source[place // 64 * 64 + 16 * quarter + entries[quarter]] == source[channel]
+    rng = np.random.default_rng(3)
+    orders = np.concatenate(
+        [32 * block + rng.permuted([range(32)] * 2, axis=1) for block in range(3)], axis=1
+    )
+    source = np.arange(96) % 251
+    tables = shuffle_table(orders).reshape(2, 3, 2, 32)  # [order, block, half, place]
+    for order, table in zip(orders, tables, strict=True):
+        for place, channel in enumerate(order):
+            entries = table[place // 32, :, place % 32]
+            (half,) = np.flatnonzero(entries < 128)
+            assert source[place // 32 * 32 + 16 * half + entries[half]] == source[channel]
 
 
 @needs_avx2
 @pytest.mark.parametrize("size", [(9, 7), (30, 31), (1, 1)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_permuted_inputs_are_exact(size: tuple[int, int], stride: int, code_cache: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("outputs", [56, 64, 200, 264])
+def test_permuted_inputs_are_exact(
+    size: tuple[int, int], stride: int, threads: int, outputs: int, code_cache: Path
+) -> None:
+    """Of every group of output channels, whole or not, whether items share pixels or output channels."""
     g = IntegerGraphBuilder(11)
     x = g.input(*size, 192)
-    y = g.conv(x, 56, 1, stride=stride, float_result=True)
+    y = g.conv(x, outputs, 1, stride=stride, float_result=True)
     name = g.nodes[-1].inputs[1]
     g.constants[name] = bell_shaped(g.rng, g.constants[name].shape)
-    graph = g.graph(y=y)
-    program = CpuDevice("avx2").load(Lowered(graph, {}), LoadOptions(threads=2, cache=code_cache))
+    graph = Lowered(g.graph(y=y), {})
+    plan, _ = plan_network(graph, isa.choose("avx2"), threads, code_cache)
+    assert "convolve_permuted" in {each.function.name for each in plan.recipe.steps}
+    program = CpuDevice("avx2").load(graph, LoadOptions(threads=threads, cache=code_cache))
     try:
-        assert_same(program.run(g.feeds)["y"], evaluate(graph, g.feeds)["y"], "the reference")
-        steps = program.profile(g.feeds, 1)
+        assert_same(program.run(g.feeds)["y"], evaluate(graph.graph, g.feeds)["y"], "the reference")
     finally:
         program.close()
-    if size == (9, 7):  # few pixels, so that all items share one copy
-        assert [each.name.split()[-1] for each in steps if each.operator == "copy"].count("permuted") == 1
+
+
+@needs_avx2
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    blocks=st.integers(2, 6),
+    outputs=st.integers(5, 30),
+    rows=st.integers(1, 9),
+    zero_point=st.sampled_from([0, 3, 255]),
+    activations=st.sampled_from(["any", "greatest", "extreme"]),
+)
+def test_permuted_inputs_are_exact_at_the_extremes(
+    seed: int, blocks: int, outputs: int, rows: int, zero_point: int, activations: str, code_cache: Path
+) -> None:
+    """Pairs of the greatest weights on the greatest activations, with a residual; halos come after."""
+    g = IntegerGraphBuilder(seed)
+    shape = (rows, 5, 32 * blocks)
+    drawn = {"any": None, "greatest": np.full(shape, 255), "extreme": 255 * g.rng.integers(0, 2, shape)}
+    x = g.input(*shape, values=drawn[activations])
+    residual = g.conv(x, 8 * outputs, 1)
+    y = g.conv(x, 8 * outputs, 1, residual=residual, intermediate=True, input_zero_point=zero_point)
+    y = g.conv(y, 8, 3, padding=1)
+    for node in g.nodes[:2]:
+        weights = g.constants[node.inputs[1]]
+        shares = [0.04, 0.04, 0.82, 0.1]
+        g.constants[node.inputs[1]] = g.rng.choice(
+            np.array([-128, 127, 0, 1], np.int8), weights.shape, p=shares
+        )
+    algorithm_of(g, y, code_cache)

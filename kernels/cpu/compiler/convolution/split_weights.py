@@ -6,13 +6,13 @@ step, for a vector of output channels, in which each lane takes the four activat
 networks have few such pairs (weights have long tails), networks of bell-shaped weights many; so the repairs are counted
 when a layer is planned, and this way is taken where it is faster.
 
-Which channels are a pair is free: a 1x1 layer may copy its input with channels in another order, within blocks of 64,
-which takes no longer than widening it and leaves a third of the repairs where outputs are few.
+Which channels are a pair is free (``permuted``), and for a few output channels at a time there is an order that leaves
+next to no repairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,39 +20,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.compiler.convolution.pairing import MOST_SUM, matched
+from accelserve.kernels.cpu.compiler.convolution.pairing import MOST_SUM
 from accelserve.kernels.cpu.compiler.convolution.repairs import WINDOW, Repairs, joined, repairs_of
 from accelserve.kernels.cpu.compiler.convolution.tiles import TiledConvolution
-from accelserve.kernels.cpu.compiler.convolution.widened import (
-    CopiedConvolution,
-    CopiedLayer,
-    convolve_widened,
-)
-from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
-from accelserve.kernels.cpu.microkernels.permute import BLOCK, emit_permute, shuffle_table
+from accelserve.kernels.cpu.compiler.convolution.widened import STREAMED_BYTES_A_CYCLE
+from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import tiles as t
-from accelserve.kernels.ir import Node, QConv2d
 
 MOST_BYTES = 96 << 10
 """Of an item's input."""
-_MACS_A_CYCLE, _WIDENED_MACS_A_CYCLE = 29.0, 25.0
-"""What the two ways reach on operands in near caches (measured on Zen 3 and 4)."""
-_COPIED_BYTES_A_CYCLE = 7.0
-_FEW_REPAIRS = 0.06
-"""Of the steps; so few are not worth a copy."""
+_MACS_A_CYCLE = 31.0
+"""On operands in near caches (measured on Zen 3 and 4)."""
+_STEPS_A_REPAIR, _STEPS_A_LOOP = 1.4, 3.0
+"""What a repair takes, and that a vector has any (measured on Zen 4, where the loop's end is guessed wrong)."""
 _WEIGHTS_TOGETHER = 1 << 21
 """Whose repairs are looked for at a time."""
 _SAMPLED_VECTORS = 16
 """Whose repairs are counted to choose how a layer is computed."""
-_STREAMED_BYTES_A_CYCLE = 6.0
-"""Of weights, which are read once for all pixels of a layer, from far caches or memory."""
 
 
 def excess_of(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     """What is taken off the first weight of each pair [..., pairs, 2], so that their sum is -128 to 128: [..., pairs]."""
     sums = weights.astype(np.int16).sum(axis=-1, dtype=np.int16)
     return np.asarray((sums - np.clip(sums, -MOST_SUM, MOST_SUM)).astype(np.int8))
+
+
+def repairs_of_weights(pairs: NDArray[np.int8], lanes: int) -> Repairs:
+    """Of weights [channels, segments, groups, 2, 2], whose channels are whole vectors."""
+    excess = excess_of(pairs)
+    return repairs_of(excess.reshape(-1, lanes, *excess.shape[1:]))
+
+
+def repaired_share(pairs: NDArray[np.int8], lanes: int) -> float:
+    """What the repairs of weights [channels, segments, groups, 2, 2] take, in parts of what the main loop takes."""
+    repairs = repairs_of_weights(pairs, lanes)
+    vectors, steps = len(pairs) // lanes, pairs.shape[1] * pairs.shape[2]
+    taken = _STEPS_A_REPAIR * len(repairs.starts) + _STEPS_A_LOOP * len(np.unique(repairs.vectors))
+    return float(taken / (vectors * steps))
+
+
+def split_cycles_a_mac(layer: Layer, share: float) -> float:
+    """What a multiply-accumulate takes about, where repairs take ``share`` of what the main loop takes."""
+    rows, columns = layer.output_size
+    return float((1 + share) * (1 / _MACS_A_CYCLE + 1 / (STREAMED_BYTES_A_CYCLE * rows * columns)))
 
 
 class SplitConvolution(TiledConvolution):
@@ -74,8 +85,7 @@ class SplitConvolution(TiledConvolution):
     @property
     def cycles_a_mac(self) -> float:
         """What a multiply-accumulate takes about, by the count of repairs."""
-        pixels = self.tiling.rows * self.tiling.width
-        return (1 + self.share) * (1 / _MACS_A_CYCLE + 1 / (_STREAMED_BYTES_A_CYCLE * pixels))
+        return split_cycles_a_mac(self.layer, self.share)
 
     def _pairs(self, first: int, last: int) -> NDArray[np.int8]:
         """Weights of output channels ``first`` to ``last`` in the kernels' order: [channels, segments, dots, 2, 2]."""
@@ -91,22 +101,18 @@ class SplitConvolution(TiledConvolution):
         for first in range(0, self.layer.k, size * step):
             yield self._pairs(first, min(first + size, self.layer.k))
 
-    def _repairs_of(self, pairs: NDArray[np.int8]) -> Repairs:
-        excess = excess_of(pairs)
-        return repairs_of(excess.reshape(-1, self.isa.lanes, *excess.shape[1:]))
-
     @cached_property
     def _repairs(self) -> Repairs:
         together = max(1, _WEIGHTS_TOGETHER // (self._channel_weights * self.isa.lanes))
-        return joined(map(self._repairs_of, self._vectors(together)), together)
+        parts = (repairs_of_weights(pairs, self.isa.lanes) for pairs in self._vectors(together))
+        return joined(parts, together)
 
     @cached_property
     def share(self) -> float:
-        """Repairs for each step of the main loop, in some of the vectors."""
+        """See ``repaired_share``; of some of the vectors."""
         vectors = -(-self.layer.k // self.isa.lanes)
         some = np.concatenate(list(self._vectors(step=max(1, vectors // _SAMPLED_VECTORS))))
-        steps = len(some) // self.isa.lanes * self.layer.segments * self.dots * self.unroll
-        return float(len(self._repairs_of(some).starts) / steps)
+        return repaired_share(some, self.isa.lanes)
 
     def weights_in_order(self) -> NDArray[np.int8]:
         """See ``TiledConvolution``; split, and with the padding of segments."""
@@ -166,67 +172,3 @@ class SplitConvolution(TiledConvolution):
         # An item's input stays nearer than the weights.
         fields = record_of(t.TILES_RECORD, {**made.fields, f.PANELS_OUTER: 1}, own)
         return replace(made, fields=fields, executed_macs=(made.executed_macs or 0) + repaired)
-
-
-class PermutedLayer(CopiedLayer):
-    """A 1x1 layer whose input channels change places while they are copied, in blocks of 64."""
-
-    element, width = 1, BLOCK
-
-    def __init__(self, node: Node, op: QConv2d, context: Context) -> None:
-        super().__init__(node, op, context)
-        self._order = matched(self.weights.reshape(self.k, -1), context.isa.lanes, BLOCK)
-        self.weights = self.weights[..., self._order]
-
-    @staticmethod
-    def suits(layer: Layer) -> bool:
-        """Whether the channels are whole blocks, and few enough outputs share their order."""
-        blocks = layer.op.window.kernel == (1, 1) and layer.per_group % BLOCK == 0
-        return SplitConvolution.suits(layer) and blocks and layer.k <= layer.per_group
-
-    def copy_kernel(self) -> Code:
-        """See ``CopiedLayer``."""
-        return self.context.kernel(f"permute__{self.context.isa.name}", emit_permute)
-
-    def source_fields(self) -> dict[int, Field]:
-        """See ``CopiedLayer``."""
-        return {**super().source_fields(), t.SHUFFLES: self.context.pack(shuffle_table(self._order))}
-
-
-class PermutedConvolution(SplitConvolution, CopiedConvolution):
-    """Lowers one layer, with channels paired so that few pairs have to be repaired."""
-
-    function = convolve_widened
-    copy_name = "permuted"
-
-    def __init__(self, layer: PermutedLayer) -> None:
-        super().__init__(layer)
-
-    @property
-    def cycles_a_mac(self) -> float:
-        """See ``SplitConvolution``."""
-        return float(super().cycles_a_mac + 1 / (_COPIED_BYTES_A_CYCLE * self.layer.k))
-
-    def most_tiles(self) -> int:
-        """See ``CopiedConvolution``."""
-        return CopiedConvolution.most_tiles(self)
-
-
-def widened_cycles_a_mac(layer: Layer) -> float:
-    """The same of a layer on widened activations."""
-    rows, columns = layer.output_size
-    copied = 1 / (_COPIED_BYTES_A_CYCLE * layer.k * layer.r * layer.s)
-    return float(1 / _WIDENED_MACS_A_CYCLE + copied + 2 / (_STREAMED_BYTES_A_CYCLE * rows * columns))
-
-
-def by_bytes(layer: Layer) -> Sequence[Step] | None:
-    """The steps of a layer by products of bytes; None where widened activations are faster."""
-    if not SplitConvolution.suits(layer):
-        return None
-    as_it_lies = SplitConvolution(layer)
-    cost = as_it_lies.cycles_a_mac
-    if as_it_lies.share > _FEW_REPAIRS and PermutedLayer.suits(layer):
-        permuted = PermutedConvolution(PermutedLayer(layer.node, layer.op, layer.context))
-        if permuted.cycles_a_mac < min(cost, widened_cycles_a_mac(layer)):
-            return permuted.steps()
-    return (as_it_lies.step(),) if cost < widened_cycles_a_mac(layer) else None

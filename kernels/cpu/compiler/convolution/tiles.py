@@ -93,15 +93,12 @@ def next_tile(row: int, tile: int, tiles: int) -> tuple[int, int]:
 
 
 @inlined
-def run_item(record: int, origin: int, item: int) -> None:
-    """Tiles and panels of one item, and the halo beside the rows that begin in it."""
-    panel_items = field(record, f.PANEL_ITEMS)
-    tile_chunk, panel_chunk = field(record, f.TILE_CHUNK), field(record, f.PANEL_CHUNK)
+def run_panels(record: int, origin: int, item: int, first_panel: int, last_panel: int) -> None:
+    """All tiles of an item by some of its panels."""
+    tile_chunk = field(record, f.TILE_CHUNK)
     rows, tiles = field(record, t.ROWS), field(record, t.TILES)
-    first_tile = item // panel_items * tile_chunk
+    first_tile = item // field(record, f.PANEL_ITEMS) * tile_chunk
     last_tile = min(first_tile + tile_chunk, rows * tiles)
-    first_panel = item % panel_items * panel_chunk
-    last_panel = min(first_panel + panel_chunk, field(record, f.PANELS) * field(record, f.GROUPS))
     begin_row, begin_tile = first_tile // tiles, first_tile % tiles
     if field(record, f.PANELS_OUTER) != 0:
         for panel in range(first_panel, last_panel):
@@ -115,12 +112,38 @@ def run_item(record: int, origin: int, item: int) -> None:
             for panel in range(first_panel, last_panel):
                 run_tile(record, origin, row, tile, panel)
             row, tile = next_tile(row, tile, tiles)
-    if first_panel == 0:
-        # A row's halo goes with its first tile; where the image counts as one row, all of it does.
-        height = field(record, f.HALO + HEIGHT) if rows == 1 else rows
-        scale = height // rows
-        first_row, last_row = (first_tile + tiles - 1) // tiles, (last_tile + tiles - 1) // tiles
-        fill_halo(record + 8 * f.HALO, first_row * scale, last_row * scale)
+
+
+@inlined
+def panels_of_item(record: int, item: int) -> tuple[int, int]:
+    """First and last panel, counted through all groups."""
+    panel_chunk = field(record, f.PANEL_CHUNK)
+    first_panel = item % field(record, f.PANEL_ITEMS) * panel_chunk
+    return first_panel, min(first_panel + panel_chunk, field(record, f.PANELS) * field(record, f.GROUPS))
+
+
+@inlined
+def fill_halo_of_item(record: int, item: int) -> None:
+    """The halo beside the rows that begin in an item: with the first of those that share its tiles."""
+    if item % field(record, f.PANEL_ITEMS) != 0:
+        return
+    tile_chunk = field(record, f.TILE_CHUNK)
+    rows, tiles = field(record, t.ROWS), field(record, t.TILES)
+    first_tile = item // field(record, f.PANEL_ITEMS) * tile_chunk
+    last_tile = min(first_tile + tile_chunk, rows * tiles)
+    # A row's halo goes with its first tile; where the image counts as one row, all of it does.
+    height = field(record, f.HALO + HEIGHT) if rows == 1 else rows
+    scale = height // rows
+    first_row, last_row = (first_tile + tiles - 1) // tiles, (last_tile + tiles - 1) // tiles
+    fill_halo(record + 8 * f.HALO, first_row * scale, last_row * scale)
+
+
+@inlined
+def run_item(record: int, origin: int, item: int) -> None:
+    """Tiles and panels of one item, and the halo beside the rows that begin in it."""
+    first_panel, last_panel = panels_of_item(record, item)
+    run_panels(record, origin, item, first_panel, last_panel)
+    fill_halo_of_item(record, item)
 
 
 @step

@@ -1,4 +1,4 @@
-"""Convolution on a copy of the activations, as a rule one that is widened, for instruction sets that multiply int16.
+"""Convolution on a widened copy of the activations, for instruction sets that multiply int16.
 
 Widening byte by byte within the microkernel would take more instructions than the products. So each worker widens what
 an item needs into scratch of its own, which stays in its second-level cache for all panels. Where a layer is cut by panels
@@ -30,6 +30,11 @@ from accelserve.kernels.native.memory import call6, field
 MOST_BYTES = 192 << 10
 """Of a worker's widened input: less than half of most second-level caches."""
 LEAST_PRODUCTS = 8
+_MACS_A_CYCLE = 25.0
+"""On operands in near caches (measured on Zen 3 and 4)."""
+_COPIED_BYTES_A_CYCLE = 7.0
+STREAMED_BYTES_A_CYCLE = 6.0
+"""Of weights, which are read once for all pixels of a layer, from far caches or memory."""
 _PAGE_BYTES = 4096
 
 
@@ -40,7 +45,6 @@ def widen_rows(record: int, row: int, last_row: int, pixel: int, last_pixel: int
         field(record, t.SOURCE) + row * field(record, t.SOURCE_ROW) + pixel * field(record, t.SOURCE_PIXEL)
     )
     turns = field(record, t.RUN_BLOCKS)
-    shuffles = field(record, t.SHUFFLES)
     if turns > 0:
         for each in range(last_row - row):
             call6(
@@ -48,7 +52,7 @@ def widen_rows(record: int, row: int, last_row: int, pixel: int, last_pixel: int
                 source + each * field(record, t.SOURCE_ROW),
                 field(record, t.SOURCE_PIXEL),
                 target + each * field(record, f.ROW_STEP),
-                shuffles if shuffles != 0 else field(record, f.PIXEL_STEP),
+                field(record, f.PIXEL_STEP),
                 last_pixel - pixel,
                 turns,
             )
@@ -56,6 +60,23 @@ def widen_rows(record: int, row: int, last_row: int, pixel: int, last_pixel: int
         size = (last_row - row - 1) * field(record, t.SOURCE_ROW)
         size += (last_pixel - pixel - 1) * field(record, t.SOURCE_PIXEL) + field(record, t.WINDOW_BYTES)
         call6(field(record, t.WIDEN), source, 0, target, 0, 1, (size + WIDTH - 1) // WIDTH)
+
+
+@inlined
+def pixels_of_item(record: int, item: int) -> tuple[int, int, int, int]:
+    """First and last row, first and last pixel (of whole rows, unless the item lies in one) whose input an item needs."""
+    tiles, chunk = field(record, t.TILES), field(record, f.TILE_CHUNK)
+    first = item // field(record, f.PANEL_ITEMS) * chunk
+    last = min(first + chunk, field(record, t.ROWS) * tiles)
+    row, last_row = first // tiles, (last - 1) // tiles + 1
+    if row == last_row - 1:
+        return (
+            row,
+            last_row,
+            first_pixel(record, first - row * tiles),
+            first_pixel(record, last - row * tiles),
+        )
+    return row, last_row, 0, field(record, t.COLUMNS)
 
 
 @step
@@ -78,17 +99,8 @@ def convolve_widened(record: int, item: int, thread: int) -> None:
     each = field(record, t.WIDENED_BYTES)
     origin = field(record, f.INPUT)
     if each != 0:
-        tiles, chunk = field(record, t.TILES), field(record, f.TILE_CHUNK)
-        first = item // field(record, f.PANEL_ITEMS) * chunk
-        last = min(first + chunk, field(record, t.ROWS) * tiles)
-        row, last_row = first // tiles, (last - 1) // tiles + 1
         target = origin + thread * each
-        pixel, last_pixel = 0, field(record, t.COLUMNS)
-        if row == last_row - 1:
-            pixel, last_pixel = (
-                first_pixel(record, first - row * tiles),
-                first_pixel(record, last - row * tiles),
-            )
+        row, last_row, pixel, last_pixel = pixels_of_item(record, item)
         widen_rows(record, row, last_row, pixel, last_pixel, target)
         # The copy begins with the item's first pixel, but tiles are counted from the image's.
         origin = target - row * field(record, f.ROW_STEP) - pixel * field(record, f.PIXEL_STEP)
@@ -244,3 +256,10 @@ class WidenedConvolution(CopiedConvolution):
     def suits(layer: Layer) -> bool:
         """Whether enough products share a widened activation."""
         return bool(layer.group_channels * layer.r * layer.s >= LEAST_PRODUCTS)
+
+
+def widened_cycles_a_mac(layer: Layer) -> float:
+    """What a multiply-accumulate takes about."""
+    rows, columns = layer.output_size
+    copied = 1 / (_COPIED_BYTES_A_CYCLE * layer.k * layer.r * layer.s)
+    return float(1 / _MACS_A_CYCLE + copied + 2 / (STREAMED_BYTES_A_CYCLE * rows * columns))

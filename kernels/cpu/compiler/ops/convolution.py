@@ -8,8 +8,8 @@ from accelserve.kernels.cpu.compiler.convolution.depthwise import DepthwiseConvo
 from accelserve.kernels.cpu.compiler.convolution.exact_winograd import ExactWinogradConvolution
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.matrix import MatrixConvolution
+from accelserve.kernels.cpu.compiler.convolution.permuted import by_bytes
 from accelserve.kernels.cpu.compiler.convolution.rearranged import rearranged
-from accelserve.kernels.cpu.compiler.convolution.split_weights import by_bytes
 from accelserve.kernels.cpu.compiler.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.compiler.convolution.widened import WidenedConvolution, WidenedLayer
 from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of

@@ -1,4 +1,4 @@
-"""Steps of convolutions on activations that are widened to int16 first."""
+"""Steps of convolutions on copies of their activations, widened to int16 or with channels in other places."""
 
 from __future__ import annotations
 
@@ -34,15 +34,6 @@ def _copy_of(record: Record) -> tuple[int, int]:
     return (2, WIDTH) if kernel == "widen" else (1, BLOCK)
 
 
-def _shuffles(record: Record) -> Iterator[Access]:
-    """The table of a copy that permutes; it names no bytes beyond its block, whatever is in it."""
-    if _copy_of(record)[0] == 1:
-        record.require(
-            record.number(f.PIXEL_STEP) == BLOCK * record.positive(t.RUN_BLOCKS), "permutes pixels with gaps"
-        )
-        yield Reads(Box(record.address(t.SHUFFLES), (), TABLE_BYTES * record.positive(t.RUN_BLOCKS)))
-
-
 def _copied(
     record: Record, rows: int, pixels: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -65,8 +56,8 @@ def _copied(
 
 @accesses_of("convolution.widened.widen_input")
 def widen_input(record: Record) -> Iterator[Access]:
-    """All of a layer's input; byte by byte beside a byte of zero, or block by block in another order."""
-    yield from _shuffles(record)
+    """All of a layer's input; byte by byte beside a byte of zero."""
+    record.require(_copy_of(record)[0] == 2, "permutes channels for all output channels at once")
     record.require(record.items == record.number(f.PANEL_ITEMS), "copies a part of its input")
     counts, source, target = _copied(record, record.positive(t.ROWS), record.positive(t.COLUMNS))
     start, end = record.address(t.SOURCE), record.address(f.INPUT)
@@ -85,7 +76,7 @@ def convolve_widened(record: Record) -> Iterator[Access]:
     groups = record.positive(f.GROUPS), record.number(f.GROUP_INPUT_BYTES)
     yield Reads(Box(record.address(f.SEGMENT_OFFSETS), (), 8 * of.segments))
     offsets = record.table(f.SEGMENT_OFFSETS, of.segments).tolist()
-    step, element = of.full.unroll * of.full.group, 1 if of.full.op == "split2d" else 2
+    step, element = of.full.unroll * of.full.group, 2
     size = segment_bytes(record, of.dots * of.full.group, step)
     if record.number(t.WIDENED_BYTES) == 0:
         pixels = (of.rows, record.number(f.ROW_STEP)), (of.width, record.number(f.PIXEL_STEP)), groups
@@ -94,10 +85,26 @@ def convolve_widened(record: Record) -> Iterator[Access]:
             yield Touches(Box(record.address(f.INPUT) + offset, pixels, element * of.dots * of.full.group))
     else:
         record.require(_copy_of(record)[0] == element, "copies its input for other kernels than its own")
-        yield from _shuffles(record)
         yield from _by_workers(record, of, offsets, size)
-    if of.full.op == "split2d":
-        yield from repairs(record, of)
+    yield from constants_and_results(record, of)
+
+
+@accesses_of("convolution.permuted.convolve_permuted")
+def convolve_permuted(record: Record) -> Iterator[Access]:
+    """Tiles by panels on copies of single pixels that each worker makes, one for all panels of an order."""
+    of = tiles_of(record)
+    record.require(record.number(t.COLUMNS) == of.width, "copies rows of another width")
+    record.require(record.positive(f.GROUPS) == 1, "permutes channels of several groups")
+    turns, element = record.positive(t.RUN_BLOCKS), _copy_of(record)[0]
+    record.require(element == 1, "copies its input for other kernels than its own")
+    record.require(record.number(f.PIXEL_STEP) == BLOCK * turns, "permutes pixels with gaps")
+    orders = -(-record.positive(f.PANELS) // record.positive(t.ORDER_PANELS))
+    # A table names no bytes beyond its block, whatever is in it.
+    yield Reads(Box(record.address(t.SHUFFLES), (), orders * TABLE_BYTES * turns))
+    yield Reads(Box(record.address(f.SEGMENT_OFFSETS), (), 8 * of.segments))
+    size = segment_bytes(record, of.dots * of.full.group, of.full.unroll * of.full.group)
+    yield from _by_workers(record, of, record.table(f.SEGMENT_OFFSETS, of.segments).tolist(), size)
+    yield from repairs(record, of)
     yield from constants_and_results(record, of)
 
 

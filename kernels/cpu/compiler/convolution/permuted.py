@@ -1,0 +1,176 @@
+"""Split weights (``split_weights``) on copies of the input whose channels have changed places, for 1x1 windows.
+
+The fewer output channels share an order of the input channels, the fewer of their pairs of weights have to be repaired:
+of 64, as a rule none. So each item copies its input anew for every few panels, which takes some hundredths of the time
+of their products, each time in the order that suits them best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelserve.kernels.cpu.compiler.convolution.layer import Layer
+from accelserve.kernels.cpu.compiler.convolution.pairing import matched
+from accelserve.kernels.cpu.compiler.convolution.split_weights import (
+    SplitConvolution,
+    repaired_share,
+    split_cycles_a_mac,
+)
+from accelserve.kernels.cpu.compiler.convolution.tiles import fill_halo_of_item, panels_of_item, run_panels
+from accelserve.kernels.cpu.compiler.convolution.widened import (
+    CopiedConvolution,
+    CopiedLayer,
+    pixels_of_item,
+    widened_cycles_a_mac,
+)
+from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
+from accelserve.kernels.cpu.compiler.step_function import step
+from accelserve.kernels.cpu.microkernels.permute import BLOCK, TABLE_BYTES, emit_permute, shuffle_table
+from accelserve.kernels.cpu.records import convolution as f
+from accelserve.kernels.cpu.records import tiles as t
+from accelserve.kernels.ir import Node, QConv2d
+from accelserve.kernels.native.jit import inlined
+from accelserve.kernels.native.memory import call6, field
+
+SHARING = (16, 32, 64, 128)
+"""Output channels that may share an order."""
+MOST_WEIGHTS = 1 << 23
+"""Of a layer; the channels of more would take too long to be matched."""
+_COPIED_BYTES_A_CYCLE = 8.0
+MOST_COPIED_BYTES = 24 << 10
+_LEAST_TILES = 4
+_SAMPLED_CHANNELS = 256
+"""Of the input, whose repairs are counted to choose how many share an order."""
+
+
+@inlined
+def permute_rows(
+    record: int, row: int, last_row: int, pixel: int, last_pixel: int, origin: int, table: int
+) -> None:
+    """Copy the input of some output pixels (ends are excluded) to their places, ``origin`` being that of the first one."""
+    for each in range(row, last_row):
+        call6(
+            field(record, t.WIDEN),
+            field(record, t.SOURCE)
+            + each * field(record, t.SOURCE_ROW)
+            + pixel * field(record, t.SOURCE_PIXEL),
+            field(record, t.SOURCE_PIXEL),
+            origin + each * field(record, f.ROW_STEP) + pixel * field(record, f.PIXEL_STEP),
+            table,
+            last_pixel - pixel,
+            field(record, t.RUN_BLOCKS),
+        )
+
+
+@step
+def convolve_permuted(record: int, item: int, thread: int) -> None:
+    """One item, whose input is copied for every group of panels that share an order."""
+    row, last_row, pixel, last_pixel = pixels_of_item(record, item)
+    target = field(record, f.INPUT) + thread * field(record, t.WIDENED_BYTES)
+    # A copy begins with the item's first pixel, but tiles are counted from the image's.
+    origin = target - row * field(record, f.ROW_STEP) - pixel * field(record, f.PIXEL_STEP)
+    panel, last_panel = panels_of_item(record, item)
+    sharing = field(record, t.ORDER_PANELS)
+    table_bytes = TABLE_BYTES * field(record, t.RUN_BLOCKS)
+    while panel < last_panel:
+        order = panel // sharing
+        behind = min((order + 1) * sharing, last_panel)
+        table = field(record, t.SHUFFLES) + order * table_bytes
+        permute_rows(record, row, last_row, pixel, last_pixel, origin, table)
+        run_panels(record, origin, item, panel, behind)
+        panel = behind
+    fill_halo_of_item(record, item)
+
+
+class PermutedLayer(CopiedLayer):
+    """A layer whose weights have their input channels in the order that each group of output channels has them in.
+
+    Attributes:
+        sharing: output channels that share an order.
+        orders: [groups, C], place -> channel.
+    """
+
+    element, width = 1, BLOCK
+
+    def __init__(self, node: Node, op: QConv2d, context: Context, sharing: int) -> None:
+        super().__init__(node, op, context)
+        self.sharing = sharing
+        self.orders = matched(self.weights.reshape(self.k, -1), context.isa.lanes, BLOCK, sharing)
+        self.weights = np.concatenate(
+            [
+                self.weights[sharing * group : sharing * (group + 1)][..., order]
+                for group, order in enumerate(self.orders)
+            ]
+        )
+
+    @staticmethod
+    def suits(layer: Layer) -> bool:
+        """Whether channels are whole blocks of single pixels, and not too many."""
+        blocks = layer.op.window.kernel == (1, 1) and layer.per_group % BLOCK == 0
+        return SplitConvolution.suits(layer) and blocks and layer.weights.size <= MOST_WEIGHTS
+
+    def copy_kernel(self) -> Code:
+        """See ``CopiedLayer``."""
+        return self.context.kernel(f"permute__{self.context.isa.name}", emit_permute)
+
+    def source_fields(self) -> dict[int, Field]:
+        """See ``CopiedLayer``."""
+        return {**super().source_fields(), t.SHUFFLES: self.context.pack(shuffle_table(self.orders))}
+
+
+class PermutedConvolution(SplitConvolution, CopiedConvolution):
+    """Lowers one layer."""
+
+    layer: PermutedLayer
+
+    function = convolve_permuted
+
+    def steps(self) -> Sequence[Step]:
+        """The layer's step."""
+        layer, main, split = self.layer, self.step(), self.split()
+        size = self._chunk_bytes(split.tile_chunk)
+        fields: dict[int, Field] = {
+            **main.fields,
+            **layer.source_fields(),
+            t.COLUMNS: self.tiling.width,
+            f.INPUT: self.context.scratch(size),
+            t.WIDENED_BYTES: size,
+            t.ORDER_PANELS: layer.sharing // self.panels.full,
+        }
+        return (replace(main, fields=record_of(t.TILES_RECORD, fields)),)
+
+    def most_tiles(self) -> int:
+        """As many as keep an item's copy in a first-level cache."""
+        return max(_LEAST_TILES, MOST_COPIED_BYTES // (self.tiling.tile * self.layer.pixel_step))
+
+
+def sharing_of(layer: Layer) -> tuple[int, float]:
+    """How many output channels should share an order, and the cycles that a multiply-accumulate takes then."""
+    isa = layer.context.isa
+    weights: NDArray[np.int8] = layer.weights.reshape(layer.k, -1)[:, :_SAMPLED_CHANNELS]
+    costs = {}
+    for sharing in SHARING:
+        some = weights[:sharing]
+        (order,) = matched(some, isa.lanes, BLOCK, sharing)
+        pairs = some[:, order].reshape(len(some), 1, -1, 2, 2)
+        copied = 1 / (_COPIED_BYTES_A_CYCLE * min(sharing, layer.k))
+        costs[sharing] = split_cycles_a_mac(layer, repaired_share(pairs, isa.lanes)) + copied
+    best = min(costs, key=lambda sharing: costs[sharing])
+    return best, costs[best]
+
+
+def by_bytes(layer: Layer) -> Sequence[Step] | None:
+    """The steps of a layer by products of bytes; None where widened activations are faster."""
+    if not SplitConvolution.suits(layer):
+        return None
+    as_it_lies = SplitConvolution(layer)
+    cost = as_it_lies.cycles_a_mac
+    if PermutedLayer.suits(layer):
+        sharing, permuted = sharing_of(layer)
+        if permuted < min(cost, widened_cycles_a_mac(layer)):
+            return PermutedConvolution(PermutedLayer(layer.node, layer.op, layer.context, sharing)).steps()
+    return (as_it_lies.step(),) if cost < widened_cycles_a_mac(layer) else None
