@@ -24,6 +24,10 @@ WIDENED_BYTES = TILES_RECORD.bytes(
     "of each worker's copy; 0 where a step before has made one of all the input"
 )
 SHUFFLES = TILES_RECORD.address("the tables by which channels change places when the input is copied")
+SOURCE_SEGMENT = TILES_RECORD.bytes(
+    "from one segment of a window to the next, in what is copied to be permuted"
+)
+COPIED_SEGMENT = TILES_RECORD.bytes("from one segment of all windows of a permuted copy to the next")
 ORDER_PANELS = TILES_RECORD.count("panels that share a table, and a copy")
 # Of convolutions by split weights:
 REPAIRS = TILES_RECORD.count("of all panels")

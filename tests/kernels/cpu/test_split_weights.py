@@ -157,18 +157,25 @@ def test_a_shuffle_table_says_where_each_byte_comes_from() -> None:
             assert source[place // 32 * 32 + 16 * half + entries[half]] == source[channel]
 
 
+POINTS = [
+    (size, stride, outputs, 1)
+    for size in [(9, 7), (30, 31), (1, 1)]
+    for stride in (1, 2)
+    for outputs in (56, 64, 200, 264)
+]
+WINDOWS = [((9, 7), 2, 72, 3), ((30, 31), 2, 72, 3), ((14, 14), 3, 40, 5), ((8, 8), 2, 200, 2)]
+
+
 @needs_avx2
-@pytest.mark.parametrize("size", [(9, 7), (30, 31), (1, 1)])
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("size", "stride", "outputs", "kernel"), POINTS + WINDOWS)
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("outputs", [56, 64, 200, 264])
 def test_permuted_inputs_are_exact(
-    size: tuple[int, int], stride: int, threads: int, outputs: int, code_cache: Path
+    size: tuple[int, int], stride: int, outputs: int, kernel: int, threads: int, code_cache: Path
 ) -> None:
     """Of every group of output channels, whole or not, whether items share pixels or output channels."""
     g = IntegerGraphBuilder(11)
     x = g.input(*size, 192)
-    y = g.conv(x, outputs, 1, stride=stride, float_result=True)
+    y = g.conv(x, outputs, kernel, padding=kernel // 2, stride=stride, input_zero_point=7, float_result=True)
     name = g.nodes[-1].inputs[1]
     g.constants[name] = bell_shaped(g.rng, g.constants[name].shape)
     graph = Lowered(g.graph(y=y), {})

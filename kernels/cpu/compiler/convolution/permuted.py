@@ -1,8 +1,9 @@
-"""Split weights (``split_weights``) on copies of the input whose channels have changed places, for 1x1 windows.
+"""Split weights (``split_weights``) on copies of the input whose channels have changed places.
 
 The fewer output channels share an order of the input channels, the fewer of their pairs of weights have to be repaired:
 of 64, as a rule none. So each item copies its input anew for every few panels, which takes some hundredths of the time
-of their products, each time in the order that suits them best.
+of their products, each time in the order that suits them best. Of a larger window every output pixel has a copy of its
+own, segment by segment: the same pixel of the input is in another order at each place of the window.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ SHARING = (16, 32, 64, 128)
 """Output channels that may share an order."""
 MOST_WEIGHTS = 1 << 23
 """Of a layer; the channels of more would take too long to be matched."""
+MOST_UNROLLED_BYTES = 4 << 20
+"""Of the windows of all output pixels, which a worker's copy has room for."""
 _COPIED_BYTES_A_CYCLE = 8.0
 MOST_COPIED_BYTES = 24 << 10
 _LEAST_TILES = 4
@@ -52,18 +55,20 @@ def permute_rows(
     record: int, row: int, last_row: int, pixel: int, last_pixel: int, origin: int, table: int
 ) -> None:
     """Copy the input of some output pixels (ends are excluded) to their places, ``origin`` being that of the first one."""
-    for each in range(row, last_row):
-        call6(
-            field(record, t.WIDEN),
-            field(record, t.SOURCE)
-            + each * field(record, t.SOURCE_ROW)
-            + pixel * field(record, t.SOURCE_PIXEL),
-            field(record, t.SOURCE_PIXEL),
-            origin + each * field(record, f.ROW_STEP) + pixel * field(record, f.PIXEL_STEP),
-            table,
-            last_pixel - pixel,
-            field(record, t.RUN_BLOCKS),
-        )
+    turns = field(record, t.RUN_BLOCKS)
+    for segment in range(field(record, f.SEGMENTS)):
+        source = field(record, t.SOURCE) + segment * field(record, t.SOURCE_SEGMENT)
+        target = origin + segment * field(record, t.COPIED_SEGMENT)
+        for each in range(row, last_row):
+            call6(
+                field(record, t.WIDEN),
+                source + each * field(record, t.SOURCE_ROW) + pixel * field(record, t.SOURCE_PIXEL),
+                field(record, t.SOURCE_PIXEL),
+                target + each * field(record, f.ROW_STEP) + pixel * field(record, f.PIXEL_STEP),
+                table + segment * TABLE_BYTES * turns,
+                last_pixel - pixel,
+                turns,
+            )
 
 
 @step
@@ -75,7 +80,7 @@ def convolve_permuted(record: int, item: int, thread: int) -> None:
     origin = target - row * field(record, f.ROW_STEP) - pixel * field(record, f.PIXEL_STEP)
     panel, last_panel = panels_of_item(record, item)
     sharing = field(record, t.ORDER_PANELS)
-    table_bytes = TABLE_BYTES * field(record, t.RUN_BLOCKS)
+    table_bytes = TABLE_BYTES * field(record, t.RUN_BLOCKS) * field(record, f.SEGMENTS)
     while panel < last_panel:
         order = panel // sharing
         behind = min((order + 1) * sharing, last_panel)
@@ -91,27 +96,42 @@ class PermutedLayer(CopiedLayer):
 
     Attributes:
         sharing: output channels that share an order.
-        orders: [groups, C], place -> channel.
+        orders: [groups, R * S * C], place in the window -> place of the channel.
+        copied_segment: bytes of a copy from one segment of the window to the next.
     """
 
     element, width = 1, BLOCK
 
     def __init__(self, node: Node, op: QConv2d, context: Context, sharing: int) -> None:
         super().__init__(node, op, context)
+        self.single = True  # each output pixel is copied by itself
         self.sharing = sharing
-        self.orders = matched(self.weights.reshape(self.k, -1), context.isa.lanes, BLOCK, sharing)
-        self.weights = np.concatenate(
-            [
-                self.weights[sharing * group : sharing * (group + 1)][..., order]
-                for group, order in enumerate(self.orders)
-            ]
-        )
+        # The whole layer's, for any number of workers; what no item needs is never touched.
+        self.copied_segment = super().widened_bytes(*self.output_size)
+        flat = self.weights.reshape(self.k, -1)
+        self.orders = matched(flat, context.isa.lanes, BLOCK, sharing)
+        groups = [
+            flat[sharing * group : sharing * (group + 1)][:, order] for group, order in enumerate(self.orders)
+        ]
+        self.weights = np.concatenate(groups).reshape(self.weights.shape)
 
     @staticmethod
     def suits(layer: Layer) -> bool:
-        """Whether channels are whole blocks of single pixels, and not too many."""
-        blocks = layer.op.window.kernel == (1, 1) and layer.per_group % BLOCK == 0
-        return SplitConvolution.suits(layer) and blocks and layer.weights.size <= MOST_WEIGHTS
+        """Whether segments are whole blocks of channels, and weights not too many."""
+        blocks = layer.per_group % BLOCK == 0 and (layer.by_rows or layer.op.window.kernel == (1, 1))
+        rows, columns = layer.output_size
+        copied = rows * columns * layer.segments * layer.segment_bytes
+        small = layer.segments == 1 or copied <= MOST_UNROLLED_BYTES
+        return SplitConvolution.suits(layer) and blocks and small and layer.weights.size <= MOST_WEIGHTS
+
+    @property
+    def turns(self) -> int:
+        """Of the copy of a segment."""
+        return int(self.segment_bytes // BLOCK)
+
+    def segment_offsets(self) -> list[int]:
+        """See ``Layer``."""
+        return [segment * self.copied_segment for segment in range(self.segments)]
 
     def copy_kernel(self) -> Code:
         """See ``CopiedLayer``."""
@@ -119,7 +139,12 @@ class PermutedLayer(CopiedLayer):
 
     def source_fields(self) -> dict[int, Field]:
         """See ``CopiedLayer``."""
-        return {**super().source_fields(), t.SHUFFLES: self.context.pack(shuffle_table(self.orders))}
+        return {
+            **super().source_fields(),
+            t.SOURCE_SEGMENT: self.op.window.dilations[0] * self.source.row_pitch,
+            t.COPIED_SEGMENT: self.copied_segment,
+            t.SHUFFLES: self.context.pack(shuffle_table(self.orders)),
+        }
 
 
 class PermutedConvolution(SplitConvolution, CopiedConvolution):
@@ -131,8 +156,9 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
 
     def steps(self) -> Sequence[Step]:
         """The layer's step."""
-        layer, main, split = self.layer, self.step(), self.split()
-        size = self._chunk_bytes(split.tile_chunk)
+        layer = self.layer
+        main, chunk = self.step(), self._chunk_bytes(self.split().tile_chunk)
+        size = (layer.segments - 1) * layer.copied_segment + chunk
         fields: dict[int, Field] = {
             **main.fields,
             **layer.source_fields(),
@@ -145,7 +171,7 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
 
     def most_tiles(self) -> int:
         """As many as keep an item's copy in a first-level cache."""
-        return max(_LEAST_TILES, MOST_COPIED_BYTES // (self.tiling.tile * self.layer.pixel_step))
+        return max(_LEAST_TILES, MOST_COPIED_BYTES // (self.tiling.tile * self._channel_weights))
 
 
 def sharing_of(layer: Layer) -> tuple[int, float]:

@@ -91,21 +91,52 @@ def convolve_widened(record: Record) -> Iterator[Access]:
 
 @accesses_of("convolution.permuted.convolve_permuted")
 def convolve_permuted(record: Record) -> Iterator[Access]:
-    """Tiles by panels on copies of single pixels that each worker makes, one for all panels of an order."""
+    """Tiles by panels on copies that each worker makes segment by segment, one for all panels of an order."""
     of = tiles_of(record)
     record.require(record.number(t.COLUMNS) == of.width, "copies rows of another width")
     record.require(record.positive(f.GROUPS) == 1, "permutes channels of several groups")
-    turns, element = record.positive(t.RUN_BLOCKS), _copy_of(record)[0]
-    record.require(element == 1, "copies its input for other kernels than its own")
-    record.require(record.number(f.PIXEL_STEP) == BLOCK * turns, "permutes pixels with gaps")
+    record.require(_copy_of(record)[0] == 1, "copies its input for other kernels than its own")
+    turns = record.positive(t.RUN_BLOCKS)
+    read = of.dots * of.full.group
+    segment_bytes(record, read, of.full.unroll * of.full.group)
+    record.require(read == BLOCK * turns, f"copies {BLOCK * turns} bytes of segments of {read}")
     orders = -(-record.positive(f.PANELS) // record.positive(t.ORDER_PANELS))
     # A table names no bytes beyond its block, whatever is in it.
-    yield Reads(Box(record.address(t.SHUFFLES), (), orders * TABLE_BYTES * turns))
-    yield Reads(Box(record.address(f.SEGMENT_OFFSETS), (), 8 * of.segments))
-    size = segment_bytes(record, of.dots * of.full.group, of.full.unroll * of.full.group)
-    yield from _by_workers(record, of, record.table(f.SEGMENT_OFFSETS, of.segments).tolist(), size)
+    yield Reads(Box(record.address(t.SHUFFLES), (), orders * of.segments * TABLE_BYTES * turns))
+    source = (of.rows, record.number(t.SOURCE_ROW)), (of.width, record.number(t.SOURCE_PIXEL))
+    for segment in range(of.segments):
+        start = record.address(t.SOURCE) + segment * record.number(t.SOURCE_SEGMENT)
+        yield Reads(Box(start, source, BLOCK * turns))
+    yield from _permuted_copies(record, of, BLOCK * turns)
     yield from repairs(record, of)
     yield from constants_and_results(record, of)
+
+
+def _permuted_copies(record: Record, of: Tiles, size: int) -> Iterator[Access]:
+    """The workers' copies of windows whose segments have ``size`` bytes."""
+    yield Reads(Box(record.address(f.SEGMENT_OFFSETS), (), 8 * of.segments))
+    pitch = record.number(t.COPIED_SEGMENT)
+    record.require(
+        record.table(f.SEGMENT_OFFSETS, of.segments).tolist() == [pitch * k for k in range(of.segments)],
+        "looks for segments elsewhere than it copies them to",
+    )
+    rows, pixels = _of_a_chunk(record, of)
+    row, pixel = record.number(f.ROW_STEP), record.number(f.PIXEL_STEP)
+    record.require(pixel == size, "permutes pixels with gaps")
+    record.require(rows == 1 or row >= of.width * pixel, "copies rows over each other")
+    copied, room = (rows - 1) * row + pixels * pixel, record.number(t.WIDENED_BYTES)
+    record.require(of.segments == 1 or pitch >= copied, "copies segments over each other")
+    last = (of.segments - 1) * pitch + copied
+    record.require(last <= room, f"copies {last} bytes to {room}")
+    yield Writes(Box(record.address(f.INPUT), ((record.threads, room),), last))
+
+
+def _of_a_chunk(record: Record, of: Tiles) -> tuple[int, int]:
+    """Most rows of a chunk, and most pixels of them."""
+    tiles, chunk = record.number(t.TILES), record.number(f.TILE_CHUNK)
+    if of.rows == 1:
+        return 1, min(of.width, chunk * record.number(t.TILE_ROWS))
+    return min(of.rows, (chunk - 2) // tiles + 2), of.width
 
 
 def _by_workers(record: Record, of: Tiles, offsets: list[int], size: int) -> Iterator[Access]:
@@ -122,10 +153,7 @@ def _by_workers(record: Record, of: Tiles, offsets: list[int], size: int) -> Ite
             f"reads {size} bytes at {offset // element} of a window of which it copies {window}",
         )
         yield Reads(Box(record.address(t.SOURCE) + offset // element, (*source, (groups, group)), size))
-    tiles, chunk = record.number(t.TILES), record.number(f.TILE_CHUNK)
-    rows, pixels = min(of.rows, (chunk - 2) // tiles + 2), of.width
-    if of.rows == 1:
-        pixels = min(of.width, chunk * record.number(t.TILE_ROWS))
+    rows, pixels = _of_a_chunk(record, of)
     all_counts, steps, _ = _copied(record, of.rows, of.width)
     yield Touches(Box(record.address(t.SOURCE), tuple(zip(all_counts, steps, strict=True)), 1))
     counts, _, steps = _copied(record, rows, pixels)
