@@ -165,9 +165,14 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
             t.COLUMNS: self.tiling.width,
             f.INPUT: self.context.scratch(size),
             t.WIDENED_BYTES: size,
-            t.ORDER_PANELS: layer.sharing // self.panels.full,
+            t.ORDER_PANELS: self.panels_together,
         }
         return (replace(main, fields=record_of(t.TILES_RECORD, fields)),)
+
+    @property
+    def panels_together(self) -> int:
+        """See ``TiledConvolution``: those that share a copy."""
+        return self.layer.sharing // self.panels.full
 
     def most_tiles(self) -> int:
         """As many as keep an item's copy in a first-level cache."""

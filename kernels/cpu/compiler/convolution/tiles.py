@@ -338,13 +338,19 @@ class TiledConvolution:
         """Of an item that is not one of a share of the panels."""
         return self.tiling.rows * self.tiling.tiles
 
+    @property
+    def panels_together(self) -> int:
+        """Panels that an item should not part."""
+        return 1
+
     def split(self) -> Split:
         """Items by tiles where there are enough rows of them, else by panels, whose weights then are read once."""
         tiles = self.tiling.rows * self.tiling.tiles
         panels = self.panels.panels * self.layer.op.groups
         wanted = 4 * self.context.threads
         by_panels = tiles < 8 * wanted and panels > 1
-        panel_chunk = -(-panels // wanted) if by_panels else panels
+        together = self.panels_together
+        panel_chunk = -(-panels // (wanted * together)) * together if by_panels else panels
         panel_items = -(-panels // panel_chunk)
         tile_chunk = -(-tiles // max(1, wanted // panel_items))
         if not by_panels:
