@@ -25,7 +25,7 @@ from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.steps import Address, Code, Field
 from accelserve.kernels.cpu.plan.verifier import verify
-from accelserve.kernels.cpu.records import convolution, tiles
+from accelserve.kernels.cpu.records import convolution, matrix, tiles
 from accelserve.kernels.cpu.records.copies import HALO
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.errors import UnsafePlanError
@@ -253,6 +253,14 @@ def test_whatever_a_field_holds_the_verifier_answers(isa: InstructionSet, data: 
     )
     with contextlib.suppress(UnsafePlanError):
         verify(with_field(plan, index, position, value), constants)
+
+
+def test_matrix_tiles_without_a_single_pixel_are_refused() -> None:
+    plan, constants = small("amx")
+    steps = [each.function.name for each in plan.recipe.steps]
+    emptied = with_field(plan, steps.index("convolve_matrix"), matrix.COLUMNS, 0)
+    with pytest.raises(UnsafePlanError, match="has no position that is a pixel"):
+        verify(emptied, constants)
 
 
 def kernels(plan: CpuPlan) -> list[str]:

@@ -101,6 +101,7 @@ def convolve_matrix(record: Record) -> Iterator[Access]:
     configured = record.constant(mx.CONFIGURATION, 64)[_TILE_ROWS]
     record.require(bool((configured <= tile_rows).all()), "configures more rows than its tiles have")
     channels, blocks = group_channels(record, full, last), _Blocks(record, tile_rows)
+    record.require(blocks.block.size > 0, "has no position that is a pixel")
     check_items(record, record.number(mx.BLOCK_COUNT), record.positive(f.TILE_CHUNK))
     segments, turns = record.positive(f.SEGMENTS), record.positive(f.SEGMENT_GROUPS)
     yield Reads(Box(record.address(mx.BLOCKS), (), 8 * BLOCK_FIELDS * record.number(mx.BLOCK_COUNT)))
