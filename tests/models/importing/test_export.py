@@ -156,8 +156,9 @@ def test_the_importer_takes_it_back(name: str) -> None:
 
 
 def test_every_operator_that_can_be_written_has_a_case() -> None:
+    """Those of the graph; what architectures write beside them is held by the tests of architectures."""
     written = {type(node.op) for make in OPERATORS.values() for node in make()}
-    assert set(EMITTERS) == written
+    assert {op for op in EMITTERS if op.__module__.startswith("accelserve.kernels.ir")} == written
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
