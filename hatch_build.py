@@ -14,6 +14,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")
 ROOMS = {
     "client": "clients/python",
     "kernels": "kernels",
+    "loadgen": "loadgen",
     "models": "models",
     "protos": "protos",
     "server": "server",

@@ -11,12 +11,13 @@ import io
 import lzma
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accelserve.models.architectures import architecture
-from accelserve.models.architectures.blueprint import Weights
-from accelserve.models.conversion.source import SourceNetwork, filled_network
+if TYPE_CHECKING:
+    from accelserve.models.architectures.blueprint import Weights
+    from accelserve.models.conversion.source import SourceNetwork
 
 ARCHITECTURE = "squeezenet1_1"
 WEIGHTS = "squeezenet1_1.npz.xz"
@@ -45,16 +46,23 @@ def sample_weights() -> Weights:
 
 def sample_network() -> SourceNetwork:
     """The network with its weights, as float32 ONNX that says how its pictures are prepared."""
+    from accelserve.models.architectures import architecture
+    from accelserve.models.conversion.source import filled_network
+
     network = filled_network(architecture(ARCHITECTURE), sample_weights())
     network.model.doc_string = _ROOM.joinpath(LICENSES).read_text(encoding="utf-8")
     return network
+
+
+def sample_photographs() -> dict[str, bytes]:
+    """The photographs by name, encoded. Needs nothing but the package: a machine that makes load has no more."""
+    return {name: _ROOM.joinpath("photographs", name).read_bytes() for name in PHOTOGRAPHS}
 
 
 def write_sample_photographs(folder: Path) -> list[Path]:
     """Write the photographs, and beside them whose they are; returns the photographs' files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / LICENSES).write_bytes(_ROOM.joinpath(LICENSES).read_bytes())
-    written = [folder / name for name in PHOTOGRAPHS]
-    for path in written:
-        path.write_bytes(_ROOM.joinpath("photographs", path.name).read_bytes())
-    return written
+    for name, content in sample_photographs().items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in PHOTOGRAPHS]

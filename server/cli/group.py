@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "evaluate": ("evaluate", "Compare a model with the truth and with its float32 original."),
         "profile": ("profile", "Time every layer of a model."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
+        "bench": ("bench", "Measure how fast a server answers: latency, throughput, the knee."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),
         "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
@@ -44,7 +45,9 @@ _EXTRAS = {
     "tensorflow": "tensorflow",
     "sklearn": "heads",
     "matplotlib": "report",
-    "onnxruntime": "bench",
+    "onnxruntime": "peers",
+    "hdrh": "bench",
+    "urllib3": "bench",
     "s3fs": "s3",
     "opentelemetry": "otel",
 }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -96,6 +97,41 @@ def download_progress(name: str) -> Iterator[Advance]:
     )
     with _shown(columns, _of_bytes) as show:
         yield lambda done, total: show(name, done, total)
+
+
+Live = Callable[[str, float, float, str], None]
+"""Takes what is done, for how many seconds, of how many, and what it has come to."""
+
+
+@contextmanager
+def live_progress() -> Iterator[Live]:
+    """Gives a function for work whose length is known in seconds, and whose figures change while it is done."""
+    said = ""
+
+    def seconds(done: int, total: int | None) -> str:
+        return f"{done} of {total} s{said}"
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        lines = Lines(seconds)
+
+        def show_line(doing: str, done: float, total: float, found: str) -> None:
+            nonlocal said
+            said = f", {found}" if found else ""
+            lines.show(doing, round(done), round(total))
+
+        yield show_line
+        return
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, transient=True) as bar:
+
+        def show(doing: str, done: float, total: float, found: str) -> None:
+            if doing not in tasks:
+                tasks[doing] = bar.add_task(escape(doing), said="")
+            bar.update(tasks[doing], completed=done, total=total, said=escape(found))
+
+        yield show
 
 
 def _of_images(done: int, total: int | None) -> str:

@@ -19,27 +19,28 @@ _PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def server_options(default_address: str) -> Callable[[F], F]:
     """Adds ``--address`` and the flags of TLS; the command gets ``address`` with a port, and ``tls_given``'s arguments."""
+    address = click.option(
+        "--address",
+        default=default_address,
+        show_default=True,
+        callback=lambda _context, _parameter, address: with_port(address),
+        help=f"HOST, HOST:PORT or unix:PATH; the port is {_PORT} if not given.",
+    )
+    return lambda command: address(tls_options(command))
+
+
+def tls_options(command: F) -> F:
+    """Adds the flags of TLS alone; the command gets ``tls_given``'s arguments."""
     options = (
-        click.option(
-            "--address",
-            default=default_address,
-            show_default=True,
-            callback=lambda _context, _parameter, address: _with_port(address),
-            help=f"HOST, HOST:PORT or unix:PATH; the port is {_PORT} if not given.",
-        ),
         click.option("--tls", is_flag=True, help="The server speaks TLS."),
         click.option("--tls_ca", type=_PEM, help="PEM file of who signed the server's certificate; implies --tls."),
         click.option("--tls_server_name", default="", help="Name in the certificate, if it is not the address."),
         click.option("--tls_client_key", type=_PEM, help="PEM file, where the server wants a client's certificate."),
         click.option("--tls_client_certificate", type=_PEM, help="PEM file, likewise."),
     )  # fmt: skip
-
-    def add(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def tls_given(
@@ -66,7 +67,7 @@ def tls_given(
         raise click.UsageError("--tls_client_key and --tls_client_certificate belong together.") from error
 
 
-def _with_port(address: str) -> str:
+def with_port(address: str) -> str:
     """A person who types a host means our port; the client in code keeps 443 and 80, as the Azure SDK's has them."""
     from accelserve.client.connection import has_port
 

@@ -15,7 +15,7 @@ from accelserve.models.quantize.pictures import SUFFIXES as CALIBRATED
 from accelserve.server.cli.answers import Answer
 from accelserve.server.cli.group import run
 from accelserve.server.cli.predict import SUFFIXES, _names_for
-from accelserve.server.cli.server_options import _with_port
+from accelserve.server.cli.server_options import with_port
 
 DATA = Path(skimage.__file__).parent / "data"
 Serve = Callable[..., SimpleNamespace]
@@ -144,7 +144,7 @@ def test_a_server_that_goes_away_is_said_once(tmp_path: Path, capsys: pytest.Cap
     ],
 )
 def test_an_address_without_a_port_means_ours(typed: str, meant: str) -> None:
-    assert _with_port(typed) == meant
+    assert with_port(typed) == meant
 
 
 def test_the_sentence_names_the_port_that_was_asked(capsys: pytest.CaptureFixture[str]) -> None:

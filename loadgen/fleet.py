@@ -1,0 +1,155 @@
+"""The client processes, led from one: started, given steps, listened to, ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from accelserve.loadgen.errors import LoadError
+from accelserve.loadgen.plan import Pictures, Step, Target
+from accelserve.loadgen.process import READY, STOP, Job, Report, Start, run
+from accelserve.loadgen.recorder import Merged, Recorded, merged
+
+_START_SECONDS = 0.1  # for a message to reach every process before the step begins
+_END_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
+
+Watch = Callable[[Merged, float], None]
+"""Takes what was measured up to now, and the seconds since the step began."""
+
+
+class Fleet:
+    """Client processes that are ready; made by ``fleet``."""
+
+    def __init__(self, members: list[tuple[BaseProcess, Connection]]) -> None:
+        self._pipes = [pipe for _, pipe in members]
+        self._processes = {pipe: process for process, pipe in members}
+        self.interrupted = False
+
+    def measure(self, step: Step, watch: Watch) -> Merged:
+        """Make the load of a step and say what came of it.
+
+        KeyboardInterrupt ends the step early: requests in flight are waited for, what came until then is returned, and
+        ``interrupted`` is set.
+
+        Args:
+            step: load and length.
+            watch: called about once a second.
+
+        Raises:
+            LoadError: a client process ended.
+        """
+        begin = time.monotonic() + _START_SECONDS
+        latest: dict[Connection, Recorded] = {}
+        running = set(self._pipes)
+        whole = Merged()
+        try:
+            for pipe in self._pipes:
+                pipe.send(Start(step=step, at=begin))
+            while running:
+                if self._listen(running, latest):
+                    whole = merged(latest.values())
+                watch(whole, max(time.monotonic() - begin, 0.0))
+        except KeyboardInterrupt:
+            self.interrupted = True
+            for pipe in running:
+                pipe.send(STOP)
+            while running:
+                self._listen(running, latest)
+        return merged(latest.values())
+
+    def _listen(self, running: set[Connection], latest: dict[Connection, Recorded]) -> bool:
+        """Take what has come, for a moment; whether there was anything."""
+        heard = False
+        for ready in wait(list(running), timeout=_LOOK_SECONDS):
+            pipe = next(each for each in running if each is ready)
+            report = self._received(pipe)
+            if not isinstance(report, Report):
+                continue
+            latest[pipe] = report.recorded
+            heard = True
+            if report.final:
+                running.discard(pipe)
+        return heard
+
+    def _received(self, pipe: Connection) -> object:
+        return received(pipe, self._processes[pipe])
+
+
+def received(pipe: Connection, process: BaseProcess) -> object:
+    """The next message; LoadError if the process ended instead."""
+    try:
+        message: object = pipe.recv()
+    except EOFError:
+        process.join(_END_SECONDS)
+        raise LoadError(
+            f"a client process ended with code {process.exitcode}; its error stands above"
+        ) from None
+    return message
+
+
+@contextmanager
+def fleet(
+    target: Target, pictures: Pictures, *, batch_size: int, column: bool, processes: int, connections: int
+) -> Iterator[Fleet]:
+    """Client processes that are ready to send; they end with the block.
+
+    Args:
+        target: whom to ask.
+        pictures: what to send.
+        batch_size: pictures a request.
+        column: as ``preflight.Accepted`` says.
+        processes: at least one.
+        connections: most requests in flight in any step, of all processes together.
+    """
+    # Not forked: gRPC's threads would not come along.
+    context = multiprocessing.get_context("spawn")
+    members: list[tuple[BaseProcess, Connection]] = []
+    try:
+        for number in range(processes):
+            here, there = context.Pipe()
+            job = Job(
+                target=target,
+                pictures=pictures,
+                batch_size=batch_size,
+                column=column,
+                number=number,
+                processes=processes,
+                connections=-(-connections // processes),
+            )
+            process: BaseProcess = context.Process(target=run, args=(job, there), daemon=True)
+            with _without_interrupts():
+                process.start()
+            there.close()
+            members.append((process, here))
+        for member, pipe in members:
+            if received(pipe, member) != READY:
+                raise LoadError("a client process does not begin as it should")
+        yield Fleet(members)
+    finally:
+        for _, pipe in members:
+            pipe.close()
+        for member, _ in members:
+            member.join(_END_SECONDS)
+            if member.is_alive():
+                member.kill()
+                member.join()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started inside ignores Ctrl-C from its first instruction: an ignored signal stays so across exec."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

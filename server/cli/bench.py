@@ -1,0 +1,281 @@
+"""``accelserve bench``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from accelserve.server.cli.predict import files_in
+from accelserve.server.cli.server_options import tls_given, tls_options, with_port
+
+if TYPE_CHECKING:
+    from accelserve.loadgen.plan import Load, Pictures, Target, TlsFiles
+    from accelserve.loadgen.recorder import Merged
+    from accelserve.loadgen.results import Measurement
+    from accelserve.loadgen.run import Wish
+    from accelserve.server.cli.progress import Live
+
+_INTERRUPTED = 130
+_PROCESSES = min(4, os.cpu_count() or 1)
+_SECONDS = click.FloatRange(min=0, min_open=True, max=86400)
+_COUNT = click.IntRange(min=1, max=65536)
+
+
+def _writable(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """The path as it is; click.BadParameter if it could not be written in the end."""
+    if path is not None and str(path) != "-" and not os.access(path.parent, os.W_OK):
+        raise click.BadParameter(f"'{path.parent}' is no folder that can be written", context, parameter)
+    return path
+
+
+@click.command
+@click.argument("address")
+@click.option(
+    "--api",
+    type=click.Choice(["tfserving", "kserve"]),
+    default="tfserving",
+    show_default=True,
+    help="TensorFlow Serving's Predict, or the Open Inference Protocol (KServe v2, Triton).",
+)
+@click.option("--model", default="", help="Name; the server's only or default model if not given.")
+@click.option("--version", type=click.IntRange(min=0), help="Of the model; the server's choice if not given.")
+@click.option("--signature", default="", help="serving_default if not given.")
+@click.option("--input", "input_name", default="images", show_default=True, help="The model's input.")
+@click.option(
+    "--callers",
+    type=_COUNT,
+    help="Closed loop: so many callers, each waits for its answer before it sends again. 1 if no load is given.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    help="Open loop: requests a second, at random times (Poisson), whether or not those before are answered.",
+)
+@click.option(
+    "--ramp",
+    is_flag=True,
+    help="Closed loops of 1, 2, 4, ... callers, until more bring no more answers; the knee.",
+)
+@click.option("--max_callers", type=_COUNT, default=256, show_default=True, help="Of --ramp.")
+@click.option(
+    "--max_in_flight",
+    type=_COUNT,
+    default=256,
+    show_default=True,
+    help="Unanswered requests of --rate; arrivals beyond wait, and their time counts.",
+)
+@click.option(
+    "--duration", type=_SECONDS, default=10.0, show_default=True, help="Seconds; of --ramp, each step."
+)
+@click.option(
+    "--warm_up", type=click.FloatRange(0, 3600), default=1.0, show_default=True, help="Seconds before."
+)
+@click.option(
+    "--deadline",
+    type=_SECONDS,
+    help="Milliseconds within which an answer counts as goodput; all count if not given.",
+)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of pictures, sent as they are; the photographs of 'accelserve sample' in a mix of sizes if not given.",
+)
+@click.option("--sizes", help="Of those photographs, SIDE:SHARE,... with the longer side in pixels.")
+@click.option(
+    "--limit", type=_COUNT, default=256, show_default=True, help="Most pictures of --images, evenly spread."
+)
+@click.option(
+    "--batch_size", type=click.IntRange(1, 4096), default=1, show_default=True, help="Pictures a request."
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 256), default=_PROCESSES, show_default=True, help="Of the client."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the arrivals and of the pictures' order.")
+@click.option(
+    "--metrics",
+    default="",
+    help="URL of the server's Prometheus page, for its own times beside the client's.",
+)
+@click.option("--timeout", type=_SECONDS, default=30.0, show_default=True, help="Seconds a request.")
+@click.option("--token", default="", envvar="ACCELSERVE_TOKEN", help="Key to send. Also ACCELSERVE_TOKEN.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    callback=_writable,
+    help="File for every figure and histogram; - prints it instead of the tables.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_writable,
+    help="HTML file with plots, which loads nothing from elsewhere.",
+)
+@tls_options
+def bench(json_file: Path | None, report: Path | None, **given: Any) -> int:
+    """Measure how fast a server answers pictures: latency, throughput, errors, and where the time goes.
+
+    ADDRESS is HOST, HOST:PORT (8500 if not given) or unix:PATH for gRPC, http://HOST:PORT or https://HOST:PORT for REST.
+    Any server with TensorFlow Serving's API or the Open Inference Protocol answers. Ctrl-C ends it early and prints what
+    was measured until then. docs/benchmarking.md says how to read it.
+    """
+    from accelserve.loadgen.run import measure
+    from accelserve.server.cli.bench_tables import print_measurement
+    from accelserve.server.cli.progress import live_progress
+
+    wish = _wish(given)
+    with live_progress() as live:
+        measurement = measure(wish, _shown(live))
+    text = json.dumps(_document(measurement), indent=2)
+    if str(json_file) == "-":
+        click.echo(text)
+    else:
+        print_measurement(measurement)
+    if json_file is not None and str(json_file) != "-":
+        json_file.write_text(text + "\n", encoding="utf-8")
+    if report is not None:
+        from accelserve.loadgen.report import page
+
+        report.write_text(page(_document(measurement)), encoding="utf-8")
+    return _verdict(measurement)
+
+
+def _document(measurement: Measurement) -> dict[str, Any]:
+    from accelserve.loadgen.results import document
+
+    return document(measurement, installed_version("accelserve"))
+
+
+def _verdict(measurement: Measurement) -> int:
+    """The exit code; click.ClickException where the figures are worth nothing."""
+    measured = [result.measured for result in measurement.results]
+    if measurement.interrupted:
+        seconds = sum(each.seconds for each in measured)
+        click.echo(f"accelserve: interrupted after {seconds:.1f} s", err=True)
+        return _INTERRUPTED
+    if not any(each.answered for each in measured):
+        errors = ", ".join(f"{count} {code}" for code, count in _all_errors(measurement)) or "none was sent"
+        raise click.ClickException(f"no request was answered: {errors}")
+    if not any(each.good for each in measured):
+        deadline = measurement.results[0].step.deadline_ms
+        fastest = min(each.latency.min_ms for each in measured if each.answered)
+        raise click.ClickException(
+            f"no answer came within --deadline {deadline:g} ms; the fastest took {fastest:.1f} ms"
+        )
+    return 0
+
+
+def _all_errors(measurement: Measurement) -> list[tuple[str, int]]:
+    from collections import Counter
+
+    total: Counter[str] = Counter()
+    for result in measurement.results:
+        total.update(result.measured.errors)
+    return total.most_common()
+
+
+def _shown(live: Live) -> Callable[[str, Merged, float, float], None]:
+    def watch(doing: str, measured: Merged, gone: float, total: float) -> None:
+        found = ""
+        if measured.sent and gone:
+            errors = f", {measured.failed} errors" if measured.failed else ""
+            rate = measured.answered / measured.seconds if measured.seconds else 0.0
+            found = f"{rate:.1f} requests/s, p99 {measured.latency.percentile_ms(99):.1f} ms{errors}"
+        live(doing, gone, total, found)
+
+    return watch
+
+
+def _wish(given: dict[str, Any]) -> Wish:
+    from accelserve.loadgen.run import Wish
+
+    load = _load(given["callers"], given["rate"], given["max_in_flight"], _ramp_of(given))
+    return Wish(
+        target=_target(given),
+        pictures=_pictures(given["images"], given["sizes"], given["limit"], given["seed"]),
+        batch_size=given["batch_size"],
+        load=load,
+        is_ramp=given["ramp"],
+        seconds=given["duration"],
+        warm_up_seconds=given["warm_up"],
+        deadline_ms=given["deadline"],
+        processes=given["processes"],
+        seed=given["seed"],
+        metrics=given["metrics"],
+    )
+
+
+def _ramp_of(given: dict[str, Any]) -> int | None:
+    return given["max_callers"] if given["ramp"] else None
+
+
+def _load(callers: int | None, rate: float | None, max_in_flight: int, ramp: int | None) -> Load:
+    from accelserve.loadgen.plan import Closed, Open
+
+    if sum(each is not None for each in (callers, rate, ramp)) > 1:
+        raise click.UsageError("--callers, --rate and --ramp are three loads: give one.")
+    if rate is not None:
+        return Open(rate=rate, max_in_flight=max_in_flight)
+    return Closed(callers=ramp or callers or 1)
+
+
+def _pictures(images: Path | None, sizes: str | None, limit: int, seed: int) -> Pictures:
+    from accelserve.loadgen.pictures import DEFAULT_SIZES, of_files, resized, size_mix
+    from accelserve.models.samples import sample_photographs
+
+    if images is not None:
+        if sizes is not None:
+            raise click.UsageError(
+                "--sizes is for the photographs of the package; those of --images are sent as they are."
+            )
+        return of_files(files_in(images), str(images), limit)
+    try:
+        mix = size_mix(DEFAULT_SIZES if sizes is None else sizes)
+    except ValueError as error:
+        raise click.UsageError(f"--sizes: {error}.") from error
+    return resized(sample_photographs(), mix, seed)
+
+
+def _target(given: dict[str, Any]) -> Target:
+    from accelserve.loadgen.plan import HTTP_SCHEMES, Target
+
+    address = given["address"]
+    if not address.startswith(HTTP_SCHEMES):
+        address = with_port(address)
+    tls = _tls(given)
+    if tls is not None and address.startswith("http://"):
+        raise click.UsageError(f"{address} is plain text; with TLS it begins with https://.")
+    try:
+        return Target(
+            address=address.rstrip("/"),
+            api=given["api"],
+            model=given["model"],
+            version=given["version"],
+            signature=given["signature"],
+            input_name=given["input_name"],
+            token=given["token"],
+            tls=tls,
+            timeout_seconds=given["timeout"],
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _tls(given: dict[str, Any]) -> TlsFiles | None:
+    from accelserve.loadgen.plan import TlsFiles
+
+    flags = {name: value for name, value in given.items() if name == "tls" or name.startswith("tls_")}
+    if tls_given(**flags) is None:
+        return None
+    return TlsFiles(
+        ca=given["tls_ca"],
+        key=given["tls_client_key"],
+        certificate=given["tls_client_certificate"],
+        server_name=given["tls_server_name"],
+    )
