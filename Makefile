@@ -90,7 +90,7 @@ chromium:
 
 test-browser: setup chromium
 	$(PIP) install --no-deps --requirement requirements/browser.txt
-	$(BIN)/python -m pytest -m browser tests/server/rest/browser
+	$(BIN)/python -m pytest -m browser tests/server/rest/browser tests/server/cli/test_bench_report_in_chromium.py
 
 # The README's picture of the status page.
 status-page-picture: setup chromium

@@ -27,10 +27,10 @@ def size_mix(text: str) -> dict[int, int]:
     """
     mix: dict[int, int] = {}
     for item in text.split(","):
-        side_text, _, share_text = item.strip().partition(":")
-        if not side_text.isdecimal() or not (share_text or "1").isdecimal():
+        side_text, colon, share_text = item.strip().partition(":")
+        if not _is_number(side_text) or not (_is_number(share_text) or not colon):
             raise ValueError(f"'{item.strip()}' is no size; expected SIDE:SHARE, as in {DEFAULT_SIZES}")
-        side, share = int(side_text), int(share_text or "1")
+        side, share = int(side_text), int(share_text) if colon else 1
         if not 1 <= side <= _MAX_SIDE or not 1 <= share <= _MAX_SHARE:
             raise ValueError(
                 f"'{item.strip()}': expected a side of 1 to {_MAX_SIDE} and a share of 1 to {_MAX_SHARE}"
@@ -91,6 +91,10 @@ def groups(pictures: Pictures, batch_size: int) -> list[list[bytes]]:
         [pictures.files[order[(begin * batch_size + offset) % len(order)]] for offset in range(batch_size)]
         for begin in range(len(order))
     ]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _jpeg(content: bytes, longer_side: int) -> bytes:

@@ -19,6 +19,7 @@ from accelserve.loadgen.senders import OK, Outcome
 _MICROSECONDS = 10**6
 _LONGEST_US = 3600 * _MICROSECONDS
 _DIGITS = 3
+_RANK_NOISE = 1e-9  # 99.9 / 100 has no exact float
 
 
 class Times:
@@ -47,10 +48,16 @@ class Times:
         return int(self._histogram.get_total_count())
 
     def percentile_ms(self, percentile: float) -> float:
-        """The time within which so many of a hundred were done; not a number if there are none."""
-        if not self.count:
+        """The least time within which at least so many of a hundred were done; not a number if there are none.
+
+        That is the value of rank ceil(percentile / 100 * count), as HdrHistogram for Java has it; the library rounds the
+        rank to the nearest, so it is asked for a percentile that is a whole rank.
+        """
+        count = self.count
+        if not count:
             return math.nan
-        return float(self._histogram.get_value_at_percentile(percentile)) / 1000
+        rank = max(1, math.ceil(percentile * count / 100 - _RANK_NOISE))
+        return float(self._histogram.get_value_at_percentile(100 * rank / count)) / 1000
 
     @property
     def mean_ms(self) -> float:

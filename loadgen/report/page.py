@@ -15,7 +15,7 @@ from accelserve.loadgen.report.plots import Line, breakdown_plot, latency_plot, 
 
 _STYLE = files(__name__.rpartition(".")[0]).joinpath("style.css").read_text(encoding="utf-8")
 _PERCENTILES = ("p50", "p90", "p99", "p99.9")
-_MOST_LINES = 6
+_MOST_LINES = 8
 # Neither HTML nor XML can hold these, escaped or not, and a server's words may.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -85,14 +85,14 @@ def _facts(main: ET.Element, document: Mapping[str, Any]) -> None:
 def _steps(main: ET.Element, document: Mapping[str, Any]) -> None:
     steps = document["steps"]
     deadline = next((step["deadline_ms"] for step in steps), None)
-    good = [] if deadline is None else [f"within {deadline:g} ms a second"]
-    headings = ["load", "requests/s", *[f"{name} ms" for name in _PERCENTILES], "max ms", *good, "errors"]
+    good = [] if deadline is None else [f"in {deadline:g} ms"]
+    headings = ["load", "answers/s", *good, *[f"{name} ms" for name in _PERCENTILES], "max ms", "errors"]
     rows = [
         [
             load_of(step),
             _figure(step["throughput"]),
-            *[_figure(step["latency_ms"][name]) for name in (*_PERCENTILES, "max")],
             *[_figure(step["goodput"]) for _ in good],
+            *[_figure(step["latency_ms"][name]) for name in (*_PERCENTILES, "max")],
             str(sum(step["errors"].values())),
         ]
         for step in steps

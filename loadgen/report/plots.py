@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from accelserve.loadgen.report.scales import Axis, linear, percentiles
+from accelserve.loadgen.report.scales import Axis, linear, logarithmic, percentiles
 
 _WIDTH, _HEIGHT = 720, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 48
-COLOURS = 6
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 28, 28, 48
+COLOURS = 8
+_FAR = 20  # times the least value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,11 @@ def breakdown_plot(parts: Sequence[tuple[str, float]], title: str) -> ET.Element
 
 
 def _upwards(lines: Sequence[Line]) -> Axis:
-    return linear(0, max(y for line in lines for _, y in line.points), _HEIGHT - _BOTTOM, _TOP)
+    values = [y for line in lines for _, y in line.points]
+    least, most = max(min(values), 1e-3), max(*values, 1e-3)
+    if most > _FAR * least:
+        return logarithmic(least, most, _HEIGHT - _BOTTOM, _TOP)
+    return linear(0, most, _HEIGHT - _BOTTOM, _TOP)
 
 
 def _plot(lines: Sequence[Line], across: Axis, up: Axis, names: tuple[str, str], title: str) -> ET.Element:
@@ -97,7 +102,7 @@ def _axes(drawing: ET.Element, across: Axis, up: Axis, names: tuple[str, str]) -
         _rule(drawing, (x, floor), (x, floor + 5))
         _text(drawing, x, floor + 20, written, "label middle")
     _text(drawing, (_LEFT + right) / 2, floor + 40, names[0], "label middle")
-    _text(drawing, 4, _TOP + 4, names[1], "label")
+    _text(drawing, _LEFT - 8, _TOP - 14, names[1], "label end")
 
 
 def _legend(drawing: ET.Element, number: int, name: str) -> None:

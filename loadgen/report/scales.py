@@ -24,6 +24,26 @@ def linear(low: float, high: float, begin: float, end: float) -> Axis:
     return Axis(place=lambda value: begin + (end - begin) * (value - low) / (top - low), ticks=ticks)
 
 
+def logarithmic(low: float, high: float, begin: float, end: float) -> Axis:
+    """Values from the round one (1, 2 or 5 times a power of ten) below ``low`` to that above ``high``; both positive."""
+    bottom, top = _round_below(low), round_step(high)
+    if top <= bottom:
+        top = 10 * bottom
+    ticks, value = [], bottom
+    while value <= top * (1 + 1e-9):
+        ticks.append((value, _written(value)))
+        value = round_step(value * 1.5)
+    span = math.log(top / bottom)
+    return Axis(
+        place=lambda value: begin + (end - begin) * math.log(max(value, bottom) / bottom) / span, ticks=ticks
+    )
+
+
+def _round_below(value: float) -> float:
+    power = 10.0 ** math.floor(math.log10(value) + 1e-9)
+    return next(factor * power for factor in (5, 2, 1) if factor * power <= value * (1 + 1e-9))
+
+
 def percentiles(highest: float, begin: float, end: float) -> Axis:
     """Percentiles by the number of nines, as HdrHistogram's plots have them: 0, 90, 99, 99.9, ...
 

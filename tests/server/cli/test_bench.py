@@ -1,0 +1,191 @@
+"""``accelserve bench`` against a real server, over all four protocols; and what it says when nothing can be measured."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from accelserve.server.cli.group import run
+from accelserve.server.config import RestConfig
+
+Serve = Callable[..., SimpleNamespace]
+Bench = Callable[..., SimpleNamespace]
+OPEN = RestConfig(address="127.0.0.1", port=0)
+SHORT = ("--duration=0.5", "--warm_up=0", "--processes=2", "--sizes=64:1,32:3")
+
+
+@pytest.fixture
+def server(serve: Serve) -> SimpleNamespace:
+    running = serve(rest=OPEN).server
+    http = f"http://127.0.0.1:{running.rest_port}"
+    return SimpleNamespace(
+        grpc=f"127.0.0.1:{running.port}", http=http, metrics=f"{http}/monitoring/prometheus/metrics"
+    )
+
+
+@pytest.fixture
+def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bench:
+    def measure(address: str, *words: object) -> SimpleNamespace:
+        file = tmp_path / "found.json"
+        code = run(["bench", address, *SHORT, f"--json={file}", *map(str, words)])
+        printed = capsys.readouterr()
+        found: Any = json.loads(file.read_text()) if file.exists() else None
+        return SimpleNamespace(code=code, out=printed.out, err=printed.err, found=found)
+
+    return measure
+
+
+@pytest.mark.parametrize("api", ["tfserving", "kserve"])
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_every_protocol_is_answered(server: SimpleNamespace, bench: Bench, api: str, transport: str) -> None:
+    done = bench(getattr(server, transport), "--api", api, "--model=colour", "--callers=3", "--batch_size=2")
+    assert done.code == 0, done.err
+    (step,) = done.found["steps"]
+    assert step["errors"] == {}
+    assert step["answered"] == step["requests"] >= 3
+    assert step["images_per_second"] == pytest.approx(2 * step["throughput"], rel=1e-3)
+    times = [step["latency_ms"][name] for name in ("min", "p50", "p90", "p99", "p99.9", "max")]
+    assert times == sorted(times)
+    assert step["throughput"] * step["measured_seconds"] == pytest.approx(step["answered"], rel=1e-3)
+    assert len(step["client_cpu_seconds"]) == 2
+    assert "3 callers" in done.out
+
+
+def test_the_servers_own_times_stand_beside_the_clients(server: SimpleNamespace, bench: Bench) -> None:
+    done = bench(server.grpc, "--model=colour", f"--metrics={server.metrics}")
+    assert done.code == 0, done.err
+    (step,) = done.found["steps"]
+    assert list(step["server"]["stages_ms"]) == ["decode", "preprocess", "queue", "compute", "postprocess"]
+    assert step["server"]["requests"] == step["requests"]
+    assert "compute" in done.out
+
+
+def test_an_open_loop_keeps_to_its_rate(server: SimpleNamespace, bench: Bench) -> None:
+    done = bench(server.grpc, "--rate=40", "--duration=1", "--deadline=60000", "--seed=3")
+    assert done.code == 0, done.err
+    (step,) = done.found["steps"]
+    # The arrivals of that seed, whatever the machine is doing.
+    again = bench(server.grpc, "--rate=40", "--duration=1", "--seed=3").found["steps"][0]
+    assert step["requests"] == again["requests"] > 10
+    assert step["goodput"] == step["throughput"]
+    assert step["service_ms"]["max"] <= step["latency_ms"]["max"]
+    assert step["loop"] == "open"
+
+
+def test_a_ramp_names_its_knee(server: SimpleNamespace, bench: Bench, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    done = bench(server.grpc, "--ramp", "--max_callers=2", f"--report={report}")
+    assert done.code == 0, done.err
+    assert [step["callers"] for step in done.found["steps"]] == [1, 2]
+    assert done.found["knee"]["step"] in {0, 1}
+    assert "knee: " in done.out
+    assert "<svg" in report.read_text()
+
+
+def test_ones_own_pictures_and_errors_by_code(
+    server: SimpleNamespace, bench: Bench, tmp_path: Path, jpeg: bytes
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(jpeg)
+    (folder / "b.jpg").write_bytes(jpeg[:2000])
+    both = bench(server.grpc, f"--images={folder}")
+    assert "--sizes is for the photographs of the package" in both.err
+    found = subprocess.run(
+        [*COMMAND, server.grpc, f"--images={folder}", "--duration=0.5", "--warm_up=0", "--json=-"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    (step,) = json.loads(found.stdout)["steps"]
+    assert set(step["errors"]) == {"INVALID_ARGUMENT"}
+    assert step["first_error"]["INVALID_ARGUMENT"].startswith("Invalid JPEG data or crop window")
+    assert abs(step["errors"]["INVALID_ARGUMENT"] - step["answered"]) <= 2
+
+
+COMMAND = [sys.executable, "-m", "accelserve.server.cli", "bench"]
+
+
+def test_ctrl_c_prints_what_was_measured(server: SimpleNamespace, tmp_path: Path) -> None:
+    words = [
+        *COMMAND,
+        server.grpc,
+        "--duration=600",
+        "--warm_up=0",
+        "--sizes=64",
+        f"--json={tmp_path}/a.json",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()  # a line of progress: it has begun
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert first.startswith("1 caller: ")
+    assert process.returncode == 130
+    assert err.startswith("accelserve: interrupted after ")
+    assert "1 caller" in out
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["interrupted"]
+    assert found["steps"][0]["answered"] > 0
+
+
+def test_a_deadline_that_nobody_meets_is_one_line(server: SimpleNamespace, bench: Bench) -> None:
+    done = bench(server.grpc, "--deadline=0.001")
+    assert done.code == 1
+    assert done.err.startswith("accelserve: no answer came within --deadline 0.001 ms; the fastest took ")
+    assert done.err.count("\n") == 1
+    assert done.found["steps"][0]["goodput"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--model=nobody"], "NOT_FOUND: Servable not found for request: Latest(nobody)"),
+        (["--signature=none"], 'Serving signature key "none" not found'),
+        (["--rate=0"], "0.0 is not in the range"),
+        (["--rate=5", "--ramp"], "--callers, --rate and --ramp are three loads: give one."),
+        (["--sizes=big"], "--sizes: 'big' is no size"),
+        (["--json=/nowhere/a.json"], "is no folder that can be written"),
+        (["--metrics=http://127.0.0.1:1/"], "--metrics http://127.0.0.1:1/ cannot be read"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(
+    server: SimpleNamespace, bench: Bench, words: list[str], sentence: str
+) -> None:
+    done = bench(server.grpc, *words)
+    assert done.code != 0
+    assert done.err.startswith("accelserve: ")
+    assert sentence in done.err
+    assert done.err.count("\n") == 1
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1 did not answer a first request: UNAVAILABLE"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1 did not answer a first request: CONNECTION"),
+    ],
+)
+def test_an_address_without_a_listener_is_one_line(bench: Bench, address: str, sentence: str) -> None:
+    done = bench(address, "--model=m", "--timeout=5")
+    assert done.code == 1
+    assert done.err.startswith(f"accelserve: {sentence}")
+    assert done.err.count("\n") == 1
+
+
+def test_rest_wants_a_models_name_and_a_folder_wants_pictures(
+    server: SimpleNamespace, bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--model is needed over REST" in bench(server.http).err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run(["bench", server.grpc, f"--images={empty}"]) == 2
+    assert f"{empty} holds no picture" in capsys.readouterr().err
