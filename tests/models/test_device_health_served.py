@@ -89,7 +89,7 @@ def metrics(server: Server) -> dict[str, float]:
 def shown(server: Server) -> dict[str, object]:
     content = httpx.get(f"http://127.0.0.1:{server.rest_port}/status/models", timeout=20).json()
     ((version,),) = [model["versions"] for model in content["models"]]
-    found: dict[str, object] = version["health"]
+    found: dict[str, object] = version["serving"]["health"]
     return found
 
 
