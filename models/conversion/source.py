@@ -97,7 +97,7 @@ def load_source(
         return SourceNetwork(model, None)
     raise ModelFileError(
         str(source),
-        f"of no known kind; expected {', '.join(WEIGHT_SUFFIXES)}, .keras, .pb or a SavedModel",
+        f"of no known kind; expected {', '.join(WEIGHT_SUFFIXES)}, .keras, .pb or a SavedModel; to convert, .onnx too",
     )
 
 

@@ -184,7 +184,9 @@ def files_in(path: Path) -> list[Path]:
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
     if not found:
-        raise click.UsageError(f"{path} holds no picture ({', '.join(SUFFIXES)}).")
+        raise click.UsageError(
+            f"{path} holds no picture ({', '.join(SUFFIXES)}); folders below it are not entered."
+        )
     return found
 
 
@@ -197,7 +199,9 @@ def _ask_each(
     quiet: bool,
 ) -> int:
     """Ask for every picture, and show what came; the number of those that were passed over."""
-    from accelserve.client import InvalidRequestError, MessageTooLargeError
+    import grpc
+
+    from accelserve.client import CallError, InvalidRequestError, MessageTooLargeError
     from accelserve.server.cli.progress import image_progress
 
     failed = 0
@@ -207,6 +211,9 @@ def _ask_each(
             try:
                 answer = _ask(client, path, wanted)
             except (InvalidRequestError, MessageTooLargeError, OSError) as error:
+                # No such signature or label: that is so for every picture, and said once.
+                if isinstance(error, CallError) and error.code is grpc.StatusCode.FAILED_PRECONDITION:
+                    raise
                 reason = error.strerror if isinstance(error, OSError) else error
                 click.echo(f"accelserve: {path}: {reason or error}", err=True)
                 failed += 1

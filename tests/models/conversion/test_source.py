@@ -52,7 +52,7 @@ def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     ("name", "sentence"),
     [
         ("none.pth", "there is no such file or folder"),
-        ("readme.txt", "of no known kind; expected .pth"),
+        ("readme.txt", "of no known kind; expected .pth.* or a SavedModel; to convert, .onnx too"),
         ("network.onnx", "is ONNX already"),
         ("folder", "of no known kind"),
     ],
