@@ -244,7 +244,7 @@ def convert(
     progress: Progress | None = None,
     **options: Any,
 ) -> Converted:
-    """Make a quantised servable of a trained network and publish it, as ``accelserve convert`` does.
+    """Make a quantized servable of a trained network and publish it, as ``accelserve convert`` does.
 
     Args:
         source: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph.

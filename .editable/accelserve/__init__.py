@@ -1,4 +1,4 @@
-"""Quantised image networks served over TensorFlow Serving's protocol, and from Python.
+"""Quantized image networks served over TensorFlow Serving's protocol, and from Python.
 
     import accelserve
 

@@ -71,7 +71,7 @@ PROVING = "compiling the network, and comparing this CPU's answers with the refe
     type=click.Choice(["exact", "fast"]),
     default="exact",
     show_default=True,
-    help="exact: the quantised file's own arithmetic; fast: 3x3 layers in the Winograd domain, within --fast-budget.",
+    help="exact: the quantized file's own arithmetic; fast: 3x3 layers in the Winograd domain, within --fast-budget.",
 )
 @click.option(
     "--fast-budget",
@@ -101,7 +101,7 @@ def convert(
     fast_budget: float | None,
     cache_dir: Path | None,
 ) -> None:
-    """Make a quantised servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
+    """Make a quantized servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
     from accelserve.kernels.preprocess import preprocess_spec
     from accelserve.models.conversion.convert import ConvertOptions
     from accelserve.models.detection import detection_document
@@ -178,7 +178,7 @@ def _report(converted: Converted, calibrate: Path | None) -> None:
             "calibrated on generated pictures; --calibrate DIR with photographs is more accurate", err=True
         )
     if calibrate is not None and converted.network is None:
-        click.echo("the file came quantised: --calibrate was not needed", err=True)
+        click.echo("the file came quantized: --calibrate was not needed", err=True)
     if converted.fast is not None:
         _report_fast(converted.fast)
     click.echo(f"published {converted.directory}: signatures {', '.join(converted.manifest.signatures)}")

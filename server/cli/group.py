@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "sample": ("sample", "Write a small trained network and a few photographs to start with."),
         "serve": ("serve", "Answer TensorFlow Serving's protocol. Takes tensorflow_model_server's flags."),
-        "convert": ("convert", "Make a quantised servable of a trained network."),
+        "convert": ("convert", "Make a quantized servable of a trained network."),
         "train-head": ("train_head", "Train a classifier of your own classes on a network's features."),
         "evaluate": ("evaluate", "Compare a model with the truth and with its float32 original."),
         "profile": ("profile", "Time every layer of a model."),
@@ -99,7 +99,7 @@ def _loaded(name: str) -> click.Command:
 )
 @click.version_option(package_name="accelserve", message="%(package)s %(version)s")
 def accelserve() -> None:
-    """Serve quantised image networks over TensorFlow Serving's protocol, on any CPU and on FPGAs."""
+    """Serve quantized image networks over TensorFlow Serving's protocol, on any CPU and on FPGAs."""
 
 
 def run(arguments: Sequence[str]) -> int:

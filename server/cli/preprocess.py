@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--view", type=click.Path(dir_okay=False, path_type=Path), help="The same as a picture, .png.")
 def preprocess(picture: Path, description: str, output: Path | None, view: Path | None) -> None:
-    """Write what a network would see of a picture, before quantisation, and print the steps that lead there."""
+    """Write what a network would see of a picture, before quantization, and print the steps that lead there."""
     import numpy as np
 
     from accelserve.kernels.preprocess import preprocess_float, preprocess_spec

@@ -21,12 +21,12 @@ def sample() -> None:
     help="Folder; made if it is not there.",
 )
 def photographs(output: Path) -> None:
-    """Write four photographs, and whose they are."""
+    """Write four photographs, with their credits and licences."""
     from accelserve.models.samples import LICENSES, write_sample_photographs
 
     for path in write_sample_photographs(output):
         click.echo(path)
-    click.echo(f"whose they are: {output / LICENSES}", err=True)
+    click.echo(f"credits and licences: {output / LICENSES}", err=True)
 
 
 @sample.command()

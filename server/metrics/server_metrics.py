@@ -244,7 +244,7 @@ class ServerMetrics:
             for stage, sentence in (
                 ("queue", "From the hand-over of a request's pixels to its first batch."),
                 ("decode", "Decoding the pictures of a request, waiting for a slot included."),
-                ("preprocess", "Resizing, cropping, normalising and quantising the pictures of a request."),
+                ("preprocess", "Resizing, cropping, normalizing and quantizing the pictures of a request."),
                 ("compute", "Batches on the device that held pictures of a request."),
                 ("postprocess", "From the device's results to a request's outputs."),
             )
