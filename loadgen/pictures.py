@@ -85,11 +85,11 @@ def of_files(paths: Sequence[Path], where: str, limit: int) -> Pictures:
 
 
 def groups(pictures: Pictures, batch_size: int) -> list[list[bytes]]:
-    """The pictures of each request, in the order of sending."""
+    """The pictures of each request, once through the order: so requests take about as much memory as the pictures."""
     order = list(pictures.order)
     return [
         [pictures.files[order[(begin * batch_size + offset) % len(order)]] for offset in range(batch_size)]
-        for begin in range(len(order))
+        for begin in range(-(-len(order) // batch_size))
     ]
 
 

@@ -67,4 +67,5 @@ def test_files_are_sent_as_they_are_and_evenly_chosen(tmp_path: Path) -> None:
 def test_batches_go_through_the_order_and_around() -> None:
     pictures = Pictures(files=[b"a", b"b", b"c"], order=[0, 1, 2], description="")
     assert groups(pictures, 1) == [[b"a"], [b"b"], [b"c"]]
-    assert groups(pictures, 2) == [[b"a", b"b"], [b"c", b"a"], [b"b", b"c"]]
+    assert groups(pictures, 2) == [[b"a", b"b"], [b"c", b"a"]]
+    assert groups(pictures, 5) == [[b"a", b"b", b"c", b"a", b"b"]]
