@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -105,12 +105,3 @@ def _jpeg(content: bytes, longer_side: int) -> bytes:
     encoded = io.BytesIO()
     picture.resize(size, Image.Resampling.LANCZOS).save(encoded, "JPEG", quality=JPEG_QUALITY)
     return encoded.getvalue()
-
-
-def pixel_sizes(files: Iterable[bytes]) -> list[tuple[int, int]]:
-    """Width and height of each."""
-    sizes = []
-    for content in files:
-        with Image.open(io.BytesIO(content)) as opened:
-            sizes.append(opened.size)
-    return sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from accelserve.loadgen.errors import LoadError
 from accelserve.loadgen.fleet import Fleet, fleet
 from accelserve.loadgen.limits import client_limits
 from accelserve.loadgen.plan import Closed, Load, Pictures, Step, Target
@@ -12,7 +13,7 @@ from accelserve.loadgen.preflight import ask_once
 from accelserve.loadgen.ramp import Point, climb, knee
 from accelserve.loadgen.recorder import Merged
 from accelserve.loadgen.results import Measurement, Result
-from accelserve.loadgen.server_metrics import Look, breakdown, look_at
+from accelserve.loadgen.server_metrics import Look, Samples, breakdown, look_at
 
 Watch = Callable[[str, Merged, float, float], None]
 """Takes what is done, what was measured up to now, the seconds gone, and of how many."""
@@ -111,11 +112,24 @@ def _steps(wish: Wish, clients: Fleet, look: Look | None, watch: Watch) -> list[
 
 def _result(wish: Wish, clients: Fleet, look: Look | None, watch: Watch, step: Step) -> Result:
     empty = Result(step=step, measured=Merged(), server=None, notes=())
-    before = None if look is None else look()
+    faults: list[str] = []
+    before = _samples(look, faults)
     measured = clients.measure(step, _watching(watch, empty.load, step))
-    server = None if look is None or before is None else breakdown(before, look())
-    notes = client_limits(measured, step, wish.target)
+    after = _samples(look, faults)
+    server = None if before is None or after is None else breakdown(before, after)
+    notes = [*client_limits(measured, step, wish.target), *faults]
     return Result(step=step, measured=measured, server=server, notes=notes, batch_size=wish.batch_size)
+
+
+def _samples(look: Look | None, faults: list[str]) -> Samples | None:
+    """The server's metrics, or why not: where a server falls under the load, what the client saw is worth the more."""
+    if look is None:
+        return None
+    try:
+        return look()
+    except LoadError as error:
+        faults.append(str(error))
+        return None
 
 
 def _watching(watch: Watch, doing: str, step: Step) -> Callable[[Merged, float], None]:

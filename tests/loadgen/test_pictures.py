@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from accelserve.loadgen.errors import LoadError
-from accelserve.loadgen.pictures import DEFAULT_SIZES, groups, of_files, pixel_sizes, resized, size_mix
+from accelserve.loadgen.pictures import DEFAULT_SIZES, groups, of_files, resized, size_mix
 from accelserve.loadgen.plan import Pictures
 from accelserve.models.samples import PHOTOGRAPHS, sample_photographs
 
 
 def test_each_size_has_its_share() -> None:
     pictures = resized(sample_photographs(), size_mix("100:3,50"), seed=1)
-    sizes = pixel_sizes(pictures.files)
+    sizes = [Image.open(io.BytesIO(content)).size for content in pictures.files]
     longer = Counter(max(sizes[index]) for index in pictures.order)
     assert longer == {100: 3 * len(PHOTOGRAPHS), 50: len(PHOTOGRAPHS)}
     assert all(content.startswith(b"\xff\xd8\xff") for content in pictures.files)

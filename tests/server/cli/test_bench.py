@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,6 +68,34 @@ def test_the_servers_own_times_stand_beside_the_clients(server: SimpleNamespace,
     assert list(step["server"]["stages_ms"]) == ["decode", "preprocess", "queue", "compute", "postprocess"]
     assert step["server"]["requests"] == step["requests"]
     assert "compute" in done.out
+
+
+class FailsThen(http.server.BaseHTTPRequestHandler):
+    """A metrics page that answers twice."""
+
+    looks = 0
+
+    def do_GET(self) -> None:
+        type(self).looks += 1
+        self.send_response(200 if self.looks <= 2 else 503)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        pass
+
+
+def test_metrics_that_are_gone_afterwards_cost_no_figures(server: SimpleNamespace, bench: Bench) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), FailsThen) as page:
+        thread = threading.Thread(target=page.serve_forever)
+        thread.start()
+        try:
+            done = bench(server.grpc, f"--metrics=http://127.0.0.1:{page.server_port}/")
+        finally:
+            page.shutdown()
+            thread.join()
+    assert done.code == 0, done.err
+    assert done.found["steps"][0]["answered"] > 0
+    assert "answers 503; expected Prometheus's text" in done.out
 
 
 def test_an_open_loop_keeps_to_its_rate(server: SimpleNamespace, bench: Bench) -> None:
