@@ -45,7 +45,7 @@ def pull(
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file that was recognised.
+    """A file that was recognized.
 
     Attributes:
         architecture: the network it belongs to.

@@ -68,7 +68,7 @@ def _steps(image: bytes, spec: PreprocessSpec) -> list[str]:
         f"resize     {window.resized_width} x {window.resized_height}, {spec.resize}, {spec.interpolation}",
         _place(spec, window),
         f"channels   {spec.color_order}",
-        f"normalise  (pixel - mean) * scale; mean {means}; scale {scales}",
+        f"normalize  (pixel - mean) * scale; mean {means}; scale {scales}",
     ]
 
 

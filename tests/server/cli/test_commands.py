@@ -81,7 +81,7 @@ def test_preprocess_writes_what_the_network_would_see(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tensor, expected)
     seen = np.asarray(Image.open(view), dtype=np.float32)
     assert [line.split()[0] for line in done.stdout.splitlines()[:5]] == [
-        "decode", "resize", "crop", "channels", "normalise"
+        "decode", "resize", "crop", "channels", "normalize"
     ]  # fmt: skip
     # int(float32(427) * float32(256 / 427)) is 255: the rule of the TensorFlow line, which the steps show.
     assert "decode     640 x 427\nresize     383 x 255" in done.stdout
