@@ -31,7 +31,8 @@ class PreprocessSpecError(KernelError):
     def __init__(self, field: str, reason: str) -> None:
         self.field = field
         self.reason = reason
-        super().__init__(f"preprocess: {field}: {reason}")
+        of_a_field = "" if field == "preprocess" else f"{field}: "
+        super().__init__(f"preprocess: {of_a_field}{reason}")
 
 
 class ImageError(KernelError):

@@ -131,3 +131,10 @@ def test_a_description_is_frozen() -> None:
         PRESETS["ssd-caffe"].crop_width = 1  # type: ignore[misc]  # the point of the test
     with pytest.raises(TypeError):
         PRESETS["mine"] = PRESETS["ssd-caffe"]  # type: ignore[index]  # the point of the test
+
+
+def test_an_unknown_preset_is_said_with_those_there_are() -> None:
+    with pytest.raises(
+        PreprocessSpecError, match=r"^preprocess: got 'imagenet-troch', expected .*imagenet-torch"
+    ):
+        preprocess_spec("imagenet-troch")
