@@ -1,5 +1,6 @@
 """What both clients have in common: everything but the sending."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -49,7 +50,7 @@ class Exchange(Generic[RequestT, ResponseT, ResultT]):
     read: Callable[[ResponseT], ResultT]
 
 
-class BaseClient:
+class BaseClient(ABC):
     """Takes a client's arguments and makes its requests; a subclass sends them."""
 
     def __init__(
@@ -80,9 +81,9 @@ class BaseClient:
         self._retry = retry if retry is not None else RetryPolicy()
         self._open()
 
+    @abstractmethod
     def _open(self) -> None:
         """Open the channel that ``self._connection`` describes; it connects at the first call."""
-        raise NotImplementedError
 
     @property
     def model(self) -> ModelSelection:
