@@ -83,11 +83,13 @@ def _tensorflow_letterbox(spec: PreprocessSpec, height: int, width: int) -> Wind
     fitted = sides / (sides / targets).max()
     resized_height, resized_width = (max(int(side), 1) for side in fitted)
     if spec.crop_offset == "floor":
-        top, left = (max(int(margin), 0) for margin in (targets - fitted) / np.float32(2))
+        top, left = (-max(int(margin), 0) for margin in (targets - fitted) / np.float32(2))
     else:
-        top, left = (round((size - side) / 2) for size, side in
-                     ((spec.resize_height, resized_height), (spec.resize_width, resized_width)))  # fmt: skip
-    return Window(resized_height=resized_height, resized_width=resized_width, top=-top, left=-left)
+        top, left = (
+            _offset(spec, resized_height - spec.crop_height),
+            _offset(spec, resized_width - spec.crop_width),
+        )
+    return Window(resized_height=resized_height, resized_width=resized_width, top=top, left=left)
 
 
 def _offset(spec: PreprocessSpec, margin: int) -> int:

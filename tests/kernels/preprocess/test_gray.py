@@ -6,7 +6,7 @@ import importlib.util
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -165,9 +165,7 @@ def test_one_channel_goes_the_way_of_each_of_three(cat: bytes, interpolation: st
     np.testing.assert_array_equal(
         preprocess_float(one, cat), preprocess_float(three, buffer.getvalue())[..., :1]
     )
-    quantized: Callable[[PreprocessSpec], Preprocessor] = lambda s: Preprocessor(  # noqa: E731
-        s, input_scale=0.03, input_zero_point=128
-    )
+    quantized = partial(Preprocessor, input_scale=0.03, input_zero_point=128)
     made = quantized(one).run([cat, cat])
     assert made.shape == (2, 20, 24, 1)
     np.testing.assert_array_equal(made, quantized(three).run([buffer.getvalue()] * 2)[..., :1])
