@@ -1,6 +1,8 @@
 """The networks that benchmarks time: at full size, with seeded random weights, quantized on real photographs.
 
-Speed does not depend on what weights mean; random ones make a benchmark that anyone can run without downloads.
+Random weights make a benchmark that anyone can run without downloads. What weights mean does not change the time; on AVX2
+their distribution does, since some pairs of large ones are multiplied in steps of their own (docs/numerics.md), and normal
+weights have more such pairs than trained ones.
 """
 
 from __future__ import annotations
