@@ -13,6 +13,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")
 
 ROOMS = {
     "client": "clients/python",
+    "deployment": "deployment",
     "kernels": "kernels",
     "loadgen": "loadgen",
     "models": "models",

@@ -8,6 +8,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 ROOMS = (
     "benchmarks",
     "clients",
+    "deployment",
     "docs",
     "examples",
     "findings",

@@ -58,14 +58,14 @@ def test_every_room_is_under_one_name(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"accelserve"}
     inside = {name.split("/")[1] for name in names if name.startswith("accelserve/")}
-    rooms = {"client", "kernels", "loadgen", "models", "protos", "server"}
+    rooms = {"client", "deployment", "kernels", "loadgen", "models", "protos", "server"}
     assert inside == rooms | {"__init__.py", "__main__.py", "py.typed"}
 
 
 def test_what_is_no_python_is_there_too(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    rooms = ("server", "kernels", "models", "protos", "clients/python", "loadgen")
+    rooms = ("server", "kernels", "models", "protos", "clients/python", "loadgen", "deployment")
     files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.is_file()]
     data = [
         str(path.relative_to(ROOT))
