@@ -87,10 +87,10 @@ def _steps(context: Context) -> list[Step]:
 
 
 def _digest_of_weights(context: Context) -> str:
-    """Of everything that decides the packed constants of this graph, for this instruction set."""
+    """Of all that packed constants depend on; workers are part of it, since they may decide how a layer is computed."""
     graph: Graph = context.plan.graph
     structure = repr([(node.op, node.inputs, node.output) for node in graph]).encode()
     placements = repr(sorted(context.plan.placements.items())).encode()
-    kind = f"{source_hash()} {context.isa.name}".encode()
+    kind = f"{source_hash()} {context.isa.name} {context.isa.target} {context.threads}".encode()
     constants = [np.asarray(graph.constants[name]) for name in sorted(graph.constants)]
     return digest_of([kind, structure, placements, *constants])

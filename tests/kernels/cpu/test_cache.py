@@ -11,6 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from accelserve.kernels.cpu.compiler.planning import plan_network
+from accelserve.kernels.cpu.isa import available
+from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
+from accelserve.kernels.file_cache import DIGEST_BYTES
+from accelserve.kernels.program import Lowered
+from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
+
 ROOT = Path(__file__).parents[3]
 LOAD = """
 import logging, sys
@@ -91,6 +98,22 @@ def test_damaged_files_are_made_again(filled: tuple[Path, str], copy: Path) -> N
     assert {path: path.read_bytes() for path in weights} == weights
     assert files(copy, "*.o") == code
     assert outcome(loading(copy)) == (scores, [])
+
+
+@pytest.mark.parametrize("each", available(), ids=lambda each: each.name)
+@pytest.mark.parametrize("side", [7, 14, 28, 56])
+def test_programs_of_different_numbers_of_workers_share_a_cache(
+    side: int, each: InstructionSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dense block's layer: how many tiles a worker has decides how weights are packed, on AVX2 for instance at 7x7."""
+    g = IntegerGraphBuilder(side)
+    lowered = Lowered(g.graph(features=g.conv(g.input(side, side, 128), 32, 3, padding=1)), {})
+    for _ in range(2):
+        for threads in (2, 1, 3, 8):
+            plan, constants = plan_network(lowered, each, threads, tmp_path)
+            assert constants.bytes.nbytes == plan.weights_bytes + DIGEST_BYTES
+            constants.close()
+    assert caplog.messages == []
 
 
 def test_weights_with_one_wrong_bit_are_packed_again(filled: tuple[Path, str], copy: Path) -> None:
