@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet lint format types bench bench-kernels bench-serving bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -122,6 +122,16 @@ test-fpga: .venv-fpga/ready
 
 test-s3: .venv-s3/ready .venv-moto/ready
 	ACCELSERVE_MOTO_PYTHON=$(abspath .venv-moto/bin/python) .venv-s3/bin/python -m pytest tests/s3
+
+.venv-docs/ready: requirements/docs.txt
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/docs.txt
+	touch $@
+
+# Into .cache/site. A link that leads nowhere, or a page that docs/README.md does not name, ends it.
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "$(abspath .cache/site/index.html)"
 
 # The C# client. dotnet comes from https://dot.net or a distribution; no target fetches it.
 CSHARP := clients/csharp
