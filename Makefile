@@ -128,9 +128,9 @@ test-s3: .venv-s3/ready .venv-moto/ready
 	.venv-docs/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/docs.txt
 	touch $@
 
-# Into .cache/site. A link that leads nowhere, or a page that docs/README.md does not name, ends it.
+# Into .cache/site. (With --quiet, mkdocs counts no warnings.) A link that leads nowhere, or a page that docs/README.md does not name, ends it.
 docs: .venv-docs/ready
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 	@echo "$(abspath .cache/site/index.html)"
 
 # The C# client. dotnet comes from https://dot.net or a distribution; no target fetches it.
