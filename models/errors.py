@@ -16,7 +16,13 @@ ModelError
     ├── ModelNameError       a name or a version number that the repository does not allow
     ├── ModelNotFoundError   no such model, or no such version of it
     ├── ManifestError        a servable.json that breaks its schema
-    └── CorruptVersionError  a version whose files are missing, altered or half copied
+    ├── CorruptVersionError  a version whose files are missing, altered or half copied
+    └── RegistryError        what the registry refuses
+        ├── RecordNotFoundError   no image, deployment or label of that name
+        ├── RecordExistsError     a name or version that is taken
+        ├── StillUsedError        what others still need is not deleted
+        ├── ChangedMeanwhileError another writer was faster
+        └── ReadOnlyError         the repository may not be written
 
 A network with operators that no kernel implements raises ``accelserve.kernels.errors.UnsupportedNodesError``.
 No transport codes here: the server's status table alone maps errors to statuses.
@@ -194,7 +200,7 @@ class ModelNotFoundError(RepositoryError):
         repository: where it was looked for.
     """
 
-    def __init__(self, name: str, version: int | None, repository: Path) -> None:
+    def __init__(self, name: str, version: int | None, repository: Path | str) -> None:
         self.name = name
         self.version = version
         self.repository = repository
@@ -228,6 +234,79 @@ class CorruptVersionError(RepositoryError):
         self.directory = directory
         self.reason = reason
         super().__init__(f"{directory} cannot be served: {reason}")
+
+
+class RegistryError(RepositoryError):
+    """The registry refuses or cannot do what was asked."""
+
+
+class RecordNotFoundError(RegistryError):
+    """The registry holds no such thing.
+
+    Attributes:
+        kind: of the thing: ``image``, ``deployment``, ``label``.
+        name: what was asked for.
+        known: names of that kind which there are.
+    """
+
+    def __init__(self, kind: str, name: str, where: str, known: Sequence[str] = ()) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+        there = f"; there are {_shorten(known)}" if known else ""
+        super().__init__(f"{where} has no {kind} '{name}'{there}")
+
+
+class RecordExistsError(RegistryError):
+    """A name or a version is taken.
+
+    Attributes:
+        kind: of the thing: ``image``, ``deployment``, ``version``, ``label``.
+        name: that is taken.
+    """
+
+    def __init__(self, kind: str, name: str, reason: str) -> None:
+        self.kind = kind
+        self.name = name
+        super().__init__(f"{kind} '{name}' {reason}")
+
+
+class StillUsedError(RegistryError):
+    """What others still need is not deleted.
+
+    Attributes:
+        what: would have been deleted.
+        users: who needs it.
+    """
+
+    def __init__(self, what: str, users: Sequence[str], advice: str) -> None:
+        self.what = what
+        self.users = tuple(users)
+        super().__init__(f"{what} is still used by {_shorten(users)}; {advice}")
+
+
+class ChangedMeanwhileError(RegistryError):
+    """Another writer was faster than this one; what it wrote stays.
+
+    Attributes:
+        key: of the document.
+    """
+
+    def __init__(self, key: str, where: str) -> None:
+        self.key = key
+        super().__init__(f"{where}: somebody else changed {key} meanwhile; look at it and try again")
+
+
+class ReadOnlyError(RegistryError):
+    """The repository may not be written.
+
+    Attributes:
+        where: the folder or URI.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(f"{where} may not be written: {reason}")
 
 
 def _shorten(names: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from accelserve.models.repository.location import is_remote, local_path
 from accelserve.server.errors import ConfigurationError
-from accelserve.server.location import is_remote, local_path
 from accelserve.server.tls.files import TlsFiles
 from accelserve.server.version_policy import Latest, VersionPolicy
 

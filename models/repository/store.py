@@ -65,7 +65,7 @@ def list_models(repository: Path) -> list[str]:
     return sorted(
         entry.name
         for entry in repository.iterdir()
-        if entry.is_dir() and list_versions(repository, entry.name)
+        if NAME_PATTERN.fullmatch(entry.name) and entry.is_dir() and list_versions(repository, entry.name)
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from accelserve.models.repository.location import is_remote, local_path
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.config import ModelConfig, model_at, refuse_duplicates
 from accelserve.server.errors import ConfigurationError
-from accelserve.server.location import is_remote, local_path
 from accelserve.server.text_format_file import read_text_format
 from accelserve.server.version_policy import Everything, Latest, Specific, VersionPolicy
 

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from accelserve.models.errors import ModelError
 from accelserve.models.repository import Manifest, decode_manifest
+from accelserve.models.repository.object_store import Store
 from accelserve.server.errors import LoadError
-from accelserve.server.remote.store import Store
 
 MANIFEST = "servable.json"
 UNFINISHED = ".unfinished-"

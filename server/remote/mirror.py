@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from accelserve.models.errors import ModelError
 from accelserve.models.repository import versions_among
+from accelserve.models.repository.location import folder_of
+from accelserve.models.repository.object_store import Store, store_of
 from accelserve.server.config import ModelConfig
 from accelserve.server.errors import LoadError
 from accelserve.server.faults import FaultLog, Faults
-from accelserve.server.location import folder_of
 from accelserve.server.polling import Poller
 from accelserve.server.remote.download import MANIFEST, UNFINISHED, download_version
-from accelserve.server.remote.store import Store, store_of
 from accelserve.server.version_policy import Unusable, with_stand_ins
 
 _LOG = logging.getLogger(__name__)
@@ -187,6 +188,6 @@ def _manifest_here(version: Path) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, LoadError):
+    if isinstance(error, LoadError | ModelError):
         return str(error)
     return f"{type(error).__name__}: {error}"

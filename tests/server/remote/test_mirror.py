@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from accelserve.models.repository.location import folder_of, is_remote, local_path
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.config import LoadingConfig, model_at
 from accelserve.server.config_files.models import models_of
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.errors import ConfigurationError, LoadError
 from accelserve.server.loading.recorded_requests import WARM_UP_FILE
-from accelserve.server.location import folder_of, is_remote, local_path
 from accelserve.server.version_policy import Latest, Specific
 
 ServeRemote = Callable[..., SimpleNamespace]
@@ -222,7 +222,7 @@ import sys
 from pathlib import Path
 from accelserve.server.errors import LoadError
 from accelserve.server.remote.download import download_version
-from accelserve.server.remote.store import store_of
+from accelserve.models.repository.object_store import store_of
 import resource, signal
 kept, uri = Path(sys.argv[1]), sys.argv[2]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Which base paths are remote."""
+"""Which repositories and base paths are remote."""
 
 from __future__ import annotations
 

@@ -1,0 +1,122 @@
+"""Documents in a folder: a file each, written beside its place and renamed, under a lock of the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from accelserve.models.errors import ChangedMeanwhileError, ReadOnlyError
+
+_SUFFIX = ".json"
+_LOCK_FILE = ".lock"
+_UNFINISHED = ".unfinished-"
+_MAY_NOT_WRITE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+
+
+class LocalDocuments:
+    """See ``DocumentStore``. The folder is made by the first write; a reader takes no lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.where = str(folder)
+        self._folder = folder
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """See ``DocumentStore``."""
+        try:
+            data = self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return data, _etag(data)
+
+    def put(self, key: str, data: bytes, *, expecting: str | None) -> str:
+        """See ``DocumentStore``."""
+        with self._locked():
+            self._expect(key, expecting)
+            self._write(key, data)
+        return _etag(data)
+
+    def overwrite(self, key: str, data: bytes) -> None:
+        """See ``DocumentStore``."""
+        with self._locked():
+            self._write(key, data)
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See ``DocumentStore``."""
+        below = self._folder / prefix.rpartition("/")[0]
+        keys = (
+            path.relative_to(self._folder).with_suffix("").as_posix() for path in below.rglob(f"*{_SUFFIX}")
+        )
+        return sorted(key for key in keys if key.startswith(prefix) and _UNFINISHED not in key)
+
+    def delete(self, key: str, *, expecting: str | None = None) -> bool:
+        """See ``DocumentStore``."""
+        if not self._folder.is_dir():
+            return False
+        with self._locked():
+            if expecting is not None:
+                self._expect(key, expecting)
+            path = self._path(key)
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            self._drop_empty(path.parent)
+        return True
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}{_SUFFIX}"
+
+    def _expect(self, key: str, expecting: str | None) -> None:
+        found = self.get(key)
+        if (found[1] if found else None) != expecting:
+            raise ChangedMeanwhileError(key, self.where)
+
+    def _write(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(0o644)  # mkstemp's 0600 would hide it from a server of another user
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _drop_empty(self, folder: Path) -> None:
+        """Remove the folders that held nothing but the document."""
+        while folder != self._folder:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the folder against other writers; the lock goes with the process, however it ends."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno in _MAY_NOT_WRITE:
+                raise ReadOnlyError(self.where, error.strerror or str(error)) from error
+            raise
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
