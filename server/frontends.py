@@ -17,6 +17,7 @@ from accelserve.server.readiness import Readiness
 from accelserve.server.rpc.call_interceptor import CallInterceptor
 from accelserve.server.rpc.listener import GrpcListener, thread_count
 from accelserve.server.rpc.message_receiver import MessageReceiver
+from accelserve.server.rpc.opening import CallOpener
 from accelserve.server.rpc.service_table import handlers
 from accelserve.server.security import Security
 
@@ -65,7 +66,7 @@ class Frontends:
         self._parts = parts
         threads = thread_count(config.grpc, config.batching.max_queued_images)
         self._interceptor = CallInterceptor(
-            security.keys,
+            CallOpener(security.keys),
             control,
             (self._receiver(threads), self._receiver(control_threads)),
             log_requests=config.log_requests,

@@ -22,15 +22,21 @@ _PROGRESS_SECONDS = 1.0
 
 
 class ServableLoader:
-    """Loads onto one device."""
+    """Loads onto one device.
 
-    def __init__(self, device: DeviceConfig, limits: RequestLimits) -> None:
+    Args:
+        device: which.
+        limits: of one picture.
+        cores: that decode; None takes every core that this process may run on.
+    """
+
+    def __init__(self, device: DeviceConfig, limits: RequestLimits, cores: int | None = None) -> None:
         """Open the device; DeviceError if there is none of that name."""
         self._name = device.name
         self._device = open_device(device.name)
         self._options = LoadOptions(threads=device.threads, cache=device.cache)
         self._limits = ImageLimits(max_pixels=limits.max_pixels)
-        self._decoders = _decoders()
+        self._decoders = _decoders(cores or len(os.sched_getaffinity(0)))
 
     def load(self, servable_id: ServableId, path: Path) -> Servable:
         """Verify and compile; raises as ``Servable.load`` does."""
@@ -67,7 +73,6 @@ class ServableLoader:
             _LOG.info("%s: compiled in %.1f s", options.model, time.perf_counter() - began)
 
 
-def _decoders() -> Executor | None:
+def _decoders(cores: int) -> Executor | None:
     """Helpers of the thread that decodes a batch; none where there is one core only."""
-    cores = len(os.sched_getaffinity(0))
     return ThreadPoolExecutor(cores - 1, "decode") if cores > 1 else None

@@ -7,51 +7,22 @@ pool. gRPC runs the handler in the same context, so what is set here is seen the
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, cast
 
 import grpc
 
-from accelserve.protos.services import (
-    HealthService,
-    InferenceService,
-    ModelService,
-)
-from accelserve.server.auth.keyring import KeyRing
-from accelserve.server.core.access import CURRENT_CALL, Call, everyone
-from accelserve.server.errors import DrainingError, ServerError
-from accelserve.server.protocols.headers import AUTHORIZATION, REQUEST_ID, TRACE_PARENT, request_id_of
+from accelserve.server.core.access import CURRENT_CALL
+from accelserve.server.errors import ServerError
+from accelserve.server.protocols.headers import REQUEST_ID
 from accelserve.server.protocols.status import status_of
 from accelserve.server.rpc.guard import abort, on_pool
 from accelserve.server.rpc.message_receiver import MessageReceiver
+from accelserve.server.rpc.opening import CallOpener
 
 _LOG = logging.getLogger(__name__)
-
-# The Azure service's own routing header: /api/v1/service/NAME
-ROUTE = "x-ms-aml-grpc-service-route"
-_ROUTE_PATTERN = re.compile(r"/api/v1/service/([^/]+)/?")
-
-# Orchestrators ask without a key.
-OPEN_METHODS = frozenset(
-    {
-        f"/{HealthService.NAME}/Check",
-        f"/{HealthService.NAME}/List",
-        f"/{HealthService.NAME}/Watch",
-        InferenceService.SERVER_LIVE.path,
-        InferenceService.SERVER_READY.path,
-    }
-)
-ADMIN_METHODS = frozenset(
-    {
-        ModelService.HANDLE_RELOAD_CONFIG_REQUEST.path,
-        InferenceService.REPOSITORY_MODEL_LOAD.path,
-        InferenceService.REPOSITORY_MODEL_UNLOAD.path,
-    }
-)
-
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # a generic in its stubs only
 
@@ -60,25 +31,24 @@ class CallInterceptor(grpc.ServerInterceptor):
     """Opens every call.
 
     Args:
-        keys: None lets everybody in.
+        opener: whom it lets in.
         control: pool on which refusals are spoken, and which some methods run on.
-        receptions: of the server's pool, and of ``control``.
+        receivers: of the server's pool, and of ``control``.
         log_requests: one line a call.
     """
 
     def __init__(
         self,
-        keys: KeyRing | None,
+        opener: CallOpener,
         control: ThreadPoolExecutor,
         receivers: tuple[MessageReceiver, MessageReceiver],
         *,
         log_requests: bool = False,
     ) -> None:
-        self._keys = keys
+        self._opener = opener
         self._control = control
         self._receivers = receivers
         self._log_requests = log_requests
-        self._refusing = False
         self._opened: dict[str, Handler] = {}
 
     def start(self) -> None:
@@ -93,7 +63,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def refuse_new(self) -> None:
         """From now on, answer new calls that another server should get them; health goes on."""
-        self._refusing = True
+        self._opener.refuse_new()
 
     def intercept_service(
         self,
@@ -102,9 +72,9 @@ class CallInterceptor(grpc.ServerInterceptor):
     ) -> Handler | None:
         """The method's own handler, behind a bounded wait for its message; or one that refuses."""
         path = str(handler_call_details.method)
-        metadata = _texts(handler_call_details.invocation_metadata or ())
+        metadata = handler_call_details.invocation_metadata or ()
         try:
-            CURRENT_CALL.set(self._open(path, metadata))
+            CURRENT_CALL.set(self._opener.open(path, metadata))
         except ServerError as error:
             return _refusal(error, self._control)
         opened = self._opened.get(path)
@@ -136,7 +106,7 @@ class CallInterceptor(grpc.ServerInterceptor):
                 return inner(message, context)
             finally:
                 if self._log_requests:
-                    _log(path, context, time.perf_counter() - begin)
+                    log_call(path, context, time.perf_counter() - begin)
 
         behaviour = answer if pool is None else on_pool(pool, answer)
         make = (
@@ -146,36 +116,6 @@ class CallInterceptor(grpc.ServerInterceptor):
         )
         opened: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
         return opened
-
-    def _open(self, path: str, metadata: Mapping[str, str]) -> Call:
-        if path not in OPEN_METHODS:
-            if self._refusing:
-                raise DrainingError
-            if self._keys is not None:
-                caller = self._keys.caller(metadata.get(AUTHORIZATION))
-                if path in ADMIN_METHODS:
-                    caller.check_admin()
-                return _described(metadata, caller.check_model)
-        return _described(metadata)
-
-
-def routed_model_of(route: str | None) -> str:
-    """NAME of ``/api/v1/service/NAME``; empty for anything else."""
-    match = _ROUTE_PATTERN.fullmatch(route or "")
-    return match[1] if match else ""
-
-
-def _described(metadata: Mapping[str, str], check_model: Callable[[str], None] = everyone) -> Call:
-    return Call(
-        request_id=request_id_of(metadata.get(REQUEST_ID)),
-        check_model=check_model,
-        routed_model=routed_model_of(metadata.get(ROUTE)),
-        trace_parent=metadata.get(TRACE_PARENT, ""),
-    )
-
-
-def _texts(metadata: Collection[tuple[str, str | bytes]]) -> dict[str, str]:
-    return {key: value for key, value in metadata if isinstance(value, str)}
 
 
 def _refusal(error: ServerError, pool: ThreadPoolExecutor) -> grpc.RpcMethodHandler[bytes, bytes]:
@@ -188,7 +128,8 @@ def _refusal(error: ServerError, pool: ThreadPoolExecutor) -> grpc.RpcMethodHand
     return handler
 
 
-def _log(path: str, context: grpc.ServicerContext, seconds: float) -> None:
+def log_call(path: str, context: grpc.ServicerContext, seconds: float) -> None:
+    """A line for a call that ended: its method, status, time and caller."""
     code = cast(Any, context).code()  # its stubs lack it
     name = "OK" if code is None else code.name
     _LOG.info("%s %s %.1f ms %s", path, name, seconds * 1e3, context.peer())

@@ -155,7 +155,7 @@ def test_traces_show_where_the_time_went(serve: Serve, traces: Collector) -> Non
     server = serve(server_settings={"otel_endpoint": traces.endpoint})
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     predict(server.channel, ("traceparent", f"00-{trace}-{parent}-01"), ("x-request-id", "traced"))
-    server.server._tracing.close()  # sends what waits
+    server.server.backend.close_tracing()  # sends what waits
     assert set(traces.spans) == {"predict", "decode", "preprocess", "queue", "compute", "postprocess"}
     whole = traces.spans.pop("predict")
     assert (whole.trace_id.hex(), whole.parent_span_id.hex()) == (trace, parent)
@@ -174,7 +174,7 @@ def test_traces_show_where_the_time_went(serve: Serve, traces: Collector) -> Non
 def test_a_caller_that_does_not_sample_is_not_traced(serve: Serve, traces: Collector) -> None:
     server = serve(server_settings={"otel_endpoint": traces.endpoint})
     predict(server.channel, ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"))
-    server.server._tracing.close()
+    server.server.backend.close_tracing()
     assert not traces.spans
 
 
