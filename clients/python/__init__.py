@@ -5,9 +5,10 @@
     with PredictionClient("localhost", 8500) as client:
         probabilities = client.score_file("photo.jpg")
 
-In the order in which a call passes through: base.py takes the arguments, prediction.py makes the request, connection.py
-the channel, blocking.py and asynchronous.py (with asyncio_channel.py) send it, retry.py decides what to do when that fails,
-errors.py says what went wrong, prediction.py reads the answer. description.py reads the answers about models.
+In the order in which a call passes through: base.py takes the arguments, addresses.py reads where the servers are,
+prediction.py makes the request, connection.py the channel, blocking.py and asynchronous.py (with asyncio_channel.py) send
+it, retry.py decides what to do when that fails, errors.py says what went wrong, prediction.py reads the answer.
+description.py reads the answers about models.
 """
 
 from accelserve.client.asynchronous import AsyncPredictionClient

@@ -55,7 +55,7 @@ class BaseClient(ABC):
 
     def __init__(
         self,
-        address: str,
+        address: str | Sequence[str],
         port: int | None = None,
         use_ssl: bool = False,
         access_token: str = "",
@@ -66,6 +66,7 @@ class BaseClient(ABC):
         retry: RetryPolicy | None = None,
         tls: TlsOptions | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        watch_health: bool = True,
     ) -> None:
         self._connection = connection(
             address,
@@ -75,6 +76,7 @@ class BaseClient(ABC):
             access_token=access_token,
             service_name=service_name,
             max_message_bytes=max_message_bytes,
+            watch_health=watch_health,
         )
         self._model = model if model is not None else ModelSelection()
         self._timeout_s = timeout_s

@@ -25,11 +25,13 @@ class PredictionClient(BaseClient):
     """Scores images and tensors on a server that speaks TensorFlow Serving's gRPC API.
 
     Takes the arguments and has the methods of the Azure SDK's `azureml.accel.PredictionClient`. One client may be used
-    by any number of threads; it keeps one connection, which it opens at the first call and opens again when it is lost.
+    by any number of threads; it keeps one connection to each server, which it opens at the first call and opens again when
+    it is lost.
 
     Args:
-        address: host name, IP address, HOST:PORT, or unix:PATH.
-        port: None takes the one in `address`, or 443 with TLS and 80 without.
+        address: host name, IP address, HOST:PORT, or unix:PATH. Several, in a sequence or separated by commas, or
+            dns:///NAME:PORT for all IP addresses of a name, are asked in turn; see docs/client.md.
+        port: of addresses that have none; None is 443 with TLS and 80 without.
         use_ssl: encrypt, and check the server's certificate.
         access_token: key, sent as `authorization: Bearer KEY`; empty sends none.
         service_name: sent as `x-ms-aml-grpc-service-route: /api/v1/service/NAME`; empty sends none.
@@ -38,9 +40,11 @@ class PredictionClient(BaseClient):
         retry: when and how often a failed call is sent again.
         tls: certificates; implies `use_ssl`.
         max_message_bytes: largest request, largest response and largest array in one.
+        watch_health: where several servers are asked, leave out those whose grpc.health.v1 does not say SERVING.
 
     Raises:
         ValueError: an argument is out of its range.
+        OSError: a host name among several addresses cannot be resolved.
 
     Every method that calls the server raises a `ClientError` (the tree is in `accelserve.client.errors`) when it gets
     no result, and a ValueError when its arguments make no request.

@@ -8,6 +8,8 @@ from typing import Final
 import grpc
 import grpc.aio
 
+from accelserve.client.addresses import Addresses, read_addresses
+
 DEFAULT_MAX_MESSAGE_BYTES: Final = 512 << 20
 """Fits 64 photographs of 8 MiB each in one request; gRPC's own 4 MiB for answers fits no batch of feature maps."""
 
@@ -29,7 +31,7 @@ class TlsOptions:
         root_certificates: authorities to trust; None is those that gRPC ships.
         private_key: the client's key, for a server that asks for a certificate; with `certificate_chain` or not at all.
         certificate_chain: the client's certificate, followed by those that lead to an authority.
-        server_name: the name in the server's certificate, where it is not the address.
+        server_name: the name in the servers' certificates, where it is not the address.
     """
 
     root_certificates: bytes | None = None
@@ -73,37 +75,64 @@ class Connection:
     """Everything that is needed to open a channel and to authenticate calls on it.
 
     Attributes:
-        target: what gRPC connects to.
+        addresses: where the servers are.
+        watch_health: leave out servers that say that they do not serve, where calls are balanced.
         tls: None is plain text.
         metadata: sent with every call.
         max_message_bytes: largest request and largest response.
     """
 
-    target: str
+    addresses: Addresses
+    watch_health: bool
     tls: TlsOptions | None
     metadata: tuple[tuple[str, str], ...]
     max_message_bytes: int
 
+    @property
+    def target(self) -> str:
+        """The addresses, for messages."""
+        return str(self.addresses)
+
     def open(self) -> grpc.Channel:
-        """A channel; it connects at the first call."""
+        """A channel; it connects at the first call.
+
+        Raises:
+            OSError: a name of several cannot be resolved.
+        """
+        target = self.addresses.target()
         if self.tls is None:
-            return grpc.insecure_channel(self.target, options=self._options())
-        return grpc.secure_channel(self.target, _credentials(self.tls), options=self._options())
+            return grpc.insecure_channel(target, options=self._options())
+        return grpc.secure_channel(target, _credentials(self.tls), options=self._options())
 
     def open_aio(self) -> grpc.aio.Channel:
-        """A channel for the running event loop; it connects at the first call."""
+        """A channel for the running event loop; it connects at the first call.
+
+        Raises:
+            OSError: a name of several cannot be resolved.
+        """
+        target = self.addresses.target()
         if self.tls is None:
-            return grpc.aio.insecure_channel(self.target, options=self._options())
-        return grpc.aio.secure_channel(self.target, _credentials(self.tls), options=self._options())
+            return grpc.aio.insecure_channel(target, options=self._options())
+        return grpc.aio.secure_channel(target, _credentials(self.tls), options=self._options())
 
     def _options(self) -> Sequence[tuple[str, int | str]]:
-        limits = (
+        options: list[tuple[str, int | str]] = [
+            *_CHANNEL_OPTIONS,
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
-        )
-        if self.tls is None or self.tls.server_name is None:
-            return (*_CHANNEL_OPTIONS, *limits)
-        return (*_CHANNEL_OPTIONS, *limits, ("grpc.ssl_target_name_override", self.tls.server_name))
+        ]
+        balancing = self.addresses.service_config(watch_health=self.watch_health)
+        if balancing is not None:
+            options.append(("grpc.service_config", balancing))
+        if self.tls is not None and (name := self._certificate_name(self.tls)) is not None:
+            options.append(("grpc.ssl_target_name_override", name))
+        return options
+
+    def _certificate_name(self, tls: TlsOptions) -> str | None:
+        """The name that certificates are checked for; None is what gRPC takes from the target."""
+        if tls.server_name is not None or len(self.addresses.each) == 1:
+            return tls.server_name
+        return self.addresses.common_host()
 
 
 def _credentials(tls: TlsOptions) -> grpc.ChannelCredentials:
@@ -111,7 +140,7 @@ def _credentials(tls: TlsOptions) -> grpc.ChannelCredentials:
 
 
 def connection(
-    address: str,
+    address: str | Sequence[str],
     port: int | None,
     *,
     use_ssl: bool,
@@ -119,11 +148,13 @@ def connection(
     access_token: str,
     service_name: str,
     max_message_bytes: int,
+    watch_health: bool = True,
 ) -> Connection:
     """Checks and joins the arguments of a client.
 
     Raises:
-        ValueError: no address, a port outside 1 to 65535, or a token or name that no header can carry.
+        ValueError: no address, a port outside 1 to 65535, servers whose certificates have no name in common, or a token or
+            name that no header can carry.
     """
     options = tls if tls is not None else TlsOptions() if use_ssl else None
     metadata: list[tuple[str, str]] = []
@@ -132,12 +163,25 @@ def connection(
     if service_name:
         route = f"/api/v1/service/{_header_text('service_name', service_name)}"
         metadata.append(("x-ms-aml-grpc-service-route", route))
+    addresses = read_addresses(address, port, is_secure=options is not None)
+    if options is not None and options.server_name is None:
+        _check_one_name(addresses)
     return Connection(
-        target=_target(address, port, is_secure=options is not None),
+        addresses=addresses,
+        watch_health=watch_health,
         tls=options,
         metadata=tuple(metadata),
         max_message_bytes=max_message_bytes,
     )
+
+
+def _check_one_name(addresses: Addresses) -> None:
+    # gRPC checks the certificates of all IP addresses of a target for one name.
+    if len(addresses.each) > 1 and addresses.common_host() is None:
+        raise ValueError(
+            f"address: {addresses} have no host name in common to check certificates for; "
+            "give the name that they all have, tls=TlsOptions(server_name=...)."
+        )
 
 
 def _header_text(name: str, text: str) -> str:
@@ -145,26 +189,3 @@ def _header_text(name: str, text: str) -> str:
     if not text.isascii() or not text.isprintable():
         raise ValueError(f"{name}: expected printable ASCII characters.")
     return text
-
-
-def _target(address: str, port: int | None, *, is_secure: bool) -> str:
-    if not address:
-        raise ValueError("address: expected a host name, an IP address or unix:PATH, got an empty string.")
-    if address.startswith(("unix:", "unix-abstract:")):
-        return address
-    if port is None and has_port(address):
-        return address
-    if port is None:
-        port = 443 if is_secure else 80
-    if not 1 <= port <= 65535:
-        raise ValueError(f"port: expected 1 to 65535, got {port}.")
-    # An IPv6 address needs brackets before a port.
-    host = f"[{address}]" if ":" in address and not address.startswith("[") else address
-    return f"{host}:{port}"
-
-
-def has_port(address: str) -> bool:
-    """Whether an address ends in a port, as HOST:PORT and [IPV6]:PORT do."""
-    host, colon, digits = address.rpartition(":")
-    is_bare_host = ":" not in host or (host.startswith("[") and host.endswith("]"))
-    return bool(colon) and digits.isdecimal() and is_bare_host

@@ -69,9 +69,11 @@ def tls_given(
 
 def with_port(address: str) -> str:
     """A person who types a host means our port; the client in code keeps 443 and 80, as the Azure SDK's has them."""
-    from accelserve.client.connection import has_port
+    from accelserve.client.addresses import read_addresses
 
-    if not address or address.startswith(("unix:", "unix-abstract:")) or has_port(address):
+    if not address:
         return address
-    host = f"[{address}]" if ":" in address and not address.startswith("[") else address
-    return f"{host}:{_PORT}"
+    try:
+        return ",".join(read_addresses(address, _PORT, is_secure=False).each)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error

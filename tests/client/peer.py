@@ -67,9 +67,13 @@ class Peer:
 
 
 def start(
-    peer: Peer, *, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+    peer: Peer,
+    *,
+    address: str = "127.0.0.1:0",
+    credentials: grpc.ServerCredentials | None = None,
+    register: Callable[[grpc.Server], object] = lambda server: None,
 ) -> grpc.Server:
-    """Serves `peer`; its port is in `peer.port`."""
+    """Serves `peer`, and what is registered beside it; its port is in `peer.port`."""
     server = grpc.server(
         futures.ThreadPoolExecutor(16),
         options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
@@ -80,6 +84,7 @@ def start(
     ]
     model = [ModelService.GET_MODEL_STATUS.bind(peer.status)]
     server.add_generic_rpc_handlers([generic_handler(prediction), generic_handler(model)])
+    register(server)
     if credentials is None:
         peer.port = server.add_insecure_port(address)
     else:

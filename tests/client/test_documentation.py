@@ -32,10 +32,12 @@ def test_the_examples_run(
     peer.answer = lambda request, context: image_lengths(request, context, names=("output_alias", "other"))
 
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    assert len(blocks) == PAGE.read_text().count("```python") == 6
+    assert len(blocks) == PAGE.read_text().count("```python") == 7
     names: dict[str, object] = {}
     for block in blocks:
-        program = block.replace('"localhost", 8500', f'"127.0.0.1", {peer.port}')
+        program = block.replace('"localhost", 8500', f'"127.0.0.1", {peer.port}').replace(
+            ":8500", f":{peer.port}"
+        )
         exec(compile(program, str(PAGE), "exec"), names)  # noqa: S102 - our own page
 
     printed = capsys.readouterr().out.splitlines()
