@@ -151,6 +151,8 @@ def test_a_server_that_goes_away_is_said_once(tmp_path: Path, capsys: pytest.Cap
         ("[::1]", "[::1]:8500"),
         ("[::1]:9", "[::1]:9"),
         ("unix:/run/a.sock", "unix:/run/a.sock"),
+        ("a,b:1", "a:8500,b:1"),
+        ("dns:///models", "dns:///models:8500"),
     ],
 )
 def test_an_address_without_a_port_means_ours(typed: str, meant: str) -> None:
@@ -161,3 +163,27 @@ def test_the_sentence_names_the_port_that_was_asked(capsys: pytest.CaptureFixtur
     rocket = str(DATA / "rocket.jpg")
     assert run(["predict", "--address=host.invalid", "--timeout=0.5", rocket]) == 1
     assert "host.invalid:8500" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("a,unix:/b", "unix:/b stands alone or not at all"),
+        ("127.0.0.1:1,host.invalid:1", "host.invalid:1 cannot be resolved"),
+    ],
+)
+def test_several_addresses_that_make_no_connection_are_one_line(
+    address: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", "--address", address, str(DATA / "rocket.jpg")]) != 0
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_several_addresses_may_be_asked(
+    serve: Serve, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = serve().server.port
+    assert run(["predict", "--address", f"127.0.0.1:{port},localhost:{port}", str(folder)]) == 0
+    assert "a.PNG" in capsys.readouterr().out
