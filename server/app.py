@@ -88,6 +88,18 @@ class Server:
         """Read the model configuration file again, if there is one, and apply it."""
         self.backend.reload()
 
+    def stuck(self, device_seconds: float, answer_seconds: float) -> str:
+        """What keeps the server from answering, as a sentence; empty if it is alive. For watchdogs, while it runs.
+
+        Args:
+            device_seconds: that one batch may take of the device.
+            answer_seconds: within which gRPC's and HTTP's own threads answer, however busy the device is.
+        """
+        at_batch = self.predictor.scheduler.batch_seconds()
+        if at_batch > device_seconds:
+            return f"the device has been at one batch for {at_batch:.1f} s"
+        return self._frontends.stuck(answer_seconds)
+
     def stop(self) -> None:
         """Refuse new requests, finish those in flight, unload; returns when all is done."""
         self.backend.drain()

@@ -61,6 +61,7 @@ class Frontends:
         control_threads: int,
     ) -> None:
         self._config = config
+        self._control = control
         self._reservation = PortReservation()
         self._security = security
         self._parts = parts
@@ -131,6 +132,19 @@ class Frontends:
 
             metrics, rest = self._parts.metrics, self._config.rest
             self._monitoring.start(monitoring_application(metrics, rest, self._monitoring.pool))
+
+    def stuck(self, within_seconds: float) -> str:
+        """What does not get to a new call within that time, as a sentence; empty if all do."""
+        try:
+            self._control.submit(self._parts.readiness.server).result(within_seconds)
+        except TimeoutError:
+            return f"no thread has answered a health check of gRPC for {within_seconds:.1f} s"
+        for listener in (self._rest, self._monitoring):
+            if listener is not None and not listener.answers(within_seconds):
+                return (
+                    f"the event loop of HTTP port {listener.port} has not answered for {within_seconds:.1f} s"
+                )
+        return ""
 
     def refuse_new(self) -> None:
         """Answer new requests that another server should get them."""

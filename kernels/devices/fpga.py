@@ -21,7 +21,7 @@ from accelserve.kernels.opencl.engine.configuration import EMULATION, EngineConf
 from accelserve.kernels.opencl.engine.manifest import Bitstream, read_bitstream
 from accelserve.kernels.opencl.engine.segment import CompiledSegment, Segment
 from accelserve.kernels.opencl.engine.source import EnginePath, render
-from accelserve.kernels.opencl.errors import BitstreamError, DeviceHeldError
+from accelserve.kernels.opencl.errors import BitstreamError, DeviceHeldError, LeaseFolderError
 from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
 from accelserve.kernels.opencl.runtime.discovery import choose, discover
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram, Part
@@ -65,17 +65,17 @@ class FpgaDevice:
         """Compile the integer segments, take the device, and upload the weights.
 
         Unless the options say ``strict``, a model that the device cannot take runs on the CPU, with one warning. A
-        bitstream that must not be used, and a device held by another model, are errors either way (the latter
-        unless the policy is CPU).
+        bitstream that must not be used, a lease folder that cannot be, and a device held by another model are errors
+        either way (the last unless the policy is CPU).
 
         Raises:
             UnsupportedNodesError: the host lacks some operators that the engine lacks too.
-            BitstreamError, DeviceHeldError: see ``kernels.opencl.errors``.
+            BitstreamError, LeaseFolderError, DeviceHeldError: see ``kernels.opencl.errors``.
             DeviceError, PlanError: the device failed or the model does not fit, and ``strict`` is set.
         """
         try:
             return self._load(lowered, options)
-        except BitstreamError:
+        except (BitstreamError, LeaseFolderError):
             raise
         except DeviceHeldError as error:
             if self._options.policy is not LeasePolicy.CPU:
@@ -121,10 +121,15 @@ class FpgaDevice:
 
     def _take(self, device: OpenClDevice, model: str) -> Lease:
         wanted = self._options
-        wait = wanted.queue_timeout_s if wanted.policy is LeasePolicy.QUEUE else 0.0
         try:
-            return acquire(device, model, wanted.lease_folder, wait)
-        except DeviceHeldError:
+            return acquire(device, model, wanted.lease_folder)
+        except DeviceHeldError as error:
+            if wanted.policy is LeasePolicy.QUEUE:
+                seconds = wanted.queue_timeout_s
+                _log.info(
+                    "%s waits for %s, at most %g s: held by %s", model, error.device, seconds, error.holder
+                )
+                return acquire(device, model, wanted.lease_folder, seconds)
             holder = _holders.get(lease_path(device, wanted.lease_folder))
             if wanted.policy is not LeasePolicy.SWAP or holder is None:
                 raise

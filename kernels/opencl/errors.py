@@ -3,6 +3,7 @@
 OpenClError, a DeviceError     (kernels.errors)
 ├── NoDeviceError              nothing that can run the engine, or not under that name
 ├── DeviceHeldError            another model has the device
+├── LeaseFolderError           the folder of the devices' locks cannot be used
 ├── BitstreamError             a bitstream that must not be used
 ├── BuildError                 the device's compiler refused the source
 ├── CompilerMissingError       there is no compiler for boards here
@@ -62,6 +63,22 @@ class DeviceHeldError(OpenClError):
         super().__init__(
             f"{device} runs one model at a time and is held by {holder}; unload it, or choose the policy "
             "queue, cpu, or (among the models of one server) swap"
+        )
+
+
+class LeaseFolderError(OpenClError):
+    """There can be no lock in the lease folder.
+
+    Attributes:
+        folder: where it is.
+        reason: what the system said.
+    """
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(
+            f"lease folder {folder}: {reason}; every user who shares the device needs to be allowed to write there"
         )
 
 

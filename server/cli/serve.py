@@ -18,6 +18,7 @@ from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.logging_setup import log_to_stderr
 from accelserve.server.cli.own_flags import own_flags
 from accelserve.server.cli.serve_help import ServeCommand
+from accelserve.server.cli.service_manager import service_manager
 from accelserve.server.cli.serving_flags import (
     channel_arguments,
     inert_flags_given,
@@ -68,8 +69,9 @@ _LOADS_AT_ONCE = 2
 @click.pass_context
 def serve(context: click.Context, /, log_level: str, log_format: str, **flags: Any) -> int:
     """Answer TensorFlow Serving's protocol until SIGTERM, then finish what is in flight and exit 0."""
-    as_first_process()
     log_to_stderr(log_level, as_json=log_format == "json")
+    manager = service_manager(os.environ)  # before a fork, since one of its variables names the process
+    as_first_process()
     stop = StopSignals()
     try:
         if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
@@ -78,8 +80,9 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
         config = server_config(flags)
         from accelserve.server.cli.serving import serve_until_stopped
 
-        return serve_until_stopped(config, stop, warnings)
+        return serve_until_stopped(config, stop, warnings, manager)
     except StoppedWhileStarting:
+        manager.stopping("stopped while starting")
         _end_at_once()
 
 

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from accelserve.kernels.errors import KernelError
 from accelserve.kernels.heap import limit_heaps
 from accelserve.server.app import Server
+from accelserve.server.cli.service_manager import ServiceManager
+from accelserve.server.cli.service_status import follow, status_line
 from accelserve.server.cli.stop_signals import StopSignals
+from accelserve.server.cli.watchdog import Watchdog
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ServerError
 from accelserve.server.loading.device import ServableLoader
@@ -18,8 +21,13 @@ from accelserve.server.ports import joined, reached_at
 _LOG = logging.getLogger(__name__)
 
 
-def serve_until_stopped(config: ServerConfig, stop: StopSignals, warnings: Sequence[str] = ()) -> int:
-    """Serve until SIGTERM or SIGINT; returns the process's exit code.
+def serve_until_stopped(
+    config: ServerConfig,
+    stop: StopSignals,
+    warnings: Sequence[str] = (),
+    manager: ServiceManager = ServiceManager(),  # noqa: B008 - immutable
+) -> int:
+    """Serve until SIGTERM or SIGINT, and tell the service manager; returns the process's exit code.
 
     Raises:
         StoppedWhileStarting: the signal came first.
@@ -29,13 +37,22 @@ def serve_until_stopped(config: ServerConfig, stop: StopSignals, warnings: Seque
         _LOG.warning(warning)
     try:
         server = Server(config, ServableLoader(config.device, config.limits))
+        follow(server, manager)
         server.start(opened=lambda: _say_where(config, server))
         stop.starting = False
     except (ServerError, KernelError) as error:
         _LOG.error("Failed to start server. Error: %s", error)
+        manager.status(f"failed to start: {error}")
         return 1
+    watchdog = Watchdog(manager, server.stuck)
+    watchdog.start()
+    manager.ready(status_line(server))
     while stop.wait():
+        manager.reloading()
         server.reload()
+        manager.ready(status_line(server))
+    manager.stopping("finishing what is in flight")
+    watchdog.stop()
     server.stop()
     return 0
 

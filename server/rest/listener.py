@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -37,6 +38,17 @@ class ContextPool(ThreadPoolExecutor):
         return super().submit(partial(copy_context().run, fn, *args, **kwargs))
 
 
+class _Server(uvicorn.Server):
+    """Knows the event loop that it runs on."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """As its base."""
+        self.loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+
 class RestListener:
     """Listens once started; ``pool`` is where the application's handlers compute; ``tls`` None speaks plain text."""
 
@@ -46,7 +58,7 @@ class RestListener:
         self._tls = tls
         self.pool = ContextPool(threads, "rest")
         self.port = 0
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, application: ASGIApp) -> int:
@@ -66,12 +78,21 @@ class RestListener:
         )
         settings.load()
         settings.ssl = self._tls
-        self._server = uvicorn.Server(settings)
+        self._server = _Server(settings)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="rest", daemon=True
         )
         self._thread.start()
         return self.port
+
+    def answers(self, within_seconds: float) -> bool:
+        """Whether the event loop gets to a new task within that time; also true of one that was not started."""
+        loop = None if self._server is None else self._server.loop
+        if loop is None:
+            return True
+        reached = threading.Event()
+        loop.call_soon_threadsafe(reached.set)
+        return reached.wait(within_seconds)
 
     def stop(self, grace_seconds: float) -> None:
         """Refuse new connections and finish the requests in flight, for at most ``grace_seconds``."""

@@ -63,6 +63,7 @@ class DeviceScheduler:
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._busy = False
+        self._batch_since: float | None = None
         self._turns: deque[_VersionQueue] = deque()
         self._queues: dict[ServableId, _VersionQueue] = {}
 
@@ -90,6 +91,11 @@ class DeviceScheduler:
         if job.error is not None:
             raise job.error
         return job.report()
+
+    def batch_seconds(self) -> float:
+        """How long the device has been at the present batch; 0 if it is at none."""
+        since = self._batch_since
+        return 0.0 if since is None else time.perf_counter() - since
 
     def _submit(self, servable_id: ServableId, run: Run, job: Job) -> None:
         with self._lock:
@@ -184,7 +190,7 @@ class DeviceScheduler:
         return slices
 
     def _run(self, batch: _Batch) -> None:
-        begin = time.perf_counter()
+        begin = self._batch_since = time.perf_counter()
         try:
             results = batch.queue.run(batch.pixels())
         except Exception as error:  # noqa: BLE001 - it belongs to the requests of this batch, not to the leader alone
@@ -192,6 +198,8 @@ class DeviceScheduler:
                 for part in batch.slices:
                     self._fail(batch.queue, part.job, error)
             return
+        finally:
+            self._batch_since = None
         seconds = time.perf_counter() - begin
         self.gate.record(batch.queue.servable_id.name, batch.images, seconds)
         with self._lock:

@@ -1,4 +1,7 @@
-"""One model at a time on a device: a lock of the operating system, which ends with the process that holds it."""
+"""One model at a time on a device: a lock of the operating system, which ends with the process that holds it.
+
+Containers that mount one lease folder share its locks: a lock belongs to the file, whatever names it has.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import fcntl
 import json
 import os
 import re
+import socket
+import stat
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from accelserve.kernels.opencl.errors import DeviceHeldError
+from accelserve.kernels.opencl.errors import DeviceHeldError, LeaseFolderError
 from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
 
 QUEUE_INTERVAL_S = 0.05
@@ -71,10 +76,14 @@ def acquire(device: OpenClDevice, holder: str, folder: Path, wait_s: float = 0.0
 
     Raises:
         DeviceHeldError: it is still held after that time.
+        LeaseFolderError: there can be no lock in the folder.
     """
     path = lease_path(device, folder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = _opened(path)
+    except OSError as error:
+        raise LeaseFolderError(folder, error.strerror or str(error)) from error
     until = time.monotonic() + wait_s
     pause = threading.Event()
     while not _locked(descriptor):
@@ -83,16 +92,18 @@ def acquire(device: OpenClDevice, holder: str, folder: Path, wait_s: float = 0.0
             raise DeviceHeldError(device.selector, holder_of(path))
         pause.wait(QUEUE_INTERVAL_S)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "holder": holder}).encode(), 0)
+    entry = {"pid": os.getpid(), "host": socket.gethostname(), "holder": holder}
+    os.pwrite(descriptor, json.dumps(entry).encode(), 0)
     return Lease(path, descriptor)
 
 
 def lease_holder(device: OpenClDevice, folder: Path) -> str:
-    """Who holds the device now, as a phrase; empty if it is free."""
+    """Who holds the device now, as a phrase; empty if it is free, or the folder is not ours to read."""
     path = lease_path(device, folder)
-    if not path.exists():
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return ""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         return "" if _locked(descriptor) else holder_of(path)
     finally:
@@ -100,12 +111,24 @@ def lease_holder(device: OpenClDevice, folder: Path) -> str:
 
 
 def holder_of(path: Path) -> str:
-    """Who holds the lock, as a phrase; 'somebody' while they have not written it yet."""
+    """Who holds the lock, as a phrase with the host's or container's name; 'somebody' while they have not written it."""
     try:
         entry = json.loads(path.read_text(encoding="utf-8"))
-        return f"{entry['holder']} (process {entry['pid']})"
+        return f"{entry['holder']} (process {entry['pid']} on {entry['host']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "somebody"
+
+
+def _opened(path: Path) -> int:
+    """The lock's file, made if it is not there, for everybody who may use its folder: containers may have other users."""
+    try:
+        # Not with O_CREAT at first: where everybody may write (/tmp), the kernel refuses that for another user's file.
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, stat.S_IMODE(path.parent.stat().st_mode) & 0o666)
+    return descriptor
 
 
 def _locked(descriptor: int) -> bool:

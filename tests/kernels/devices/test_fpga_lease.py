@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,18 +17,23 @@ import pytest
 from accelserve.kernels.devices.fpga import FpgaDevice
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
-from accelserve.kernels.opencl.errors import DeviceHeldError
+from accelserve.kernels.opencl.errors import DeviceHeldError, LeaseFolderError
 from accelserve.kernels.opencl.options import FpgaOptions, parse_detail
 from accelserve.kernels.opencl.runtime.hybrid import FpgaProgram
-from accelserve.kernels.opencl.runtime.lease import LeasePolicy, acquire
+from accelserve.kernels.opencl.runtime.lease import LeasePolicy, acquire, lease_holder
 from accelserve.kernels.opencl.runtime.platforms import OpenClDevice
 from accelserve.kernels.program import LoadOptions
 from tests.kernels.devices.opencl_devices import assert_answers, images, loaded, small_network
 
 
+def here(process: int) -> str:
+    """How a process of this host is named, as a pattern."""
+    return re.escape(f"(process {process} on {socket.gethostname()})")
+
+
 def test_refuse_names_the_holder(program: FpgaProgram, number: str, options: FpgaOptions) -> None:
     device = FpgaDevice(number, replace(options, policy=LeasePolicy.REFUSE))
-    with pytest.raises(DeviceHeldError, match=rf"held by small/1 \(process {os.getpid()}\)") as refused:
+    with pytest.raises(DeviceHeldError, match=rf"held by small/1 {here(os.getpid())}") as refused:
         device.load(small_network(), LoadOptions(threads=1, model="other/1"))
     assert refused.value.device == f"fpga:{number}"
 
@@ -104,7 +111,7 @@ def test_the_lease_ends_with_a_crash_of_its_holder(opencl: OpenClDevice, tmp_pat
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(DeviceHeldError, match=rf"another server/1 \(process {holder.pid}\)"):
+    with pytest.raises(DeviceHeldError, match=rf"another server/1 {here(holder.pid)}"):
         acquire(opencl, "we", tmp_path)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -122,12 +129,36 @@ def test_swap_refuses_the_model_of_another_server(
     try:
         assert holder.stdout.readline() == b"held\n"
         device = FpgaDevice(number, replace(options, policy=LeasePolicy.SWAP))
-        with pytest.raises(DeviceHeldError, match=rf"held by another server/1 \(process {holder.pid}\)"):
+        with pytest.raises(DeviceHeldError, match=rf"held by another server/1 {here(holder.pid)}"):
             device.load(small_network(), LoadOptions(threads=1, model="other/1"))
     finally:
         holder.kill()
         holder.wait()
         holder.stdout.close()
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o770, 0o777], ids=oct)
+def test_whoever_may_use_the_folder_may_use_its_locks(
+    opencl: OpenClDevice, tmp_path: Path, mode: int
+) -> None:
+    """Containers that share a device may run as different users."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(mode)
+    lease = acquire(opencl, "we", folder)
+    assert lease.path.stat().st_mode & 0o777 == mode & 0o666
+    assert lease_holder(opencl, folder) == f"we (process {os.getpid()} on {socket.gethostname()})"
+    lease.release()
+    assert lease_holder(opencl, folder) == ""
+
+
+def test_a_lease_folder_that_cannot_be_used_is_an_error_and_no_reason_for_the_cpu(
+    number: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    device = FpgaDevice(number, FpgaOptions(lease_folder=tmp_path / "file" / "leases"))
+    with pytest.raises(LeaseFolderError, match="file/leases: Not a directory"):
+        device.load(small_network(), LoadOptions(threads=1))
 
 
 def test_options_are_written_after_the_device() -> None:
