@@ -28,12 +28,13 @@ demo: $(VENV)/demo
 
 # ISA=generic, ISA=avx2, ...: everything on that instruction set instead of the processor's best.
 # TESTS: which; all that need no environment of their own. Files are begun as they are collected: those of few tests are
-# the longest here, and would all come last if they were sorted by that number.
+# the longest here, and would all come last if they were sorted by that number. BLAS has one thread, since a team of them
+# in each worker spends half the processors' time on waiting for each other.
 ISA ?=
 TESTS ?= --ignore tests/interop
 
 test: setup
-	ACCELSERVE_ISA=$(ISA) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	ACCELSERVE_ISA=$(ISA) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

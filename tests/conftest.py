@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
+import pytest
 from hypothesis import settings
+
+OBJECT_CACHE = "ACCELSERVE_OBJECT_CACHE"
 
 # Every test that compiles has the compiler's passes prove what they promise, also in the processes that it starts.
 os.environ.setdefault("ACCELSERVE_CHECK_PASSES", "1")
@@ -12,3 +17,16 @@ os.environ.setdefault("ACCELSERVE_CHECK_PASSES", "1")
 # A first example compiles kernels, and machines are shared: elapsed time says nothing about correctness.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A function is compiled once in a run, by whichever process needs it first; nothing is left of earlier runs."""
+    if OBJECT_CACHE not in os.environ:  # the workers of xdist have the environment of who starts them
+        folder = os.environ[OBJECT_CACHE] = tempfile.mkdtemp(prefix="accelserve-objects-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture
+def compiles_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this test and its processes do not find in the caches that it names, they compile."""
+    monkeypatch.delenv(OBJECT_CACHE)

@@ -72,6 +72,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
         "PIP_CONSTRAINT": str(ROOT / "requirements" / "constraints.txt"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_COMPILE": "1",  # only what is imported is worth compiling here
+        "ACCELSERVE_OBJECT_CACHE": str(folder / "objects"),  # compiled by the newcomer's own numba, once
         "ACCELSERVE_HEALTHCHECK_ADDRESS": f"127.0.0.1:{ports[0]}",
         "ACCELSERVE_PREDICT_ADDRESS": f"127.0.0.1:{ports[0]}",
         "COLUMNS": "120",

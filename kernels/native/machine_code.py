@@ -2,12 +2,16 @@
 
 An object file is named by a hash of its function's name, its target, the sources and the compilers' versions, so
 nothing in the cache is ever stale, and any number of processes may fill it at once.
+
+``ACCELSERVE_OBJECT_CACHE`` in the environment names a folder that is asked before anything is compiled, whatever the
+cache of the program: for processes with caches of their own that run the same code, such as those of one run of the tests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import threading
 import time
@@ -22,6 +26,7 @@ import llvmlite.binding as llvm
 from accelserve.kernels.file_cache import read_cached, write_cached
 from accelserve.kernels.native.sources import source_hash
 
+VARIABLE = "ACCELSERVE_OBJECT_CACHE"
 _log = logging.getLogger(__name__)
 
 
@@ -118,7 +123,7 @@ class KernelLoader:
             found = self.known(name, target, folder)
             if found is None:
                 began = time.perf_counter()
-                code = self._code[name, target] = make()
+                code = self._code[name, target] = _made(name, target, make)
                 _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
                 if folder is not None:
                     write_cached(_object_path(name, target, folder), code)
@@ -155,6 +160,18 @@ class KernelLoader:
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         return int(self._engine.get_function_address(name))
+
+
+def _made(name: str, target: CodeTarget, make: Callable[[], bytes]) -> bytes:
+    """The object file that ``make`` compiles, or that another process did, where the environment says so."""
+    if not (folder := os.environ.get(VARIABLE)):
+        return make()
+    path = _object_path(name, target, Path(folder))
+    code = read_cached(path)
+    if code is None:
+        code = make()
+        write_cached(path, code)
+    return code
 
 
 def _object_path(name: str, target: CodeTarget, folder: Path) -> Path:

@@ -164,6 +164,7 @@ program.close()
 """
 
 
+@pytest.mark.usefixtures("compiles_itself")
 def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     results = [

@@ -18,6 +18,7 @@ from accelserve.kernels.native.jit import inlined, object_file
 from accelserve.kernels.native.machine_code import KernelLoader, host_target
 
 HERE = __name__
+pytestmark = pytest.mark.usefixtures("compiles_itself")
 
 
 @inlined
@@ -132,6 +133,18 @@ def test_what_was_compiled_before_the_cache_was_named_is_cached_there_too(tmp_pa
         command = [sys.executable, "-c", textwrap.dedent(EARLIER), str(tmp_path / cache)]
         subprocess.run(command, env=environment, timeout=120, check=True)
         assert preprocessing(tmp_path / cache) == ["[129 130] False"]
+
+
+def test_the_environment_names_a_folder_that_is_asked_before_anything_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELSERVE_OBJECT_CACHE", str(tmp_path / "shared"))
+    assert preprocessing(tmp_path / "first") == ["[129 130] True"]
+    assert preprocessing(tmp_path / "second") == ["[129 130] False"]
+    names = [
+        sorted(path.name for path in tmp_path.glob(f"{each}/objects/*.o")) for each in ("first", "second")
+    ]
+    assert names[0] == names[1] != []
 
 
 def test_a_function_that_is_neither_loaded_nor_kept_is_not_known(

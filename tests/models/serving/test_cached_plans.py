@@ -107,6 +107,7 @@ SERVE = """
 """
 
 
+@pytest.mark.usefixtures("compiles_itself")
 def test_a_process_with_a_filled_cache_imports_no_compiler(version: Path, filled: Path) -> None:
     script = textwrap.dedent(SERVE)
     command = [sys.executable, "-c", script, str(version), str(filled)]
