@@ -9,6 +9,7 @@ DeploymentError
 │   ├── ImageExistsError       an image of that name is there
 │   ├── ImageNotFoundError     there is none of that name
 │   └── ImageInUseError        a deployment still runs it
+├── ServiceError               a deployment that makes no sense
 └── OutputError                a place to write to that is taken, or cannot be written
 
 A model that is missing raises the errors of ``accelserve.models``. The command line's exit code is 1 for each.
@@ -115,6 +116,20 @@ class ImageInUseError(ImageError):
         self.name = name
         self.by = tuple(by)
         super().__init__(f"image '{name}' is run by {', '.join(by)}; delete that first")
+
+
+class ServiceError(DeploymentError):
+    """A deployment, or a part of it, that makes no sense.
+
+    Attributes:
+        what: was given.
+        expected: instead.
+    """
+
+    def __init__(self, what: str, expected: str) -> None:
+        self.what = what
+        self.expected = expected
+        super().__init__(f"{what}: expected {expected}")
 
 
 class OutputError(DeploymentError):

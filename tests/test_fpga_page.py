@@ -146,9 +146,9 @@ def test_every_flag_and_option_it_shows_exists() -> None:
     }
     assert shown
     assert shown <= flags
-    values = {"bitstream": "x", "policy": "swap", "path": "fused", "lease_folder": "x"}
+    values = {"bitstream": "x", "policy": "swap", "others": "queue", "path": "fused", "lease_folder": "x"}
     options = re.findall(r"^\| `([a-z_]+)` \|", PAGE, re.MULTILINE)
-    assert len(options) == 6
+    assert len(options) == 7
     for option in options:
         parse_detail(f"{option}={values.get(option, '1.0')}")
 

@@ -38,6 +38,10 @@ _EMULATED_MACS_PER_SECOND = 2e7
 """A hundredth of what an idle machine reaches: the watchdog must never end a run that is merely slow."""
 
 
+class _LeftToTheHolderError(Exception):
+    """The device is held, and the policy is to run on the CPU then."""
+
+
 class FpgaDevice:
     """An OpenCL device that runs the engine."""
 
@@ -77,10 +81,10 @@ class FpgaDevice:
             return self._load(lowered, options)
         except (BitstreamError, LeaseFolderError):
             raise
-        except DeviceHeldError as error:
-            if self._options.policy is not LeasePolicy.CPU:
-                raise
+        except _LeftToTheHolderError as error:
             reason: Exception = error
+        except DeviceHeldError:
+            raise
         except (DeviceError, PlanError) as error:
             if self._options.strict:
                 raise
@@ -124,17 +128,20 @@ class FpgaDevice:
         try:
             return acquire(device, model, wanted.lease_folder)
         except DeviceHeldError as error:
-            if wanted.policy is LeasePolicy.QUEUE:
-                seconds = wanted.queue_timeout_s
-                _log.info(
-                    "%s waits for %s, at most %g s: held by %s", model, error.device, seconds, error.holder
-                )
-                return acquire(device, model, wanted.lease_folder, seconds)
-            holder = _holders.get(lease_path(device, wanted.lease_folder))
-            if wanted.policy is not LeasePolicy.SWAP or holder is None:
-                raise
-            holder.leave_device(f"swapped out for {model}")
-        return acquire(device, model, wanted.lease_folder)
+            held = error
+        ours = _holders.get(lease_path(device, wanted.lease_folder))
+        policy = wanted.policy if ours is not None else wanted.others or wanted.policy
+        seconds = 0.0
+        if policy is LeasePolicy.QUEUE:
+            seconds = wanted.queue_timeout_s
+            _log.info("%s waits for %s, at most %g s: held by %s", model, held.device, seconds, held.holder)
+        elif policy is LeasePolicy.CPU:
+            raise _LeftToTheHolderError(str(held)) from held
+        elif policy is LeasePolicy.SWAP and ours is not None:
+            ours.leave_device(f"swapped out for {model}")
+        else:
+            raise held
+        return acquire(device, model, wanted.lease_folder, seconds)
 
 
 _holders: WeakValueDictionary[Path, FpgaProgram] = WeakValueDictionary()

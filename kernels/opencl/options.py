@@ -25,6 +25,8 @@ class FpgaOptions:
         path: layout for compiling the source.
         policy: what to do when another model has the device. SWAP suits versions that follow each other: the new one
             takes over while the old one finishes on the CPU.
+        others: what to do when a model of another server has it: REFUSE, QUEUE or CPU; None as ``policy`` says. So models
+            of one server may follow each other (SWAP) on a device that another server is waited for.
         queue_timeout_s: how long QUEUE waits.
         lease_folder: where the device's lock is.
         strict: raise when the device cannot take the model, instead of running it on the CPU with a warning.
@@ -38,6 +40,7 @@ class FpgaOptions:
     configuration: EngineConfiguration | None = None
     path: EnginePath = EnginePath.FUSED
     policy: LeasePolicy = LeasePolicy.SWAP
+    others: LeasePolicy | None = None
     queue_timeout_s: float = 60.0
     lease_folder: Path = field(default_factory=default_lease_folder)
     strict: bool = False
@@ -47,10 +50,18 @@ class FpgaOptions:
     clock: Callable[[], float] = time.monotonic
 
 
+def _towards_others(value: str) -> LeasePolicy:
+    policy = LeasePolicy(value)
+    if policy is LeasePolicy.SWAP:
+        raise ValueError("a model of another server cannot be sent away; choose refuse, queue or cpu")
+    return policy
+
+
 _SETTINGS: dict[str, Callable[[str], Any]] = {
     "bitstream": Path,
     "path": EnginePath,
     "policy": LeasePolicy,
+    "others": _towards_others,
     "queue_timeout_s": float,
     "run_deadline_s": float,
     "lease_folder": Path,

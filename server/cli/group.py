@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),
         "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
+        "deploy": ("deploy", "Write what runs an image on an edge box or on Kubernetes."),
         "fpga": ("fpga", "Build bitstreams; predict latency on a part."),
         "keys": ("keys", "Make, list and replace the keys that open a server."),
         "healthcheck": ("healthcheck", "Ask a server how it is; the exit code tells."),
@@ -49,6 +50,7 @@ _EXTRAS = {
     "hdrh": "bench",
     "urllib3": "bench",
     "s3fs": "s3",
+    "yaml": "deploy",
     "opentelemetry": "otel",
 }
 

@@ -29,11 +29,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=list(opencl_parameters()))
 def start(request: pytest.FixtureRequest, models: Path, tmp_path: Path) -> Iterator[Start]:
-    """``start(model, policy)``: a server process on the device, under that policy."""
+    """``start(model, policy)``: a server process on the device, with that option."""
     started: list[Process] = []
 
     def launch(model: str, policy: str) -> Process:
-        device = f"fpga:{request.param},lease_folder={tmp_path / 'leases'},policy={policy}"
+        device = f"fpga:{request.param},lease_folder={tmp_path / 'leases'},{policy}"
         flags = ("--port=0", f"--device={device}", f"--model_base_path={models / model}")
         started.append(Process(*flags, f"--model_name={model}", f"--cache_dir={tmp_path / 'cache'}"))
         return started[-1]
@@ -55,10 +55,10 @@ def holder(server: Process) -> str:
     return f"held by first/1 (process {server.process.pid} on {socket.gethostname()})"
 
 
-@pytest.mark.parametrize("policy", ["refuse", "swap"])
+@pytest.mark.parametrize("policy", ["policy=refuse", "policy=swap", "others=refuse"])
 def test_the_second_is_refused_with_the_name_of_the_holder(start: Start, policy: str) -> None:
     """Swap, the default, sends away models of the same server only."""
-    first = start("first", "refuse")
+    first = start("first", "policy=swap")
     assert answer(first)
     second = start("second", policy)
     second.wait_for(f"Failed to start server. Error: .*{re.escape(holder(first))}")
@@ -66,10 +66,11 @@ def test_the_second_is_refused_with_the_name_of_the_holder(start: Start, policy:
     assert answer(first)
 
 
-def test_the_second_goes_to_the_cpu_and_gives_the_same_bytes(start: Start) -> None:
-    first = start("first", "refuse")
+@pytest.mark.parametrize("policy", ["policy=cpu", "others=cpu"])
+def test_the_second_goes_to_the_cpu_and_gives_the_same_bytes(start: Start, policy: str) -> None:
+    first = start("first", "policy=swap")
     right = answer(first)
-    second = start("second", "cpu")
+    second = start("second", policy)
     assert answer(second) == right
     second.wait_for(f"second/1 runs on the CPU: .*{re.escape(holder(first))}")
 
@@ -77,11 +78,11 @@ def test_the_second_goes_to_the_cpu_and_gives_the_same_bytes(start: Start) -> No
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_second_waits_until_the_first_ends(start: Start, number: int) -> None:
     """The next model is the next server: the device changes hands, however the first one ends."""
-    first = start("first", "refuse")
+    first = start("first", "policy=swap")
     right = answer(first)
-    second = start("second", "queue")
+    second = start("second", "others=queue")
     second.wait_for(f"second/1 waits for fpga:[0-9]+, at most 60 s: {re.escape(holder(first))}")
     first.stop(number)
     assert answer(second) == right
-    third = start("first", "refuse")
+    third = start("first", "policy=swap")
     third.wait_for(f"held by second/1 .process {second.process.pid} on ")

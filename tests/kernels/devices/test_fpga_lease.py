@@ -38,6 +38,15 @@ def test_refuse_names_the_holder(program: FpgaProgram, number: str, options: Fpg
     assert refused.value.device == f"fpga:{number}"
 
 
+def test_models_of_one_server_follow_each_other_whatever_is_done_about_others(
+    program: FpgaProgram, number: str, options: FpgaOptions, compiled_code: Path
+) -> None:
+    """Judge: docs/fpga.md. A new version must not wait for the old one, which is unloaded after it."""
+    newcomer = loaded(number, replace(options, others=LeasePolicy.QUEUE), compiled_code)
+    assert (newcomer.health.state.value, program.health.state.value) == ("up", "gone")
+    newcomer.close()
+
+
 def test_cpu_runs_the_newcomer_on_the_cpu(
     program: FpgaProgram, number: str, options: FpgaOptions, compiled_code: Path, expected: Array
 ) -> None:
@@ -172,7 +181,9 @@ def test_options_are_written_after_the_device() -> None:
     )
 
 
-@pytest.mark.parametrize("detail", ["x", "0,1", "policy=none", "queue_timeout_s=soon", "speed=9"])
+@pytest.mark.parametrize(
+    "detail", ["x", "0,1", "policy=none", "others=swap", "queue_timeout_s=soon", "speed=9"]
+)
 def test_options_that_mean_nothing_are_refused_in_words(detail: str) -> None:
     with pytest.raises(DeviceError, match="--device fpga:"):
         FpgaDevice(detail)

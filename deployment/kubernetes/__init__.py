@@ -1,0 +1,1 @@
+"""Kubernetes: plain manifests that kustomize takes, without Helm; and a runtime for KServe."""

@@ -1,0 +1,84 @@
+"""A runtime for KServe, and a model that it serves: https://kserve.github.io/website/docs/.
+
+The runtime's arguments are those of KServe's own runtime for TensorFlow Serving, unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelserve.deployment.kubernetes.configuration import KubernetesConfiguration
+from accelserve.deployment.kubernetes.workload import METRICS_PATH
+from accelserve.deployment.service import USER
+
+RUNTIME = "accelserve"
+_GRPC, _HTTP = 9000, 8080
+
+
+def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
+    """How KServe runs any model of ours; cluster-wide."""
+    service = configuration.service
+    flags = ([service.device_flag] if service.device != "cpu" else []) + list(service.flags)
+    resources = {"cpu": configuration.cpu, "memory": configuration.memory}
+    limits = {"memory": configuration.memory}
+    if configuration.device_resource:
+        limits[configuration.device_resource] = "1"
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "ClusterServingRuntime",
+        "metadata": {"name": RUNTIME, "labels": configuration.labels},
+        "spec": {
+            "annotations": {
+                "prometheus.kserve.io/port": str(_HTTP),
+                "prometheus.kserve.io/path": METRICS_PATH,
+            },
+            "supportedModelFormats": [{"name": "accelserve", "version": "1", "autoSelect": True}],
+            "protocolVersions": ["v1", "v2", "grpc-v2"],
+            "containers": [
+                {
+                    "name": "kserve-container",
+                    "image": service.image,
+                    "imagePullPolicy": configuration.pull_policy,
+                    "args": [
+                        "--model_name={{.Name}}",
+                        f"--port={_GRPC}",
+                        f"--rest_api_port={_HTTP}",
+                        "--model_base_path=/mnt/models",
+                        "--rest_api_timeout_in_ms=60000",
+                        *flags,
+                    ],
+                    "resources": {"requests": resources, "limits": limits},
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "runAsNonRoot": True,
+                        "runAsUser": USER,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - of the container
+                }
+            ],
+            "volumes": [{"name": "tmp", "emptyDir": {}}],
+        },
+    }
+
+
+def inference_service(configuration: KubernetesConfiguration, storage: str) -> dict[str, Any]:
+    """A model of that runtime.
+
+    Args:
+        configuration: what runs.
+        storage: URI of the model's folder, whose numeric children are versions: ``pvc://models/resnet50``, ``s3://...``.
+    """
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": configuration.metadata(),
+        "spec": {
+            "predictor": {
+                "minReplicas": configuration.replicas,
+                "maxReplicas": configuration.max_replicas,
+                "model": {"modelFormat": {"name": "accelserve"}, "runtime": RUNTIME, "storageUri": storage},
+            }
+        },
+    }

@@ -1,0 +1,144 @@
+"""What is deployed, whatever carries it: an image, and how its server is to be run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from accelserve.deployment.errors import ServiceError
+
+DEVICES = ("cpu", "fpga")
+POLICIES = ("refuse", "queue", "cpu")
+"""What a server does about an FPGA that another server has: ``others`` of ``--device fpga:``."""
+
+# Inside the container, as images are built.
+USER = 10001
+COMMAND = "/opt/accelserve/bin/accelserve"
+MODELS = "/models"
+LEASES = "/leases"
+KEYS_FOLDER = "/etc/accelserve/keys"
+TLS_FOLDER = "/etc/accelserve/tls"
+KEYS_FILE = "keys.json"
+TLS_KEY, TLS_CERTIFICATE = "tls.key", "tls.crt"
+LOCAL_SOCKET = "/tmp/accelserve.sock"  # noqa: S108 - of the container's own file system in memory
+
+_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}")
+_OPTION = re.compile(r"[A-Za-z0-9_./=-]+(,[A-Za-z0-9_./=-]+)*")
+_FLAG = re.compile(r"--[a-z][a-z0-9_-]*(=[^\s$%\"'\\]*)?")
+_SPARE_SECONDS = 10.0
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """See each attribute.
+
+    Attributes:
+        name: of the deployment and of all that is made for it; a DNS label (RFC 1035), which Kubernetes asks of Services.
+        image: reference that the engine or the cluster pulls.
+        device: ``cpu`` or ``fpga``.
+        device_options: further ones of ``--device fpga:``, ``bitstream=/bitstreams/engine``; see docs/fpga.md.
+        others: what is done about an FPGA that another server has: ``refuse``, ``queue`` or ``cpu``.
+        lease_folder: on the machine; every container that shares its FPGA mounts it.
+        repository: folder on the machine whose models are served instead of the image's own; empty for those.
+        grpc_port: outside and inside.
+        rest_port: likewise.
+        drain_delay_seconds: from the order to stop until new requests are refused.
+        drain_timeout_seconds: from then until requests in flight are cut off.
+        flags: of ``accelserve serve``, beside those that follow from the above; TensorFlow Serving's are taken unchanged.
+
+    Raises:
+        ServiceError: one of them makes no sense.
+    """
+
+    name: str
+    image: str
+    device: str = "cpu"
+    device_options: str = ""
+    others: str = "refuse"
+    lease_folder: str = "/var/lib/accelserve/leases"
+    repository: str = ""
+    grpc_port: int = 8500
+    rest_port: int = 8501
+    drain_delay_seconds: float = 0.0
+    drain_timeout_seconds: float = 30.0
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(
+            _LABEL.fullmatch(self.name),
+            f"name '{self.name}'",
+            "at most 53 lower case letters, digits and '-', beginning with a letter and not ending with '-'",
+        )
+        _require(_IMAGE.fullmatch(self.image), f"image '{self.image}'", "a name such as resnet50:3")
+        _require(self.device in DEVICES, f"device '{self.device}'", f"one of {', '.join(DEVICES)}")
+        _require(self.others in POLICIES, f"policy '{self.others}'", f"one of {', '.join(POLICIES)}")
+        if self.device_options:
+            _require(self.device == "fpga", "device options", "none without --device fpga")
+            _require(
+                _OPTION.fullmatch(self.device_options),
+                f"device options '{self.device_options}'",
+                "KEY=VALUE,...",
+            )
+        for what, path in (("lease folder", self.lease_folder), ("repository", self.repository)):
+            if path:
+                require_path(what, path)
+        for what, port in (("gRPC port", self.grpc_port), ("HTTP port", self.rest_port)):
+            _require(1 <= port <= 65535, f"{what} {port}", "1 to 65535")
+        _require(self.grpc_port != self.rest_port, f"port {self.grpc_port} for gRPC and HTTP", "two ports")
+        for what, seconds in (("delay", self.drain_delay_seconds), ("timeout", self.drain_timeout_seconds)):
+            _require(0 <= seconds <= 86400, f"drain {what} {seconds}", "0 to 86400 seconds")
+        for flag in self.flags:
+            _require(
+                _FLAG.fullmatch(flag),
+                f"flag '{flag}'",
+                "--NAME=VALUE of 'accelserve serve', without blanks and quotes",
+            )
+
+    @property
+    def grace_seconds(self) -> int:
+        """From the order to stop to the kill: longer than the whole drain."""
+        return round(self.drain_delay_seconds + self.drain_timeout_seconds + _SPARE_SECONDS)
+
+    @property
+    def device_flag(self) -> str:
+        """Of ``accelserve serve``."""
+        if self.device == "cpu":
+            return "--device=cpu"
+        options = [f"others={self.others}", f"lease_folder={LEASES}", *filter(None, [self.device_options])]
+        return f"--device=fpga:{','.join(options)}"
+
+    def serve_flags(self, *, keys: bool, tls: bool) -> list[str]:
+        """Of ``accelserve serve``, with the keys file and the TLS files where containers have them."""
+        flags = [f"--port={self.grpc_port}", f"--rest_api_port={self.rest_port}", self.device_flag]
+        if keys:
+            flags.append(f"--auth_keys_file={KEYS_FOLDER}/{KEYS_FILE}")
+        if tls:
+            flags += [
+                f"--tls_key={TLS_FOLDER}/{TLS_KEY}",
+                f"--tls_certificate={TLS_FOLDER}/{TLS_CERTIFICATE}",
+            ]
+        flags.append(f"--drain_delay_seconds={self.drain_delay_seconds:g}")
+        flags.append(f"--drain_timeout_seconds={self.drain_timeout_seconds:g}")
+        return [*flags, *self.flags]
+
+
+def require_path(what: str, path: str) -> None:
+    """ServiceError unless it is an absolute path, without anything that a mount's syntax or a line would end at."""
+    plain = path.isprintable() and not set(path) & set(":,$%\"'\\ ")
+    whole = PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+    _require(
+        plain and whole, f"{what} '{path}'", "an absolute path without '..', blanks, quotes, and : , $ % \\"
+    )
+
+
+def require_model(name: str) -> None:
+    """ServiceError unless a model may be called that."""
+    _require(_MODEL.fullmatch(name), f"model '{name}'", "letters, digits, '.', '_' and '-', not first")
+
+
+def _require(holds: object, what: str, expected: str) -> None:
+    if not holds:
+        raise ServiceError(what, expected)
