@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -66,7 +66,14 @@ bench-kernels: setup .venv-bench/ready
 	$(BIN)/python -m benchmarks.kernels --threads 2 --busy
 	$(BIN)/python -m benchmarks.kernel_tables
 
+# Whole requests beside other servers; each of those gets an environment of its own, .venv-peers-*, the first time.
 bench-serving: setup
+	$(BIN)/python -m benchmarks.serving
+
+bench-check: setup
+	$(BIN)/python -m benchmarks.serving.check
+
+bench-process: setup
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.start_up
 	$(BIN)/python -m benchmarks.starts

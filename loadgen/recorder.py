@@ -59,6 +59,14 @@ class Times:
         rank = max(1, math.ceil(percentile * count / 100 - _RANK_NOISE))
         return float(self._histogram.get_value_at_percentile(100 * rank / count)) / 1000
 
+    def milliseconds(self) -> list[float]:
+        """Every duration, shortest first, as exact as the histogram keeps it."""
+        return [
+            item.value_iterated_to / 1000
+            for item in self._histogram.get_recorded_iterator()
+            for _ in range(item.count_added_in_this_iter_step)
+        ]
+
     @property
     def mean_ms(self) -> float:
         """Not a number if there are none."""

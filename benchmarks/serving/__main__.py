@@ -1,0 +1,62 @@
+"""Measure servers and write ``benchmarks/results/serving-INSTRUCTION_SET.json``, then docs/performance.md from it.
+
+    python -m benchmarks.serving                                  # all networks, 20 minutes on two idle cores
+    python -m benchmarks.serving --networks resnet50 open-nsfw    # those of the goals, 10 minutes
+    python -m benchmarks.serving --isa avx2                       # ours and OpenVINO, which can be held down
+    python -m benchmarks.serving --resume                         # after one that was interrupted
+
+The file is written after each network, so an interrupted run has those that it finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    from benchmarks.serving.contenders import PEERS
+    from benchmarks.serving.subjects import SUBJECTS
+
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=SUBJECTS)
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--isa", help="instruction set that everyone is held to; the best if not given")
+    parser.add_argument("--cores", type=int, default=2, help="that everything runs on, the client too")
+    parser.add_argument("--factor", type=float, default=1.0, help="on the length of every load")
+    parser.add_argument("--rounds", type=int, help="instead of 5, or 3 for the networks without goals")
+    parser.add_argument("--full", action="store_true", help="every network as long as those of the goals")
+    parser.add_argument(
+        "--quick", action="store_true", help="no goodput, no large batches: what bench-check takes"
+    )
+    parser.add_argument("--resume", action="store_true", help="keep the networks that the file has")
+    parser.add_argument(
+        "--results", type=Path, help="default: benchmarks/results/serving-INSTRUCTION_SET.json"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Measure, write and show."""
+    # A terminated run ends its servers, as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    from benchmarks.serving.campaign import run
+
+    options = parse()
+    results: dict[str, Any] = run(options)
+    failed = [name for name, network in results["networks"].items() if "error" in network]
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""A run over networks: what was measured on what, network after network, into one results file."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from accelserve.kernels.cpu.isa import available, choose
+from benchmarks.networks import CACHE
+from benchmarks.results_file import RESULTS, heading, write
+from benchmarks.serving.contenders import OURS, PEERS, peers_at, title_of, wire_of
+from benchmarks.serving.effort import effort_for
+from benchmarks.serving.network import Course, measure
+from benchmarks.serving.performance_page import rewrite, show
+from benchmarks.serving.running import StartError
+from benchmarks.serving.subjects import photographs
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what the command line asks for; the file is written after each network, the page at the end."""
+    cores = sorted(os.sched_getaffinity(0))[: options.cores]
+    os.sched_setaffinity(0, cores)  # servers and clients inherit it
+    isa, best = choose(options.isa).name, available()[0].name
+    path = options.results or RESULTS / f"serving-{isa}.json"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    peers = [name for name in peers_at(isa, best) if name in options.peers]
+    results = _begun(path, options) | {
+        "isa": isa,
+        "held_to_isa": isa != best,
+        "cores": len(cores),
+        "command": "python -m benchmarks.serving " + " ".join(sys.argv[1:]),
+        "photographs": photographs().description,
+        "contenders": _described(peers),
+        "left_out": _left_out(peers, options.peers),
+    }
+    console = Console(width=140)
+    for name in options.networks:
+        if "contenders" in results["networks"].get(name, {}):
+            console.print(f"{name}: kept from {results['date']}")
+            continue
+        effort = effort_for(name, options.factor, full=options.full, quick=options.quick)
+        if options.rounds:
+            effort = dataclasses.replace(effort, rounds=options.rounds)
+        began = time.monotonic()
+
+        def say(words: str, name: str = name, began: float = began) -> None:
+            console.print(f"{name}, {time.monotonic() - began:.0f} s: {words}", highlight=False)
+
+        course = Course(
+            network=name,
+            peers=tuple(peers),
+            cores=len(cores),
+            isa=isa if isa != best else None,
+            effort=effort,
+        )
+        try:
+            found = measure(course, say)
+        except StartError as error:
+            found = {"error": str(error)}
+            say(f"not measured: {error}")
+        results["networks"][name] = found | {
+            "effort": effort.to_json(),
+            "seconds": round(time.monotonic() - began),
+            "load_average": os.getloadavg()[0],
+        }
+        write(results, path)
+    show(results, console)
+    if path.resolve().parent == RESULTS.resolve():
+        rewrite(Path("docs/performance.md"))
+    return results
+
+
+def _begun(path: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The heading of a new run, with the networks of the last one where it goes on."""
+    networks = {}
+    if options.resume and path.exists():
+        networks = json.loads(path.read_text(encoding="utf-8"))["networks"]
+    return heading() | {"networks": networks}
+
+
+def _described(peers: list[str]) -> dict[str, dict[str, str]]:
+    ours = "accelserve serve --threads=cores, all else as it comes"
+    return {
+        name: {
+            "title": title_of(name),
+            "wire": wire_of(name),
+            "settings": ours if name == OURS else PEERS[name].settings,
+        }
+        for name in (OURS, *peers)
+    }
+
+
+def _left_out(peers: list[str], wanted: list[str]) -> dict[str, str]:
+    """Who was wanted and is not there, and why."""
+    why = "nothing holds it down to an instruction set, and it would use the processor's best"
+    return {title_of(name): why for name in wanted if name not in peers}
