@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -72,6 +72,21 @@ bench-serving: setup
 
 bench-check: setup
 	$(BIN)/python -m benchmarks.serving.check
+
+# MLPerf's scenarios through its LoadGen, at a server of ours: not a submission. Seconds of each; the rules ask for 600.
+MLPERF_SECONDS ?= 60
+
+.venv-mlperf/ready: requirements/mlperf.txt
+	test -x .venv-mlperf/bin/python || $(PYTHON) -m venv .venv-mlperf
+	.venv-mlperf/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/mlperf.txt
+	touch $@
+
+bench-mlperf: setup .venv-mlperf/ready
+	$(BIN)/python -m benchmarks.mlperf --seconds $(MLPERF_SECONDS)
+
+# LoadGen against a server of ours, a second a scenario.
+test-mlperf: setup .venv-mlperf/ready
+	ACCELSERVE_MLPERF_PYTHON=$(abspath .venv-mlperf/bin/python) $(BIN)/python -m pytest tests/server/test_mlperf_scenarios.py
 
 bench-process: setup
 	$(BIN)/python -m benchmarks.memory

@@ -3,6 +3,7 @@
     python -m benchmarks.serving                                  # all networks, 20 minutes on two idle cores
     python -m benchmarks.serving --networks resnet50 open-nsfw    # those of the goals, 10 minutes
     python -m benchmarks.serving --isa avx2                       # ours and OpenVINO, which can be held down
+    python -m benchmarks.serving --prepare                        # the environments and the networks alone
     python -m benchmarks.serving --resume                         # after one that was interrupted
 
 The file is written after each network, so an interrupted run has those that it finished.
@@ -38,6 +39,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="no goodput, no large batches: what bench-check takes"
     )
+    parser.add_argument("--prepare", action="store_true", help="set everything up, and measure nothing")
     parser.add_argument("--resume", action="store_true", help="keep the networks that the file has")
     parser.add_argument(
         "--results", type=Path, help="default: benchmarks/results/serving-INSTRUCTION_SET.json"
@@ -49,9 +51,12 @@ def main() -> None:
     """Measure, write and show."""
     # A terminated run ends its servers, as an interrupted one does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    from benchmarks.serving.campaign import run
+    from benchmarks.serving.campaign import prepare, run
 
     options = parse()
+    if options.prepare:
+        prepare(options)
+        return
     results: dict[str, Any] = run(options)
     failed = [name for name, network in results["networks"].items() if "error" in network]
     if failed:

@@ -18,10 +18,11 @@ from benchmarks.networks import CACHE
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving.contenders import OURS, PEERS, peers_at, title_of, wire_of
 from benchmarks.serving.effort import effort_for
+from benchmarks.serving.environments import python_of
 from benchmarks.serving.network import Course, measure
 from benchmarks.serving.performance_page import rewrite, show
 from benchmarks.serving.running import StartError
-from benchmarks.serving.subjects import photographs
+from benchmarks.serving.subjects import photographs, subject
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -76,6 +77,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if path.resolve().parent == RESULTS.resolve():
         rewrite(Path("docs/performance.md"))
     return results
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Make the environments and publish the networks that a run would need: what takes minutes the first time.
+
+    Raises:
+        PeerUnavailableError: pip could not install one.
+    """
+    console = Console(width=140)
+    for environment in sorted({PEERS[name].environment for name in options.peers}):
+        console.print(f"environment of {environment}")
+        python_of(environment, console.print)
+    for name in options.networks:
+        console.print(f"network {name}")
+        subject(name)
 
 
 def _begun(path: Path, options: argparse.Namespace) -> dict[str, Any]:

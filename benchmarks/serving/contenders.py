@@ -40,8 +40,8 @@ class Peer:
         packages: whose versions the report names.
         settings: what was set, and whose advice that is, for the report.
         wire: what it speaks.
-        is_close: whether it takes part in every round; the others in every second one, so that the time goes where the
-            ratios are decided.
+        is_close: whether it takes part in every round and in the search for goodput; the others in every fourth round, so
+            that the time goes where the ratios are decided.
         hint: OpenVINO's.
         isa_variable: of the environment, which holds it down to an instruction set; empty if nothing does.
     """

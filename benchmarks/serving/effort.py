@@ -46,33 +46,31 @@ class Effort:
 
 WHOLE = Effort(
     rounds=5,
-    lone=1.2,
-    many=1.5,
-    arrivals=2.0,
+    lone=1.0,
+    many=1.2,
+    arrivals=1.6,
     probe=3.0,
     probes=4,
     batches=(8, 32),
-    batch=1.2,
+    batch=1.0,
     batch_rounds=2,
     floor_rounds=200,
 )
 """For the networks of which goals speak: about five minutes each with seven servers."""
 SHORT = Effort(
     rounds=3,
-    lone=1.2,
-    many=1.5,
-    arrivals=1.5,
-    probe=2.5,
+    lone=1.0,
+    many=1.2,
+    arrivals=1.2,
+    probe=3.0,
     probes=0,
     batches=(8,),
-    batch=1.2,
+    batch=1.0,
     batch_rounds=1,
     floor_rounds=0,
 )
-"""For the other networks: two minutes each."""
+"""For the other networks: two and a half minutes each."""
 GOAL_NETWORKS = ("resnet50", "open-nsfw")
-
-
 QUICK = replace(SHORT, rounds=5, lone=1.5)
 """For a comparison of ratios."""
 

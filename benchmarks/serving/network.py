@@ -25,7 +25,7 @@ from benchmarks.serving.environments import PeerUnavailableError, python_of, ver
 from benchmarks.serving.goodput import prober, search
 from benchmarks.serving.loads import Loader, loader
 from benchmarks.serving.record import of_taken, ratios, stages
-from benchmarks.serving.rounds import Field, Taken, answered, take_rounds
+from benchmarks.serving.rounds import Field, Taken, answered, in_turn, is_close, take_rounds
 from benchmarks.serving.running import Running, StartError
 from benchmarks.serving.subjects import Subject, photographs, subject
 
@@ -220,8 +220,8 @@ def _under_load(servers: Servers, running: Field, course: Course, record: dict[s
 
 
 def in_order(running: Field, taken: Mapping[str, Taken]) -> list[tuple[str, Loader]]:
-    """Those still in, as a list that stays while some fall out."""
-    return [(name, running.loaders[name]) for name in taken if name in running.loaders]
+    """Those still in that decide the ratios, as a list that stays while some fall out."""
+    return [(name, running.loaders[name]) for name in taken if name in running.loaders and is_close(name)]
 
 
 def _batches(servers: Servers, pictures: Pictures, effort: Effort, say: Say) -> None:
@@ -245,7 +245,7 @@ def _batches_of(size: int, servers: Servers, pictures: Pictures, effort: Effort)
             with running.attempting(name):
                 running.loaders[name] = stack.enter_context(loader(servers.running[name], pictures, size))
         for turn in range(effort.batch_rounds):
-            for name in list(running.loaders)[:: -1 if turn % 2 else 1]:
+            for name in in_turn(list(running.loaders), turn):
                 with running.attempting(name):
                     found = answered(running.loaders[name].take(Closed(callers=1), effort.batch))
                     seen[name].append(found.throughput * size)

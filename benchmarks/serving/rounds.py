@@ -63,9 +63,14 @@ class Field:
 
 
 def in_turn(names: Sequence[str], turn: int) -> list[str]:
-    """Whose turn it is in a round, in order: those who are not close to the best rest in every second one."""
-    taking = [name for name in names if name == OURS or PEERS[name].is_close or turn % 2 == 0]
+    """Whose turn it is in a round, in order: those who are not close to the best take part in every fourth."""
+    taking = [name for name in names if is_close(name) or turn % 4 == 0]
     return taking[::-1] if turn % 2 else taking
+
+
+def is_close(name: str) -> bool:
+    """Whether a contender is ours or one of those that decide the ratios."""
+    return name == OURS or PEERS[name].is_close
 
 
 def take_rounds(

@@ -83,7 +83,7 @@ def test_a_server_that_never_keeps_the_bound_has_no_goodput() -> None:
     assert (found.goodput, found.kept) == (0.0, 0.0)
 
 
-def test_rounds_reverse_and_the_slower_ones_rest_in_every_second() -> None:
+def test_rounds_reverse_and_the_slower_ones_take_part_in_every_fourth() -> None:
     names = [OURS, *PEERS]
     assert in_turn(names, 0) == names
     close = [name for name in names if name == OURS or PEERS[name].is_close]

@@ -21,6 +21,21 @@ MAX_MESSAGE_BYTES = 256 * 2**20
 DT_FLOAT = 1
 
 
+def messages(descriptors: str) -> Callable[[str], Any]:
+    """A function from the name of one of TensorFlow Serving's messages to its class.
+
+    Args:
+        descriptors: path of a FileDescriptorSet that has them.
+    """
+    files = descriptor_pb2.FileDescriptorSet.FromString(Path(descriptors).read_bytes())
+    pool = descriptor_pool.DescriptorPool()  # of its own: TensorFlow fills the default one
+    for file in files.file:
+        pool.Add(file)
+    return lambda name: message_factory.GetMessageClass(
+        pool.FindMessageTypeByName(f"tensorflow.serving.{name}")
+    )
+
+
 def serve(answer: Answer, task_name: str, descriptors: str, workers: int = WORKERS) -> None:
     """Listen on a port that the system chooses, print ``ready PORT``, and answer until SIGTERM.
 
@@ -30,14 +45,7 @@ def serve(answer: Answer, task_name: str, descriptors: str, workers: int = WORKE
         descriptors: path of a FileDescriptorSet.
         workers: requests handled at once.
     """
-    files = descriptor_pb2.FileDescriptorSet.FromString(Path(descriptors).read_bytes())
-    pool = descriptor_pool.DescriptorPool()  # of its own: TensorFlow fills the default one
-    for file in files.file:
-        pool.Add(file)
-
-    def message(name: str) -> Any:
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.serving.{name}"))
-
+    message = messages(descriptors)
     request_type, response_type = message("PredictRequest"), message("PredictResponse")
 
     def predict(request: Any, context: grpc.ServicerContext) -> Any:
