@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -28,6 +29,7 @@ _STREAM_MAGIC: Final = 0x1950A86A20F9469CFC6C
 _STREAM_VERSION: Final = 1001
 _STREAM_START: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _BFLOAT16: Final = "bfloat16"
+_STORES: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 
 _STORAGE_DTYPES: Final = {
     "DoubleStorage": "<f8",
@@ -176,9 +178,17 @@ _REBUILDERS: Final = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds containers and tensors; imports nothing."""
+    """Builds containers and tensors; imports nothing.
+
+    Args:
+        stream: at the start of a pickle.
+
+    Raises:
+        ValueError: the pickle has no end, lengths beyond it, or an index that would take memory for what is not there.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
+        _check_memo(stream)
         super().__init__(stream, encoding="utf-8")
         self.storages: dict[str, _Storage] = {}
 
@@ -205,6 +215,17 @@ class _Unpickler(pickle.Unpickler):
         if (storage.dtype, storage.elements) != (dtype, elements):
             raise ValueError(f"storage {key} is described in two ways")
         return storage
+
+
+def _check_memo(stream: IO[bytes]) -> None:
+    """Walk a pickle's opcodes up to its end, and go back; Python's unpickler has a table as long as the largest index."""
+    start = stream.tell()
+    for opcode, argument, position in pickletools.genops(stream):
+        # A pickler counts what it stores, and every object takes bytes.
+        before = (position or start) - start
+        if opcode.name in _STORES and not 0 <= int(argument or 0) <= before:
+            raise ValueError(f"a pickle's object number {argument} is stored after {before} bytes")
+    stream.seek(start)
 
 
 def _read_archive(path: Path, archive: zipfile.ZipFile) -> object:

@@ -144,6 +144,25 @@ def test_big_endian_tensors_are_refused(tmp_path: Path) -> None:
         read_torch_file(path)
 
 
+@pytest.mark.parametrize("store", [b"r\x00\x04\x00\x00", b"p1024\n", b"q\x80"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_more_objects_than_there_are_bytes_are_refused_before_a_table_is_made_for_them(
+    store: bytes, streamed: bool, tmp_path: Path
+) -> None:
+    content = b"\x80\x02}" + store + b"."
+    if streamed:
+        whole = (DATA / "stream.pth").read_bytes()
+        head = whole.index(b"}", whole.index(b".", 15)) - 2
+        path = tmp_path / "made.pth"
+        path.write_bytes(whole[:head] + content)
+    else:
+        path = archive(tmp_path, content)
+    with pytest.raises(
+        ModelFileError, match=r"damaged one: a pickle's object number \d+ is stored after 3 bytes"
+    ):
+        read_torch_file(path)
+
+
 def test_containers_that_contain_themselves_end(tmp_path: Path) -> None:
     loop: dict[str, object] = {"w": 1}
     loop["self"] = loop
