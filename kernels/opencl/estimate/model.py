@@ -233,6 +233,8 @@ def _vectors(layer: Convolution, configuration: EngineConfiguration) -> int:
     """Vectors of input channels that the widest block of outputs reads, as ``pack.pack_convolution`` packs them."""
     vec, lane = configuration.vec, configuration.lane
     per_group, per_group_outputs = layer.channels // layer.groups, layer.outputs // layer.groups
+    if layer.groups == 1:
+        return math.ceil(layer.channels / vec)
     widest = 0
     for first in range(0, layer.outputs, lane):
         last = min(first + lane, layer.outputs) - 1
@@ -255,9 +257,10 @@ def _strips(
     def needed(rows: int) -> int:
         return min(layer.input_rows, (rows - 1) * window.strides[0] + reach)
 
+    fitting = configuration.strip_vectors // row_vectors  # input rows
     rows = layer.rows
-    while rows > 1 and needed(rows) * row_vectors > configuration.strip_vectors:
-        rows -= 1
+    if needed(rows) > fitting:
+        rows = max(1, min(rows, (fitting - reach) // window.strides[0] + 1))
     if needed(rows) * row_vectors > configuration.strip_vectors:
         raise PlanError(
             f"layer '{layer.name}' needs {needed(rows) * row_vectors} vectors on chip for one row of results, "
