@@ -22,6 +22,7 @@ Evaluator = Callable[[Any, Values], ir.Array]
 Handler = TypeVar("Handler", bound=Evaluator)
 Floats = NDArray[np.float32]
 
+_MATRIX_ELEMENTS = 1 << 19  # of windows at once: they repeat a picture nine times and more
 EVALUATORS: dict[type[ir.Op], Evaluator] = {}
 """Operator class -> the function that computes it."""
 
@@ -47,7 +48,7 @@ def windows(x: NDArray[Any], window: ir.Window, fill: float) -> NDArray[Any]:
 
 
 def convolve(x: NDArray[Any], w: NDArray[Any], window: ir.Window, groups: int, fill: float) -> NDArray[Any]:
-    """Sum of products, in the dtype of the operands, by one matrix product per group; [N, OH, OW, K].
+    """Sum of products, in the dtype of the operands, by matrix products of some rows of a group; [N, OH, OW, K].
 
     Where every channel is a group of its own, by one product of images per tap: matrices of one column are slow.
     """
@@ -58,16 +59,15 @@ def convolve(x: NDArray[Any], w: NDArray[Any], window: ir.Window, groups: int, f
         return np.asarray(sum(taps))
     n, rows, columns = view.shape[:3]
     result = np.empty((n, rows, columns, k), np.result_type(x, w))
-    outputs = k // groups
+    outputs, taps = k // groups, r * s * per_group
+    step = max(1, _MATRIX_ELEMENTS // (n * columns * taps))
     for group in range(groups):
-        part = view[..., group * per_group : (group + 1) * per_group, :, :]
-        matrix = np.ascontiguousarray(part.transpose(0, 1, 2, 4, 5, 3)).reshape(
-            n * rows * columns, r * s * per_group
-        )
         kernel = w[group * outputs : (group + 1) * outputs].reshape(outputs, -1)
-        result[..., group * outputs : (group + 1) * outputs] = (matrix @ kernel.T).reshape(
-            n, rows, columns, outputs
-        )
+        for row in range(0, rows, step):
+            part = view[:, row : row + step, :, group * per_group : (group + 1) * per_group]
+            matrix = np.ascontiguousarray(part.transpose(0, 1, 2, 4, 5, 3)).reshape(-1, taps)
+            sums = (matrix @ kernel.T).reshape(*part.shape[:3], outputs)
+            result[:, row : row + step, :, group * outputs : (group + 1) * outputs] = sums
     return result
 
 

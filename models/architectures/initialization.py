@@ -29,7 +29,8 @@ Doubles = NDArray[np.float64]
 _WORDS = 4  # 16-bit words in a 64-bit draw; their sum is bell-shaped
 _WORD_MEAN = (2**16 - 1) / 2
 _DRAW_DEVIATION = math.sqrt(_WORDS * (2**32 - 1) / 12)
-_CHUNK = 1 << 22  # draws at once, to bound memory
+_EVEN_WORDS = np.uint64(0x0000_FFFF_0000_FFFF)
+_CHUNK = 1 << 15  # draws at once, which stay in a processor's cache
 _ROWS_AT_ONCE = 256  # of a dense layer's weight, to bound the float64 copy
 _SIGNIFICANT_BITS = 8
 _JITTER = np.float32(0.125)  # channels are not all alike, or a fold that mixes them up would go unseen
@@ -146,8 +147,10 @@ class _Measurement:
         result = np.empty(count, np.float32)
         for start in range(0, count, _CHUNK):
             stop = min(start + _CHUNK, count)
-            words = bits.random_raw(stop - start).astype("<u8").view("<u2").reshape(-1, _WORDS)
-            result[start:stop] = words.sum(axis=1, dtype=np.int32) - np.float32(_WORDS * _WORD_MEAN)
+            draws = bits.random_raw(stop - start)
+            pairs = (draws & _EVEN_WORDS) + (draws >> np.uint64(16) & _EVEN_WORDS)
+            sums = (pairs + (pairs >> np.uint64(32))).astype(np.uint32)  # the upper half falls away
+            result[start:stop] = sums.astype(np.float32) - np.float32(_WORDS * _WORD_MEAN)
         result *= np.float32(1 / _DRAW_DEVIATION)
         return result.reshape(shape)
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from accelserve.models.quantize.weights import QuantizedWeights, row_blocks
+
 Vector = NDArray[np.float64]
 
 
 def corrected_bias(
     weights: NDArray[np.float32],
-    rounded: NDArray[np.float64],
+    integers: QuantizedWeights,
     bias: NDArray[np.float32],
     input_means: Vector,
     groups: int,
@@ -26,12 +28,20 @@ def corrected_bias(
 
     Args:
         weights: [K, ..., C / groups].
-        rounded: the reals that the integers stand for, of the same shape.
+        integers: the same, rounded.
         bias: [K].
         input_means: of every input channel, [C].
         groups: of the convolution, 1 for dense.
     """
     outputs, per_group = weights.shape[0], weights.shape[-1]
-    shift = (rounded - weights).reshape(outputs, -1, per_group).sum(axis=1)
     seen = np.repeat(input_means.reshape(groups, per_group), outputs // groups, axis=0)
-    return np.asarray(bias - np.einsum("kc,kc->k", shift, seen), np.float32)
+    codes, reals = integers.weights.reshape(outputs, -1), weights.reshape(outputs, -1)
+    scale = integers.scale.astype(np.float64)[:, None]
+    shift = np.empty(outputs)
+    for block in row_blocks(*reals.shape):
+        error = (codes[block] * scale[block] - reals[block]).reshape(
+            -1, reals.shape[1] // per_group, per_group
+        )
+        of_channels = error.sum(axis=1) if error.shape[1] > 1 else error[:, 0]
+        shift[block] = np.einsum("kc,kc->k", of_channels, seen[block])
+    return np.asarray(bias - shift, np.float32)

@@ -111,7 +111,7 @@ class _Inserter:
         if means is not None:
             before = np.zeros(len(arrays[0]), np.float32) if bias is None else bias
             groups = node.op.groups if isinstance(node.op, Conv2d) else 1
-            bias = corrected_bias(arrays[0], integers.reals(), before, means, groups)
+            bias = corrected_bias(arrays[0], integers, before, means, groups)
             integers = integers.with_bias(bias)
         made = [self._stored(node, 1, integers.weights, integers.scale)]
         if bias is not None:

@@ -79,7 +79,7 @@ def integer_weights(index: GraphIndex, layer: Node) -> IntegerWeights | None:
     bias = _real_bias(index, layer)
     if bias is None and len(layer.inputs) == 3:
         return None
-    signed = (weights.astype(np.int16) - centre).astype(np.int8)
+    signed = (weights.astype(np.int16) - centre).astype(np.int8) if centre else weights
     return IntegerWeights(signed, np.broadcast_to(scale.astype(np.float64).reshape(-1), (outputs,)), bias)
 
 
@@ -108,10 +108,11 @@ def _bias_in_units(weights: IntegerWeights, input_params: QuantParams) -> NDArra
 
 def sums_fit(weights: IntegerWeights, input_params: QuantParams) -> bool:
     """Whether every sum of the layer, its bias included, lies within int32 for any input."""
-    rows = weights.weights.reshape(weights.weights.shape[0], -1).astype(np.int64)
-    start = _bias_in_units(weights, input_params) - input_params.zero_point * rows.sum(axis=1)
-    lowest = start + _LARGEST_CODE * np.minimum(rows, 0).sum(axis=1)
-    highest = start + _LARGEST_CODE * np.maximum(rows, 0).sum(axis=1)
+    rows = weights.weights.reshape(weights.weights.shape[0], -1)
+    negative = np.minimum(rows, 0).sum(axis=1, dtype=np.int64)
+    positive = np.maximum(rows, 0).sum(axis=1, dtype=np.int64)
+    start = _bias_in_units(weights, input_params) - input_params.zero_point * (negative + positive)
+    lowest, highest = start + _LARGEST_CODE * negative, start + _LARGEST_CODE * positive
     limits = np.iinfo(np.int32)
     return bool((lowest >= limits.min).all() and (highest <= limits.max).all())
 

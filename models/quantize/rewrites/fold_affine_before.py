@@ -19,12 +19,11 @@ def fold_affine_before(graph: Graph) -> tuple[Graph, bool]:
 
 
 def _rule(index: GraphIndex, node: Node) -> Replacement | None:
-    layer = Weighted.of(index, node)
     affine = index.producers.get(node.inputs[0]) if node.inputs else None
-    if layer is None or affine is None or not isinstance(affine.op, ChannelAffine):
+    if affine is None or not isinstance(affine.op, ChannelAffine) or not index.used_once(affine.output):
         return None
-    vectors = affine_vectors(index, affine)
-    if vectors is None or not index.used_once(affine.output):
+    layer, vectors = Weighted.of(index, node), affine_vectors(index, affine)
+    if layer is None or vectors is None:
         return None
     mul, add = vectors
     if isinstance(node.op, Conv2d) and any(node.op.window.padding) and np.any(add):
