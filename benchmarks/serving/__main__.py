@@ -52,10 +52,14 @@ def main() -> None:
     # A terminated run ends its servers, as an interrupted one does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from benchmarks.serving.campaign import prepare, run
+    from benchmarks.serving.environments import PeerUnavailableError
 
     options = parse()
     if options.prepare:
-        prepare(options)
+        try:
+            prepare(options)
+        except PeerUnavailableError as error:
+            sys.exit(str(error))
         return
     results: dict[str, Any] = run(options)
     failed = [name for name, network in results["networks"].items() if "error" in network]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -26,14 +27,16 @@ def python_of(peer: str, say: Callable[[str], None]) -> Path:
     requirements, folder = REQUIREMENTS / f"{peer}.txt", Path(f".venv-peers-{peer}")
     python, stamp = folder.absolute() / "bin" / "python", folder / "ready"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return python
-    say(f"installing {requirements} into {folder}")
-    shutil.rmtree(folder, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(folder)], peer)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    _run([*pip, "--requirement", str(requirements)], peer)
-    stamp.write_text(digest)
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at once
+        if stamp.exists() and stamp.read_text() == digest:
+            return python
+        say(f"installing {requirements} into {folder}")
+        shutil.rmtree(folder, ignore_errors=True)
+        _run([sys.executable, "-m", "venv", str(folder)], peer)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+        _run([*pip, "--requirement", str(requirements)], peer)
+        stamp.write_text(digest)
     return python
 
 

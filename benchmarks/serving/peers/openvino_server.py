@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +34,11 @@ def compiled_model(task: Task) -> ov.CompiledModel:
     scale = task.preprocess.get("scale") or [1.0] * 3
     chain = steps.input().preprocess().convert_element_type(ov.Type.f32)
     chain.mean(task.preprocess["mean"]).scale([1 / each for each in scale])
-    return core.compile_model(
-        steps.build(), "CPU", {"PERFORMANCE_HINT": task.hint, "INFERENCE_NUM_THREADS": task.threads}
-    )
+    settings = {"PERFORMANCE_HINT": task.hint, "INFERENCE_NUM_THREADS": task.threads}
+    if "ONEDNN_MAX_CPU_ISA" in os.environ:
+        # It would go on in bfloat16 where the processor has that and oneDNN may not use it.
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    return core.compile_model(steps.build(), "CPU", settings)
 
 
 def loaded(task: Task) -> Answer:
