@@ -10,7 +10,7 @@ import ctypes
 import re
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,15 +150,40 @@ class ArrayFunction:
         Raises:
             TypeError: an array of another dtype, rank or layout, or another number of arguments.
         """
+        return self._call([0], self.arguments, values)
+
+    def given(self, *values: Any) -> Callable[..., int]:
+        """The function with its first arguments given, whose addresses are then asked for once: it takes the others.
+
+        Raises:
+            TypeError: as a call.
+        """
+        known, others = self.arguments[: len(values)], self.arguments[len(values) :]
+        words = [0, *_words(known, values)]
+
+        def call(
+            *rest: Any, _held: tuple[Any, ...] = values
+        ) -> int:  # the addresses are good while the arrays live
+            return self._call(words, others, rest)
+
+        return call
+
+    def _call(self, words: Sequence[Any], arguments: Sequence[Argument], values: Sequence[Any]) -> int:
         entry = self._entry or self.load(None)
-        words: list[Any] = [0]
-        for argument, value in zip(self.arguments, values, strict=True):
-            words += argument.values(value)
-        record = ctypes.create_string_buffer(self._record.pack(*words), self._record.size)
+        packed = self._record.pack(*words, *_words(arguments, values))
+        record = ctypes.create_string_buffer(packed, self._record.size)
         entry(ctypes.addressof(record))
-        return int(struct.unpack_from("=q", record)[0])
+        return int(struct.unpack_from("=q", record)[0]) if self.returns else 0
 
     def _compile(self) -> bytes:
         from accelserve.kernels.native.array_entry import object_of_array_function
 
         return object_of_array_function(self)
+
+
+def _words(arguments: Sequence[Argument], values: Sequence[Any]) -> Iterator[Any]:
+    """What stands in the record for some arguments."""
+    if len(arguments) != len(values):
+        raise TypeError(f"got {len(values)} arguments, expected {len(arguments)}")
+    for argument, value in zip(arguments, values, strict=True):
+        yield from argument.values(value)

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 
@@ -30,6 +31,9 @@ U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 
 _SIDE_OF_WARM_UP = 9
+# As for the tables themselves (``sampling``), which these hold on to.
+_LARGEST_KEPT_SIDE = 16_384
+_KEPT_SIZES = 32
 
 
 class Preprocessor:
@@ -69,6 +73,7 @@ class Preprocessor:
         self._executor = executor
         self._mean_row, self._scale_row = _rows_of(spec)
         self._border = self.quantize(_border(spec)) if spec.pad else None
+        self._kept_fit = lru_cache(maxsize=_KEPT_SIZES)(self._fit)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -148,38 +153,34 @@ class Preprocessor:
         """
         if self._border is not None:
             out[:] = self._border
-        placed = _placed(self.spec, pixels)
-        inner = out[placed.rows, placed.columns]
+        fit = self._fit_of(*pixels.shape[:2])
+        inner = out[fit.placed.rows, fit.placed.columns]
         if self.spec.channels != CHANNELS:
             dense = np.empty((*inner.shape[:2], CHANNELS), np.uint8)
-            self._transform(_widened(pixels), placed, dense)
+            _fill(fit, _widened(pixels), dense)
             inner[:] = dense[..., :1]
         else:
-            self._transform(pixels, placed, inner)
+            _fill(fit, pixels, inner)
 
-    def _transform(self, pixels: U8, placed: _Placed, out: U8) -> None:
-        if not out.flags.c_contiguous:
-            dense = np.empty((*out.shape[:2], CHANNELS), np.uint8)
-            self._transform(pixels, placed, dense)
-            transform.spread(dense, out)
-            return
-        flat, target = _flat_rows(pixels), _flat_rows(out)
-        mean, scale = self._mean_row[: target.shape[1]], self._scale_row[: target.shape[1]]
+    def _fit_of(self, height: int, width: int) -> _Fit:
+        """What pictures of a size share; of common sizes it is kept."""
+        return (self._kept_fit if max(height, width) <= _LARGEST_KEPT_SIDE else self._fit)(height, width)
+
+    def _fit(self, height: int, width: int) -> _Fit:
+        placed = _placed(self.spec, height, width)
+        values = placed.x.count * CHANNELS
+        mean, scale = self._mean_row[:values], self._scale_row[:values]
         match self.spec.interpolation:
             case "bilinear-legacy" | "bilinear" as linear:
-                transform.bilinear_quantized(
-                    flat,
-                    two_taps(placed.y, linear),
-                    two_taps(placed.x, linear),
-                    mean,
-                    scale,
-                    self._to,
-                    target,
-                )
+                taps = two_taps(placed.y, linear), two_taps(placed.x, linear)
+
+                def interpolate(pixels: U8, out: U8) -> None:
+                    transform.bilinear_quantized(pixels, *taps, mean, scale, self._to, out)
+
+                return _Fit(placed, interpolate)
             case "bilinear-antialias" | "bicubic-antialias" as smooth:
-                transform.filtered_quantized(
-                    flat, filter_taps(placed.y, smooth), filter_taps(placed.x, smooth), mean, scale, self._to, target
-                )  # fmt: skip
+                filters = filter_taps(placed.y, smooth), filter_taps(placed.x, smooth)
+                return _Fit(placed, transform.QuantizingFilter(*filters, mean, scale, self._to))
 
     def quantize(self, values: npt.ArrayLike) -> U8:
         """Quantize values that were preprocessed elsewhere.
@@ -199,7 +200,8 @@ class Preprocessor:
         )
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
         padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
-        self._transform(pixels, _placed(self.spec, pixels), padded[..., :CHANNELS])
+        fit = self._fit(_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP)
+        _fill(fit, pixels, padded[fit.placed.rows, fit.placed.columns, :CHANNELS])
         self.quantize(np.zeros((1, 1), np.float32))
 
 
@@ -260,7 +262,7 @@ def transform_float(spec: PreprocessSpec, pixels: U8) -> F32:
     Returns:
         float32 [crop height, crop width, channels].
     """
-    placed = _placed(spec, pixels)
+    placed = _placed(spec, *pixels.shape[:2])
     whole = np.empty((spec.crop_height, spec.crop_width, CHANNELS), np.float32)
     if spec.pad:
         whole[:] = _border(spec)
@@ -313,8 +315,30 @@ class _Placed:
     x: Axis
 
 
-def _placed(spec: PreprocessSpec, pixels: U8) -> _Placed:
-    height, width = pixels.shape[:2]
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fit:
+    """How pictures of one size become the result.
+
+    Attributes:
+        placed: where they lie in it.
+        transform: flat rows of three channels, uint8 [height, width * 3], to flat rows of the result.
+    """
+
+    placed: _Placed
+    transform: Callable[[U8, U8], None]
+
+
+def _fill(fit: _Fit, pixels: U8, out: U8) -> None:
+    """Transform pixels of three channels into an array of any strides."""
+    if out.flags.c_contiguous:
+        fit.transform(_flat_rows(pixels), _flat_rows(out))
+        return
+    dense = np.empty((*out.shape[:2], CHANNELS), np.uint8)
+    fit.transform(_flat_rows(pixels), _flat_rows(dense))
+    transform.spread(dense, out)
+
+
+def _placed(spec: PreprocessSpec, height: int, width: int) -> _Placed:
     window = crop_window(spec, height, width)
     rows, y = _along(height, window.resized_height, window.top, spec.crop_height)
     columns, x = _along(width, window.resized_width, window.left, spec.crop_width)
@@ -338,6 +362,9 @@ def _in_order(errors: dict[int, ImageError]) -> dict[int, ImageError]:
 
 def _for_each(count: int, work: Callable[[int], None], executor: Executor | None) -> None:
     """Call ``work`` with 0..count-1, in this thread and in helpers that the executor may start in time."""
+    if count == 1:
+        work(0)
+        return
     pending = deque(range(count))
 
     def drain() -> None:

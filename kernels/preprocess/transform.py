@@ -31,17 +31,17 @@ CHANNELS = 3
 
 _CODE = "accelserve.kernels.preprocess.transform_code"
 _TWO_TAPS = ("u8[2]", "i64[1]", "i64[1]", "f32[1]", "i64[1]", "i64[1]", "f32[1]", "i64", "f32[1]", "f32[1]")
-_ROW_TAPS = ("u8[2]", "i64[1]", "i64[1]", "i32[2]", "f32[1]", "f32[1]")
+_ROW_TAPS = ("i64[1]", "i64[1]", "i32[2]", "f32[1]", "f32[1]")
 _BILINEAR_FLOAT = ArrayFunction(_CODE, "bilinear_float", *_TWO_TAPS, "i64[1]", "f32[2]", "f32[2]")
 _BILINEAR_QUANTIZED = ArrayFunction(
     _CODE, "bilinear_quantized", *_TWO_TAPS, "f32", "f32", "i64[1]", "f32[2]", "f32[1]", "u8[2]"
 )
 _FILTER_COLUMNS = ArrayFunction(
-    _CODE, "filter_columns", "u8[2]", "i64[1]", "i64[1]", "i32[2]", "i64", "u8[1]"
+    _CODE, "filter_columns", "i64[1]", "i64[1]", "i32[2]", "i64", "u8[2]", "u8[1]"
 )
-_FILTERED_FLOAT = ArrayFunction(_CODE, "filtered_float", *_ROW_TAPS, "i32[1]", "f32[2]")
+_FILTERED_FLOAT = ArrayFunction(_CODE, "filtered_float", *_ROW_TAPS, "u8[2]", "i32[1]", "f32[2]")
 _FILTERED_QUANTIZED = ArrayFunction(
-    _CODE, "filtered_quantized", *_ROW_TAPS, "f32", "f32", "i32[1]", "f32[1]", "u8[2]"
+    _CODE, "filtered_quantized", *_ROW_TAPS, "f32", "f32", "u8[2]", "i32[1]", "f32[1]", "u8[2]"
 )
 _QUANTIZE_ROW = ArrayFunction(_CODE, "quantize_row", "f32[1]", "f32", "f32", "u8[1]")
 _SPREAD = ArrayFunction(_CODE, "spread", "u8[3]", "u8[3]~")
@@ -108,22 +108,42 @@ def filtered_float(
     pixels: U8, rows: FilterTaps, columns: FilterTaps, mean: F32, scale: F32, out: F32
 ) -> None:
     """Anti-aliased resize and normalize; arguments as ``bilinear_float``."""
-    narrow = _narrowed(pixels, rows, columns)
-    first = rows.first - rows.source_start
+    narrow = _Narrowing(rows, columns)(pixels)
     sums = np.empty(out.shape[1], np.int32)
-    _FILTERED_FLOAT(narrow, first, rows.taps, rows.weights, mean, scale, sums, out)
-
-
-def filtered_quantized(
-    pixels: U8, rows: FilterTaps, columns: FilterTaps, mean: F32, scale: F32, to: QuantParams, out: U8
-) -> None:
-    """``filtered_float``, quantized to uint8 as it goes."""
-    narrow = _narrowed(pixels, rows, columns)
     first = rows.first - rows.source_start
-    sums, values = np.empty(out.shape[1], np.int32), np.empty(out.shape[1], np.float32)
-    _FILTERED_QUANTIZED(
-        narrow, first, rows.taps, rows.weights, mean, scale, to.scale, to.zero_point, sums, values, out
-    )
+    _FILTERED_FLOAT(first, rows.taps, rows.weights, mean, scale, narrow, sums, out)
+
+
+class QuantizingFilter:
+    """``filtered_float``, quantized to uint8 as it goes, for pictures of one size: what they share is worked out once."""
+
+    def __init__(self, rows: FilterTaps, columns: FilterTaps, mean: F32, scale: F32, to: QuantParams) -> None:
+        self._narrow = _Narrowing(rows, columns)
+        first = rows.first - rows.source_start
+        self._filter = _FILTERED_QUANTIZED.given(
+            first, rows.taps, rows.weights, mean, scale, to.scale, to.zero_point
+        )
+
+    def __call__(self, pixels: U8, out: U8) -> None:
+        """Arguments as ``bilinear_quantized``."""
+        sums, values = np.empty(out.shape[1], np.int32), np.empty(out.shape[1], np.float32)
+        self._filter(self._narrow(pixels), sums, values, out)
+
+
+class _Narrowing:
+    """The horizontal pass over pictures of one size."""
+
+    def __init__(self, rows: FilterTaps, columns: FilterTaps) -> None:
+        self._needed = slice(rows.source_start, rows.source_stop)
+        self._width = columns.first.shape[0] * CHANNELS
+        self._filter = _FILTER_COLUMNS.given(columns.first, columns.taps, columns.weights, columns.inner)
+
+    def __call__(self, pixels: U8) -> U8:
+        """Uint8 [source rows that the crop needs, crop width * 3]."""
+        needed = pixels[self._needed]
+        flat = np.empty(needed.shape[0] * self._width + 1, np.uint8)
+        self._filter(needed, flat)
+        return flat[:-1].reshape(-1, self._width)
 
 
 def quantize(values: npt.ArrayLike, to: QuantParams) -> U8:
@@ -150,15 +170,6 @@ def spread(dense: U8, out: U8) -> None:
         out: uint8 [height, width, 3] of any strides, written.
     """
     _SPREAD(dense, out)
-
-
-def _narrowed(pixels: U8, rows: FilterTaps, columns: FilterTaps) -> U8:
-    """The horizontal pass: uint8 [source rows that the crop needs, crop width * 3]."""
-    needed = pixels[rows.source_start : rows.source_stop]
-    height, width = needed.shape[0], columns.first.shape[0] * CHANNELS
-    flat = np.empty(height * width + 1, np.uint8)
-    _FILTER_COLUMNS(needed, columns.first, columns.taps, columns.weights, columns.inner, flat)
-    return flat[:-1].reshape(height, width)
 
 
 def _held_rows(values: int) -> tuple[I64, F32]:

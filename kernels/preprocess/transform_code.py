@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelserve.kernels.native.jit import inlined
-from accelserve.kernels.preprocess.four_lanes import lerp_four, weigh_four
+from accelserve.kernels.preprocess.four_lanes import ROWS, lerp_four, weigh_four, weigh_four_of_rows
 from accelserve.kernels.preprocess.sampling import WEIGHT_BITS
 
 U8 = npt.NDArray[np.uint8]
@@ -15,6 +15,7 @@ I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 
 _HALF = 1 << (WEIGHT_BITS - 1)
+_FEW = 4  # taps; a resize to more than half of the size takes no more
 
 
 @inlined
@@ -96,20 +97,44 @@ def _clip8(accumulator: int) -> int:
 
 
 @inlined
-def filter_columns(pixels: U8, first: I64, taps: I64, weights: I32, inner: int, out: U8) -> None:
+def _filter_pixel(row: U8, first: int, taps: int, weights: I32, out: U8, position: int) -> None:
+    """One pixel of the horizontal pass; reads and writes no byte beyond it."""
+    for c in range(3):
+        total = _HALF
+        for k in range(taps):
+            total += weights[k] * np.int64(row[(first + k) * 3 + c])
+        out[position + c] = _clip8(total)
+
+
+@inlined
+def filter_columns(first: I64, taps: I64, weights: I32, inner: int, pixels: U8, out: U8) -> None:
     """Rows of ``pixels``, resampled horizontally into ``out``, flat, with one spare byte at its end."""
-    count = first.shape[0]
-    for y in range(pixels.shape[0]):
-        row, base = pixels[y], y * count * 3
-        # As in _lerp_columns, the fourth lane is read from the next pixel and overwritten by the next result.
+    height, pitch, count = pixels.shape[0], pixels.shape[1], first.shape[0]
+    width = count * 3
+    together = height - height % ROWS
+    # As in _lerp_columns, the fourth lane is read from the next pixel and overwritten by the next result. Of rows that
+    # are done together the last pixel has none: what follows it is the next row's first one.
+    for y in range(0, together, ROWS):
+        for x in range(min(inner, count - 1)):
+            weigh_four_of_rows(
+                pixels,
+                y * pitch + first[x] * 3,
+                pitch,
+                taps[x],
+                weights[x],
+                WEIGHT_BITS,
+                out,
+                y * width + x * 3,
+                width,
+            )
+        for x in range(min(inner, count - 1), count):
+            for row in range(y, y + ROWS):
+                _filter_pixel(pixels[row], first[x], taps[x], weights[x], out, row * width + x * 3)
+    for y in range(together, height):
         for x in range(inner):
-            weigh_four(row, first[x] * 3, taps[x], weights[x], WEIGHT_BITS, out, base + x * 3)
+            weigh_four(pixels[y], first[x] * 3, taps[x], weights[x], WEIGHT_BITS, out, y * width + x * 3)
         for x in range(inner, count):
-            for c in range(3):
-                total = _HALF
-                for k in range(taps[x]):
-                    total += weights[x, k] * np.int64(row[(first[x] + k) * 3 + c])
-                out[base + x * 3 + c] = _clip8(total)
+            _filter_pixel(pixels[y], first[x], taps[x], weights[x], out, y * width + x * 3)
 
 
 @inlined
@@ -117,12 +142,28 @@ def _filter_row(
     rows: U8, first: int, taps: int, weights: I32, sums: I32, mean: F32, scale: F32, out: F32
 ) -> None:
     """One output row of the vertical pass, normalized."""
-    for i in range(sums.shape[0]):
-        sums[i] = _HALF
-    for k in range(taps):
-        row, weight = rows[first + k], weights[k]
+    if taps <= _FEW:
+        # Rows of weight 0 stand in for those that are not there, so that all sums stay in registers.
+        a, b, c, d = (
+            rows[first],
+            rows[first + min(1, taps - 1)],
+            rows[first + min(2, taps - 1)],
+            rows[first + min(3, taps - 1)],
+        )
+        weight_b = weights[1] if taps > 1 else np.int32(0)
+        weight_c = weights[2] if taps > 2 else np.int32(0)
+        weight_d = weights[3] if taps > 3 else np.int32(0)
         for i in range(sums.shape[0]):
-            sums[i] += weight * np.int32(row[i])
+            total = np.int32(_HALF) + weights[0] * np.int32(a[i]) + weight_b * np.int32(b[i])
+            total = total + weight_c * np.int32(c[i]) + weight_d * np.int32(d[i])
+            sums[i] = total
+    else:
+        for i in range(sums.shape[0]):
+            sums[i] = _HALF
+        for k in range(taps):
+            row, weight = rows[first + k], weights[k]
+            for i in range(sums.shape[0]):
+                sums[i] += weight * np.int32(row[i])
     for i in range(sums.shape[0]):
         pixel = np.float32(_clip8(sums[i]))
         out[i] = (pixel - mean[i]) * scale[i]
@@ -130,7 +171,7 @@ def _filter_row(
 
 @inlined
 def filtered_float(
-    rows: U8, first: I64, taps: I64, weights: I32, mean: F32, scale: F32, sums: I32, out: F32
+    first: I64, taps: I64, weights: I32, mean: F32, scale: F32, rows: U8, sums: I32, out: F32
 ) -> None:
     """``transform.filtered_float`` from the rows that the horizontal pass made; ``sums`` is scratch of a row."""
     for y in range(out.shape[0]):
@@ -139,18 +180,9 @@ def filtered_float(
 
 @inlined
 def filtered_quantized(
-    rows: U8,
-    first: I64,
-    taps: I64,
-    weights: I32,
-    mean: F32,
-    scale: F32,
-    step: np.float32,
-    zero: np.float32,
-    sums: I32,
-    values: F32,
-    out: U8,
-) -> None:
+    first: I64, taps: I64, weights: I32, mean: F32, scale: F32, step: np.float32, zero: np.float32,
+    rows: U8, sums: I32, values: F32, out: U8,
+) -> None:  # fmt: skip
     """``filtered_float``, quantized as it goes; ``values`` is scratch of a row."""
     for y in range(out.shape[0]):
         _filter_row(rows, first[y], taps[y], weights[y], sums, mean, scale, values)

@@ -52,6 +52,17 @@ def test_arrays_and_numbers_reach_the_compiled_function_as_they_are(code_cache: 
     np.testing.assert_allclose(out, (matrix * np.float32(0.1)).astype(np.float64).sum(axis=1), rtol=1e-12)
 
 
+def test_first_arguments_that_are_given_once_count_in_every_call(code_cache: Path) -> None:
+    function = ArrayFunction(HERE, "weighted_sum", "f32[2]", "f32", "i64", "u8[2]~", "f64[1]", returns=True)
+    function.load(code_cache)
+    flags, out = np.eye(3, 4, dtype=np.uint8), np.empty(3)
+    of_ones = function.given(np.ones((3, 4), np.float32), 0.5)
+    assert (of_ones(1, flags, out), out.tolist()) == (3, [2.0, 2.0, 2.0])
+    assert of_ones(0, flags, out) == 9
+    with pytest.raises(TypeError, match="2 arguments, expected 3"):
+        of_ones(1, flags)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
