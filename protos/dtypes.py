@@ -76,6 +76,7 @@ _TO_TENSORFLOW: Final[dict[str, int]] = {
     "complex64": tf.DT_COMPLEX64,
     "complex128": tf.DT_COMPLEX128,
 }
+_FLOAT32: Final = np.dtype(np.float32)
 
 
 def dtype_name(dtype: int) -> str:
@@ -101,6 +102,8 @@ def tensorflow_dtype(dtype: npt.DTypeLike) -> int:
         TensorDtypeError: it has none.
     """
     described = np.dtype(dtype)
+    if described is _FLOAT32:  # what networks answer; a dtype's name is slow to ask for
+        return tf.DT_FLOAT
     if described.kind in "OSU":
         return tf.DT_STRING
     if described.name not in _TO_TENSORFLOW:

@@ -31,11 +31,11 @@ def read_block(tensor: tf.TensorProto, field: str) -> bytes:
     return b"".join(blocks)
 
 
-def append_block(tensor: tf.TensorProto, field: str, block: bytes) -> None:
-    """Appends little-endian values to a field of FIELD_NUMBERS."""
-    if block:
-        key = FIELD_NUMBERS[field] << 3 | _LENGTH_DELIMITED
-        tensor.MergeFromString(_encoded(key) + _encoded(len(block)) + block)
+def encoded_block(field: str, block: bytes) -> bytes:
+    """Little-endian values as they stand on the wire in a field of FIELD_NUMBERS; nothing for none."""
+    if not block:
+        return b""
+    return _encoded(FIELD_NUMBERS[field] << 3 | _LENGTH_DELIMITED) + _encoded(len(block)) + block
 
 
 def _field_end(data: memoryview, position: int, wire_type: int) -> int:

@@ -13,6 +13,7 @@ Pure functions: no state, safe to call from any thread.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
     "Array",
     "dtype_name",
     "element_count",
+    "encoded",
     "from_array",
     "from_content",
     "from_strings",
@@ -85,18 +87,37 @@ def from_array(array: npt.ArrayLike, *, as_content: bool = False) -> tf.TensorPr
     Raises:
         TensorDtypeError: see `tensorflow_dtype`; or an object array holds something other than bytes and str.
     """
+    return tf.TensorProto.FromString(encoded(array, as_content=as_content))
+
+
+def encoded(array: npt.ArrayLike, *, as_content: bool = False) -> bytes:
+    """What `from_array` makes, as it stands on the wire: a message takes it in by `MergeFromString`.
+
+    Raises:
+        TensorDtypeError: as `from_array`.
+    """
     values = np.asarray(array)
     dtype = tensorflow_dtype(values.dtype)
     if dtype == tf.DT_STRING:
-        return from_strings(string_bytes(values), values.shape)
+        return from_strings(string_bytes(values), values.shape).SerializeToString()
     encoding = encoding_of(dtype)
     bits = _bits(values) if encoding.is_bits else values
+    plain = np.ascontiguousarray(bits, dtype=encoding.content)
+    head = _head(dtype, values.shape)
+    if not as_content and encoding.field in packed_fields.FIELD_NUMBERS:
+        return head + packed_fields.encoded_block(encoding.field, plain.tobytes())
+    rest = tf.TensorProto()
     if as_content:
-        content = np.ascontiguousarray(bits, dtype=encoding.content).tobytes()
-        return tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(values.shape), tensor_content=content)
-    tensor = tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(values.shape))
-    _fill_field(tensor, encoding, bits)
-    return tensor
+        rest.tensor_content = plain.tobytes()
+    else:
+        getattr(rest, encoding.field).extend(plain.reshape(-1).tolist())
+    return head + rest.SerializeToString()
+
+
+@lru_cache(maxsize=256)
+def _head(dtype: int, shape: tuple[int, ...]) -> bytes:
+    """Dtype and shape, which one network's answers share."""
+    return tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(shape)).SerializeToString()
 
 
 def from_content(content: bytes, shape: Sequence[int], dtype: int) -> tf.TensorProto:
@@ -183,11 +204,3 @@ def _bits(values: Array) -> Array:
         return np.ascontiguousarray(values, dtype="<f2").view("<u2")
     # bfloat16 from ml_dtypes, whose kind is void and whose byte order is the machine's.
     return np.ascontiguousarray(values).view(np.uint16)
-
-
-def _fill_field(tensor: tf.TensorProto, encoding: Encoding, values: Array) -> None:
-    plain = np.ascontiguousarray(values, dtype=encoding.content).reshape(-1)
-    if encoding.field in packed_fields.FIELD_NUMBERS:
-        packed_fields.append_block(tensor, encoding.field, plain.tobytes())
-    else:
-        getattr(tensor, encoding.field).extend(plain.tolist())

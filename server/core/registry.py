@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -191,6 +191,10 @@ class ModelRegistry(Generic[S]):
     def models(self) -> list[ModelConfig]:
         """What is configured, in the order of the configuration."""
         return list(self._models.values())
+
+    def names(self) -> Collection[str]:
+        """Of what is configured."""
+        return self._models.keys()
 
     def labels_of(self, name: str) -> Mapping[str, int]:
         """Label -> version of one model."""

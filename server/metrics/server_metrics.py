@@ -6,6 +6,7 @@ from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,10 +18,11 @@ from prometheus_client import (
 )
 
 from accelserve.server.core.registry import ModelRegistry
-from accelserve.server.dataplane.predictor import SignatureResult
+from accelserve.server.dataplane.predictor import SignatureResult, StageSeconds
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.metrics.buckets import Buckets, by_model
 from accelserve.server.metrics.exposition import page
+from accelserve.server.metrics.ledger import Ledger
 from accelserve.server.metrics.recent import RecentCounts
 from accelserve.server.metrics.state import StateCollector
 
@@ -84,6 +86,7 @@ class ServerMetrics:
         self.device = device
         self._page = CollectorRegistry()
         self._recent = RecentCounts()
+        self._ledger = Ledger()
         self._add_tensorflow_serving()
         self._add_own(version)
         self._page.register(StateCollector(registry, waiting_images, device))
@@ -119,9 +122,13 @@ class ServerMetrics:
             seconds: from the parsed request to the answer.
         """
         name = self._label(model)
-        self._requests.labels(name, status).inc()
         self._recent.count(name)
-        self._request_latency.labels(name, api, entrypoint).observe(seconds * 1e6)
+
+        def write() -> None:
+            self._requests.labels(name, status).inc()
+            self._request_latency.labels(name, api, entrypoint).observe(seconds * 1e6)
+
+        self._ledger.enter(write)
 
     def count_examples(self, model: str, examples: int) -> None:
         """A Classify or Regress request held so many examples."""
@@ -131,8 +138,21 @@ class ServerMetrics:
 
     def record_result(self, result: SignatureResult) -> None:
         """The data plane answered a request, of whatever API."""
-        name, stages = result.servable_id.name, result.stages
-        self._runtime_latency.labels(name, "Predict", result.device).observe(stages.compute * 1e6)
+        self._ledger.enter(
+            partial(
+                self._write_result,
+                result.servable_id.name,
+                result.device,
+                result.stages,
+                result.images,
+                result.batch_images,
+            )
+        )
+
+    def _write_result(
+        self, name: str, device: str, stages: StageSeconds, images: int, batch_images: int
+    ) -> None:
+        self._runtime_latency.labels(name, "Predict", device).observe(stages.compute * 1e6)
         self._queuing_latency.labels(name).observe(stages.queue * 1e6)
         for stage, seconds in (
             ("queue", stages.queue),
@@ -141,16 +161,18 @@ class ServerMetrics:
             ("compute", stages.compute),
             ("postprocess", stages.postprocess),
         ):
-            self._stages[stage].labels(name, result.device).observe(seconds)
-        self._images.labels(name, result.device).inc(result.images)
-        self._batches.labels(name, result.device).observe(result.batch_images)
+            self._stages[stage].labels(name, device).observe(seconds)
+        self._images.labels(name, device).inc(images)
+        self._batches.labels(name, device).observe(batch_images)
 
     def page(self) -> str:
         """Everything, for Prometheus."""
+        self._ledger.settle()
         return page(self._page, {_REQUESTS})
 
     def traffic(self) -> dict[str, Traffic]:
         """By model; those that mean none that is served are under ``UNKNOWN_MODEL``."""
+        self._ledger.settle()
         statuses: defaultdict[str, Tally[str]] = defaultdict(Tally)
         (family,) = self._requests.collect()
         for sample in family.samples:
@@ -169,6 +191,7 @@ class ServerMetrics:
 
     def images_answered(self) -> dict[str, int]:
         """Model -> images since the start."""
+        self._ledger.settle()
         images: Tally[str] = Tally()
         (family,) = self._images.collect()
         for sample in family.samples:
@@ -178,6 +201,7 @@ class ServerMetrics:
 
     def stage_latencies(self) -> dict[str, dict[str, Buckets]]:
         """Model -> stage, in their order -> how long it took; no model before its first answer."""
+        self._ledger.settle()
         found: defaultdict[str, dict[str, Buckets]] = defaultdict(dict)
         for stage in STAGES:
             for model, buckets in by_model(self._stages[stage]).items():
@@ -185,9 +209,9 @@ class ServerMetrics:
         return found
 
     def _label(self, model: str) -> str:
-        names = [served.name for served in self._served.models()]
+        names = self._served.names()
         if not model and len(names) == 1:
-            return names[0]
+            return next(iter(names))
         wanted = model or "default"
         return wanted if wanted in names else UNKNOWN_MODEL
 

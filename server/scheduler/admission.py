@@ -7,8 +7,7 @@ whatever the load. A request that finds nothing ahead of it is always admitted, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from accelserve.server.errors import InvalidRequestError, QueueFullError, TooManyRequestsError
@@ -26,6 +25,22 @@ class _Load:
     seconds_per_image: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Images that were admitted, until the end of a block; a generator would take three times as long."""
+
+    lock: threading.Lock
+    load: _Load
+    images: int
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.load.images -= self.images
+
+
 class AdmissionGate:
     """Counts what one device has been asked for and has not answered. Thread-safe."""
 
@@ -34,8 +49,7 @@ class AdmissionGate:
         self._lock = threading.Lock()
         self._loads: dict[str, _Load] = {}
 
-    @contextmanager
-    def admitted(self, model: str, images: int) -> Iterator[None]:
+    def admitted(self, model: str, images: int) -> AbstractContextManager[None]:
         """Hold a place in the queue for the length of the block.
 
         Args:
@@ -51,11 +65,7 @@ class AdmissionGate:
             load = self._loads.setdefault(model, _Load())
             self._refuse_overload(model, load, images)
             load.images += images
-        try:
-            yield
-        finally:
-            with self._lock:
-                load.images -= images
+        return _Place(self._lock, load, images)
 
     def record(self, model: str, images: int, seconds: float) -> None:
         """Learn from one batch how long an image takes."""

@@ -7,9 +7,9 @@ no pixels yet.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from accelserve.server.errors import DeadlineExceededError
 from accelserve.server.scheduler.watch import CallWatch
@@ -19,15 +19,32 @@ class DecodeSlots:
     """As many slots as this process may use cores, unless told otherwise. Thread-safe."""
 
     def __init__(self, slots: int | None = None) -> None:
-        self._slots = threading.BoundedSemaphore(slots or len(os.sched_getaffinity(0)))
+        # A queue of tokens, which is C, where a semaphore is Python.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(slots or len(os.sched_getaffinity(0))):
+            self._free.put(None)
 
-    @contextmanager
-    def slot(self, watch: CallWatch) -> Iterator[None]:
+    def slot(self, watch: CallWatch) -> AbstractContextManager[None]:
         """Hold a slot; DeadlineExceededError or RequestCancelledError if nobody waits by the time one is free."""
-        if not self._slots.acquire(timeout=watch.remaining_seconds()):
-            raise DeadlineExceededError("Deadline Exceeded")
+        try:
+            self._free.get(timeout=watch.remaining_seconds())
+        except Empty:
+            raise DeadlineExceededError("Deadline Exceeded") from None
+        slot = _Slot(self._free)
         try:
             watch.check()
-            yield
-        finally:
-            self._slots.release()
+        except BaseException:
+            slot.__exit__()
+            raise
+        return slot
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    free: SimpleQueue[None]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.free.put(None)

@@ -80,6 +80,8 @@ class DeviceScheduler:
             DeadlineExceededError, RequestCancelledError: nobody waits; nothing more was computed.
             Exception: whatever ``run`` raised.
         """
+        if self._take_idle_device(servable_id.name, pixels.shape[0]):
+            return self._run_alone(servable_id.name, run, pixels, watch)
         job = Job(pixels, watch)
         self._submit(servable_id, run, job)
         if not job.leads:
@@ -96,6 +98,30 @@ class DeviceScheduler:
         """How long the device has been at the present batch; 0 if it is at none."""
         since = self._batch_since
         return 0.0 if since is None else time.perf_counter() - since
+
+    def _take_idle_device(self, model: str, images: int) -> bool:
+        """Whether nothing waits and the request is a batch as it is; it leads from now on, without a job."""
+        config = self._table.of(model)
+        if config.batch_timeout_us > 0 or images > config.max_batch_images:
+            return False
+        with self._lock:
+            taken = not self._busy
+            self._busy = True
+        return taken
+
+    def _run_alone(self, model: str, run: Run, pixels: Array, watch: CallWatch) -> ComputeReport:
+        images = pixels.shape[0]
+        arrived = time.perf_counter()
+        try:
+            watch.check()
+            begin = self._batch_since = time.perf_counter()
+            results = run(pixels)
+            seconds = time.perf_counter() - begin
+            self.gate.record(model, images, seconds)
+        finally:
+            self._batch_since = None
+            self._hand_over()
+        return ComputeReport(dict(results), begin - arrived, seconds, images)
 
     def _submit(self, servable_id: ServableId, run: Run, job: Job) -> None:
         with self._lock:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.protos.tensors import from_array
+from accelserve.protos.tensors import encoded
 from accelserve.server.dataplane.predictor import Predictor, SignatureCall
-from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of, model_choice, model_spec
+from accelserve.server.protocols.tensorflow_serving.tensors import (
+    arrays_of,
+    encoded_model_spec,
+    model_choice,
+)
 from accelserve.server.scheduler.watch import CallWatch
 
 
@@ -29,9 +33,8 @@ class Predict:
         choice = model_choice(spec, present=request.HasField("model_spec"))
         with self.predictor.registry.acquire(choice) as handle:
             (found,) = self.predictor.predict(handle, [call], watch)
-        outputs = {
-            name: from_array(array, as_content=self.tensor_content) for name, array in found.outputs.items()
-        }
-        return serving.PredictResponse(
-            model_spec=model_spec(found.servable_id, found.signature), outputs=outputs
-        )
+        response = serving.PredictResponse()
+        response.model_spec.MergeFromString(encoded_model_spec(found.servable_id, found.signature))
+        for name, array in found.outputs.items():
+            response.outputs[name].MergeFromString(encoded(array, as_content=self.tensor_content))
+        return response

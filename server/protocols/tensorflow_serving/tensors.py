@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from accelserve.protos import google_protobuf, tensors
 from accelserve.protos import tensorflow as tf
@@ -30,6 +31,12 @@ def model_spec(servable_id: ServableId, signature: str = "") -> serving.ModelSpe
         version=google_protobuf.Int64Value(value=servable_id.version),
         signature_name=signature,
     )
+
+
+@lru_cache(maxsize=256)
+def encoded_model_spec(servable_id: ServableId, signature: str) -> bytes:
+    """``model_spec`` as it stands on the wire: all answers of a version share it."""
+    return model_spec(servable_id, signature).SerializeToString()
 
 
 def arrays_of(inputs: Mapping[str, tf.TensorProto]) -> dict[str, Array]:

@@ -20,6 +20,7 @@ from accelserve.server.errors import (
     RequestCancelledError,
     TooManyRequestsError,
 )
+from accelserve.server.scheduler.decoding import DecodeSlots
 from accelserve.server.scheduler.job import ComputeReport
 from accelserve.server.scheduler.scheduler import DeviceScheduler
 from accelserve.server.scheduler.watch import CallWatch
@@ -253,3 +254,28 @@ def test_everyone_gets_their_own_answer(requests: list[tuple[list[int], Servable
     assert all(len(batch) <= max_batch for batch in h.device.batches)
     assert h.waiting() == 0
     assert not h.scheduler._busy
+
+
+def test_a_slot_to_decode_is_free_again_whatever_came_of_its_request() -> None:
+    slots, cancelled = DecodeSlots(1), CallWatch()
+    cancelled.cancel()
+    for _ in range(3):
+        with pytest.raises(RequestCancelledError):
+            slots.slot(cancelled)
+        with pytest.raises(ZeroDivisionError), slots.slot(CallWatch()):
+            raise ZeroDivisionError
+    with slots.slot(CallWatch()), pytest.raises(DeadlineExceededError):
+        slots.slot(CallWatch(timeout_seconds=0.0))
+
+
+def test_a_lone_request_that_fails_leaves_the_device_to_the_next() -> None:
+    scheduler = DeviceScheduler(BatchingConfig())
+
+    def broken(_pixels: Array) -> dict[str, Array]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        scheduler.compute(ONE, broken, images(1), CallWatch())
+    report = scheduler.compute(ONE, Doubler().run, images(1, 2), CallWatch())
+    assert report.results["double"].tolist() == [[2], [4]]
+    assert (report.batch_images, report.queue_seconds >= 0) == (2, True)
