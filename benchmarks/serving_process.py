@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -78,30 +79,35 @@ class ServingProcess:
     Attributes:
         ready_seconds: from the start of the process until it listens.
         log: its lines until then.
+        port: of gRPC.
+        channel: to it.
     """
 
-    def __init__(self, model: Path, cache: Path, *flags: str) -> None:
+    def __init__(
+        self, model: Path, cache: Path, *flags: str, program: Sequence[str] = ("accelserve.server.cli",)
+    ) -> None:
         """Start it; returns once it is ready.
 
         Args:
             model: folder of a published version.
             cache: of the server.
             flags: more of them.
+            program: module that stands for the command line, and what comes before ``serve``.
 
         Raises:
             RuntimeError: it ended instead.
         """
         name = model.parent.name
-        command = [sys.executable, "-m", "accelserve.server.cli", "serve", "--port=0", f"--model_name={name}"]
+        command = [sys.executable, "-m", *program, "serve", "--port=0", f"--model_name={name}"]
         command += [f"--model_base_path={model.parent.resolve()}", f"--cache_dir={cache.resolve()}", *flags]
         began = time.perf_counter()
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log: list[str] = []
-        self._port = self._await_port()
+        self.port = self._await_port()
         self.ready_seconds = time.perf_counter() - began
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{self._port}")
-        grpc.channel_ready_future(self._channel).result(timeout=10)
-        self.predict: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(PREDICT)
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        grpc.channel_ready_future(self.channel).result(timeout=10)
+        self.predict: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(PREDICT)
 
     def _await_port(self) -> int:
         for line in self._process.stdout or ():
@@ -112,7 +118,7 @@ class ServingProcess:
 
     def check_health(self) -> None:
         """Ask whether it serves; RuntimeError if it says no."""
-        answer = HealthService.CHECK.stub(self._channel)(health.HealthCheckRequest(), timeout=10)
+        answer = HealthService.CHECK.stub(self.channel)(health.HealthCheckRequest(), timeout=10)
         if answer.status != health.HealthCheckResponse.SERVING:
             raise RuntimeError(f"the server says {answer.status}")
 
@@ -130,6 +136,6 @@ class ServingProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._channel.close()
+        self.channel.close()
         self._process.send_signal(signal.SIGTERM)
         self._process.communicate(timeout=60)
