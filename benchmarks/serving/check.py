@@ -25,7 +25,7 @@ from benchmarks.serving.effort import GOAL_NETWORKS
 TOLERANCE = 0.2
 """Share of the committed ratio. Rounds of one run spread by a tenth on an idle machine."""
 BETTER_IF_MORE = {"lone_p50": True, "many_requests": True, "cpu": False}
-PEERS = ("onnxruntime", "openvino-latency", "openvino-throughput")
+PEERS = ("onnxruntime", "onnxruntime-no-spinning", "openvino-latency", "openvino-throughput")
 
 
 def worse(

@@ -43,6 +43,7 @@ class Peer:
         is_close: whether it takes part in every round and in the search for goodput; the others in every fourth round, so
             that the time goes where the ratios are decided.
         hint: OpenVINO's.
+        spinning: onnxruntime's.
         isa_variable: of the environment, which holds it down to an instruction set; empty if nothing does.
     """
 
@@ -54,6 +55,7 @@ class Peer:
     wire: Wire = "predict"
     is_close: bool = True
     hint: str = ""
+    spinning: bool = True
     isa_variable: str = ""
 
 
@@ -63,14 +65,26 @@ _OPENVINO_SETTINGS = (
     "network by PrePostProcessor (Optimize Preprocessing); 10 gRPC workers; pictures of a batch side by side"
 )
 
+_ONNXRUNTIME_SETTINGS = (
+    "grpcio + Pillow; one session, intra_op_num_threads = cores (onnxruntime, Thread management), all graph optimizations "
+    "(the default), shared by 10 gRPC workers; a batch is one call, its pictures decoded side by side"
+)
+
 PEERS: Mapping[str, Peer] = {
     "onnxruntime": Peer(
         title="onnxruntime int8",
         environment="onnxruntime",
         module="onnxruntime_server",
         packages=("onnxruntime", "pillow", "grpcio", "numpy"),
-        settings="grpcio + Pillow; one session, intra_op_num_threads = cores (onnxruntime, Thread management), all graph "
-        "optimizations (the default), shared by 10 gRPC workers; a batch is one call, its pictures decoded side by side",
+        settings=_ONNXRUNTIME_SETTINGS,
+    ),
+    "onnxruntime-no-spinning": Peer(
+        title="onnxruntime int8, no spinning",
+        environment="onnxruntime",
+        module="onnxruntime_server",
+        packages=("onnxruntime", "pillow", "grpcio", "numpy"),
+        settings="the same with session.intra_op.allow_spinning=0 (Thread management, where processor time matters)",
+        spinning=False,
     ),
     "openvino-latency": Peer(
         title="OpenVINO int8, latency",
@@ -96,8 +110,10 @@ PEERS: Mapping[str, Peer] = {
         module="mlserver_server",
         packages=("mlserver", "onnxruntime", "pillow", "grpcio", "numpy"),
         settings="a custom runtime (MLServer, Custom Inference Runtimes) around the session and the Pillow of the plain "
-        "server, run off the event loop; parallel_workers=1 and no adaptive batching (the defaults), debug off",
+        "server, run off the event loop, without spinning, since its processes share the cores; parallel_workers=1 and no adaptive "
+        "batching (the defaults), debug off",
         wire="infer",
+        spinning=False,
         is_close=False,
     ),
     "tensorflow": Peer(
@@ -114,9 +130,10 @@ PEERS: Mapping[str, Peer] = {
         environment="litserve",
         module="litserve_server",
         packages=("litserve", "onnxruntime", "pillow", "numpy"),
-        settings="a LitAPI around the session and the Pillow of the plain server; workers_per_device=1 with all cores (the "
-        "defaults), no batching",
+        settings="a LitAPI around the session and the Pillow of the plain server, without spinning; workers_per_device=1 with "
+        "all cores (the defaults), no batching",
         wire="predict-json",
+        spinning=False,
         is_close=False,
     ),
 }
@@ -179,6 +196,7 @@ def command_of_peer(
         port=port,
         folder=str(own.resolve()),
         hint=peer.hint,
+        spinning=peer.spinning,
     )
     held = {peer.isa_variable: ONEDNN_NAMES[isa]} if isa in ONEDNN_NAMES and peer.isa_variable else {}
     return Command(

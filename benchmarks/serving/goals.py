@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.serving.contenders import OURS, title_of
 
-PLAIN = "onnxruntime"
-"""The server that most teams write."""
+PLAIN = ("onnxruntime", "onnxruntime-no-spinning")
+"""The server that most teams write, in its two settings; the better one counts."""
 AT = "50%"
 NO_MORE, AT_LEAST = "<=", ">="
 
@@ -68,13 +68,8 @@ def verdicts(results: Mapping[str, Any], network: str) -> Iterator[Verdict]:
         peer, found = _closest(row, ratio, way)
         yield Verdict(what=what, beside=peer, goal=goal, way=way, found=found)
     if isa == "amx":
-        yield Verdict(
-            what="p50, one caller",
-            beside=title_of(PLAIN),
-            goal=2.0,
-            way=AT_LEAST,
-            found=_ratio(row, "lone_p50"),
-        )
+        peer, found = _closest(row, "lone_p50", AT_LEAST, PLAIN)
+        yield Verdict(what="p50, one caller", beside=peer, goal=2.0, way=AT_LEAST, found=found)
     arrivals = ours["arrivals"][AT]
     yield Verdict(
         what=f"p99, arrivals at {AT} of our knee",
@@ -83,12 +78,13 @@ def verdicts(results: Mapping[str, Any], network: str) -> Iterator[Verdict]:
         way=NO_MORE,
         found=arrivals["p99_ms"] / arrivals["simulated_p99_ms"],
     )
+    peer, found = _closest(row, "cpu", NO_MORE, PLAIN)
     yield Verdict(
         what="CPU seconds per 1,000 requests",
-        beside=title_of(PLAIN),
+        beside=peer,
         goal=_by_isa(isa, 0.85, 0.75, 0.45),
         way=NO_MORE,
-        found=_ratio(row, "cpu"),
+        found=found,
     )
     floor = row.get("floor")
     yield Verdict(
@@ -100,19 +96,17 @@ def verdicts(results: Mapping[str, Any], network: str) -> Iterator[Verdict]:
     )
 
 
-def _ratio(row: Mapping[str, Any], name: str) -> float | None:
-    found = row["ratios"].get(PLAIN, {}).get(name)
-    return None if found is None else float(found["median"])
-
-
-def _closest(row: Mapping[str, Any], ratio: str, way: str) -> tuple[str, float | None]:
-    """The peer that comes out best, and our ratio to it."""
-    found = {peer: each[ratio]["median"] for peer, each in row["ratios"].items() if ratio in each}
+def _closest(
+    row: Mapping[str, Any], ratio: str, way: str, among: Sequence[str] = ()
+) -> tuple[str, float | None]:
+    """The peer that comes out best, of all or of some, and our ratio to it."""
+    found = {
+        peer: float(each[ratio]["median"])
+        for peer, each in row["ratios"].items()
+        if ratio in each and (peer in among or not among)
+    }
     if not found:
-        return "the best peer", None
-    peer = (
-        min(found, key=lambda name: found[name])
-        if way == AT_LEAST
-        else max(found, key=lambda name: found[name])
-    )
-    return title_of(peer), float(found[peer])
+        return title_of(among[0]) if among else "the best peer", None
+    best = min if way == AT_LEAST else max
+    peer = best(found, key=lambda name: found[name])
+    return title_of(peer), found[peer]

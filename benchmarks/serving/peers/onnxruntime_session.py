@@ -23,6 +23,8 @@ def loaded(task: Task) -> Answer:
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = task.threads
+    if not task.spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(task.model, options, providers=["CPUExecutionProvider"])
     given = session.get_inputs()[0].name
     read, normalize = reader(task.preprocess), normalizer(task.preprocess)

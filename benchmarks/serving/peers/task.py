@@ -21,6 +21,7 @@ class Task:
         port: to listen on, of 127.0.0.1; 0 lets the system choose where the framework can.
         folder: empty, for what a framework wants to read or write.
         hint: OpenVINO's performance hint; empty for others.
+        spinning: whether onnxruntime's threads wait for work by spinning.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Task:
     port: int
     folder: str
     hint: str = ""
+    spinning: bool = True
 
     def to_json(self) -> str:
         """The argument."""
