@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-image container-tools test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -115,6 +115,27 @@ chromium:
 test-browser: setup chromium
 	$(PIP) install --no-deps --requirement requirements/browser.txt
 	$(BIN)/python -m pytest -m browser tests/server/rest/browser tests/server/cli/test_bench_report_in_chromium.py
+
+CONTAINER_TOOLS := podman buildah runc catatonit debootstrap skopeo umoci
+CONTAINERS := .cache/containers
+
+container-tools:
+	@for tool in $(filter-out catatonit,$(CONTAINER_TOOLS)); do command -v $$tool >/dev/null || { \
+	  echo "make: installing $(CONTAINER_TOOLS)"; apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(CONTAINER_TOOLS) >/dev/null; exit $$?; }; done
+
+# No registry is needed: the base image is made of Debian's packages, once.
+$(CONTAINERS)/python-slim.tar: | container-tools
+	@mkdir -p $(CONTAINERS)
+	@echo "make: a base image with Python, of Debian's packages"
+	@rm -rf $(CONTAINERS)/root && debootstrap --variant=minbase --include=python3,python3-venv bookworm $(CONTAINERS)/root >$(CONTAINERS)/debootstrap.log \
+	  || { tail -3 $(CONTAINERS)/debootstrap.log; exit 1; }
+	@rm -rf $(CONTAINERS)/root/var/cache/apt/archives/*.deb $(CONTAINERS)/root/var/lib/apt/lists/*
+	@tar -C $(CONTAINERS)/root -cf $@.part . && mv $@.part $@ && rm -rf $(CONTAINERS)/root
+
+# Builds the image of this checkout, runs it, and what stands on it.
+test-image: setup container-tools $(CONTAINERS)/python-slim.tar
+	$(PIP) install --constraint requirements/constraints.txt --requirement requirements/containers.txt
+	$(BIN)/python -m pytest -m containers tests/deployment
 
 # The README's picture of the status page.
 status-page-picture: setup chromium

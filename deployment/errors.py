@@ -4,15 +4,14 @@ DeploymentError
 ├── EngineError
 │   ├── NoEngineError          no container engine is in reach
 │   └── EngineFailedError      a command of the engine failed
-├── ImageError
-│   ├── ImageNameError         a name, tag or base image that no registry would take
-│   ├── ImageExistsError       an image of that name is there
-│   ├── ImageNotFoundError     there is none of that name
-│   └── ImageInUseError        a deployment still runs it
+├── ImageNameError             a name or tag that no registry would take
+├── ImageExistsError           the engine has an image of that name
+├── PackagesError              the packages of an image cannot be gathered
 ├── ServiceError               a deployment that makes no sense
 └── OutputError                a place to write to that is taken, or cannot be written
 
-A model that is missing raises the errors of ``accelserve.models``. The command line's exit code is 1 for each.
+What the model repository refuses raises the errors of ``accelserve.models``: a model that is missing, an image that is not
+recorded or is still deployed. The command line's exit code is 1 for each, and 3 for a context that was written but not built.
 """
 
 from __future__ import annotations
@@ -33,17 +32,16 @@ class NoEngineError(EngineError):
 
     Attributes:
         passed_over: engines that are installed but do not answer, each with the reason.
-        instead: what to run on a machine that has one; empty if nothing was written.
+        instead: what can be done now, as a clause.
+        written: whether a build context was written nevertheless.
     """
 
-    def __init__(self, passed_over: Sequence[str] = (), instead: str = "") -> None:
+    def __init__(self, passed_over: Sequence[str], instead: str, *, written: bool = False) -> None:
         self.passed_over = tuple(passed_over)
         self.instead = instead
+        self.written = written
         found = f" ({'; '.join(passed_over)})" if passed_over else ""
-        super().__init__(
-            f"no container engine is in reach: docker, podman or buildah{found}"
-            + (f"; where there is one, run: {instead}" if instead else "")
-        )
+        super().__init__(f"no container engine is in reach, docker, podman or buildah{found}: {instead}")
 
 
 class EngineFailedError(EngineError):
@@ -59,14 +57,10 @@ class EngineFailedError(EngineError):
         self.doing = doing
         self.reason = reason
         self.log = log
-        super().__init__(f"{doing} failed: {reason}" + (f"; its log is {log}" if log else ""))
+        super().__init__(f"{doing} failed: {reason}" + (f"; the log is {log}" if log else ""))
 
 
-class ImageError(DeploymentError):
-    """An image that cannot be made, found or deleted."""
-
-
-class ImageNameError(ImageError):
+class ImageNameError(DeploymentError):
     """A name that is none.
 
     Attributes:
@@ -78,44 +72,24 @@ class ImageNameError(ImageError):
         super().__init__(f"'{name}' {reason}")
 
 
-class ImageExistsError(ImageError):
-    """An image of that name is there already.
+class ImageExistsError(DeploymentError):
+    """The engine has an image of that name.
 
     Attributes:
         name: of the image, with its tag.
+        engine: that has it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, engine: str) -> None:
         self.name = name
-        super().__init__(f"image '{name}' exists already; choose another tag, or delete it first")
+        self.engine = engine
+        super().__init__(
+            f"{engine} has an image '{name}' already; take another tag, delete it, or build with --replace"
+        )
 
 
-class ImageNotFoundError(ImageError):
-    """No image of that name.
-
-    Attributes:
-        name: what was asked for.
-        where: where it was looked for.
-    """
-
-    def __init__(self, name: str, where: str) -> None:
-        self.name = name
-        self.where = where
-        super().__init__(f"{where} has no image '{name}'")
-
-
-class ImageInUseError(ImageError):
-    """A deployment still runs the image.
-
-    Attributes:
-        name: of the image.
-        by: the deployments' names.
-    """
-
-    def __init__(self, name: str, by: Sequence[str]) -> None:
-        self.name = name
-        self.by = tuple(by)
-        super().__init__(f"image '{name}' is run by {', '.join(by)}; delete that first")
+class PackagesError(DeploymentError):
+    """The Python packages of an image cannot be gathered."""
 
 
 class ServiceError(DeploymentError):

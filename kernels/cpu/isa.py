@@ -10,28 +10,18 @@ reaches the processes that a server starts, and a whole run of the tests.
 from __future__ import annotations
 
 import os
-import platform
-from functools import cache
-
-import llvmlite.binding as llvm
 
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.errors import DeviceError
+from accelserve.kernels.native.levels import host_features, this_machine
 
 VARIABLE = "ACCELSERVE_ISA"
 
 
-@cache
-def host_features() -> dict[str, bool]:
-    """LLVM's feature names -> whether this processor (and its system) has them."""
-    return {str(name): bool(present) for name, present in llvm.get_host_cpu_features().items()}
-
-
 def available() -> list[InstructionSet]:
     """The instruction sets that this processor can run, the best first; the generic one always is among them."""
-    machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
-    return [each for each in INSTRUCTION_SETS.values() if each.runs_on(machine, host_features())]
+    return [each for each in INSTRUCTION_SETS.values() if each.runs_on(this_machine(), host_features())]
 
 
 def choose(name: str | None = None) -> InstructionSet:

@@ -12,8 +12,8 @@ from accelserve.kernels.cpu.plan.arena import Memory
 from accelserve.kernels.cpu.plan.packed_file import digest_of, mapped_block
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.verifier import verify
-from accelserve.kernels.cpu.runtime.program import CpuProgram
-from accelserve.kernels.errors import UnsafePlanError
+from accelserve.kernels.cpu.runtime.program import CpuProgram, load_code
+from accelserve.kernels.errors import DeviceError, UnsafePlanError
 from accelserve.kernels.native.sources import source_hash
 from accelserve.kernels.program import CachedProgram, LoadOptions, Lowered
 
@@ -48,20 +48,20 @@ class CpuDevice:
         plan, constants = plan_network(lowered, self.isa, _threads(options), options.cache)
         verify(plan, constants.bytes)
         if options.cache is not None and options.network and plan.weights:
-            plan.save(self._plan_file(options.cache, options))
+            plan.save(_plan_file(options.cache, self.isa, options))
         return CpuProgram(plan, self.isa, constants, options.cache)
 
     def load_cached(self, options: LoadOptions) -> CachedProgram | None:
         """Build a program from a cached plan; see ``CachesPlans.load_cached``."""
         if options.cache is None or not options.network:
             return None
-        plan = CpuPlan.read(self._plan_file(options.cache, options))
+        plan = CpuPlan.read(_plan_file(options.cache, self.isa, options))
         constants = None if plan is None else mapped_block(options.cache / plan.weights, plan.weights_bytes)
         if plan is None or constants is None:
             return None
         refusal = _refusal(plan, constants)
         if refusal:
-            _log.warning("%s is made again: %s", self._plan_file(options.cache, options), refusal)
+            _log.warning("%s is made again: %s", _plan_file(options.cache, self.isa, options), refusal)
             constants.close()
             return None
         try:
@@ -71,9 +71,32 @@ class CpuDevice:
             return None
         return CachedProgram(program, plan.input_quantization)
 
-    def _plan_file(self, cache: Path, options: LoadOptions) -> Path:
-        kind = f"{source_hash()}\n{self.isa.name}\n{self.isa.target}\n{_threads(options)}\n{options.network}"
-        return cache / "plans" / f"{digest_of([kind.encode()])}.json"
+
+def fill_cache(lowered: Lowered, isa: InstructionSet, options: LoadOptions) -> None:
+    """Plan, pack and compile for a processor that need not be this one; nothing of it runs.
+
+    Args:
+        lowered: the network.
+        isa: of this kind of machine.
+        options: with a cache and the network's name.
+
+    Raises:
+        DeviceError: there is no cache to fill.
+    """
+    from accelserve.kernels.cpu.compiler.planning import plan_network
+
+    if options.cache is None or not options.network:
+        raise DeviceError("compiling ahead needs a cache and the network's name")
+    plan, constants = plan_network(lowered, isa, _threads(options), options.cache)
+    verify(plan, constants.bytes)
+    constants.close()
+    load_code(plan.recipe.steps, isa, options.cache)
+    plan.save(_plan_file(options.cache, isa, options))
+
+
+def _plan_file(cache: Path, isa: InstructionSet, options: LoadOptions) -> Path:
+    kind = f"{source_hash()}\n{isa.name}\n{isa.target}\n{_threads(options)}\n{options.network}"
+    return cache / "plans" / f"{digest_of([kind.encode()])}.json"
 
 
 def _refusal(plan: CpuPlan, constants: Memory) -> str:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.file_cache import default_folder
-from accelserve.kernels.native.machine_code import KERNELS, host_target
+from accelserve.kernels.native.levels import code_targets
+from accelserve.kernels.native.machine_code import KERNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Compiled:
         Args:
             folder: where object files are cached between processes, None to cache nothing.
         """
-        return KERNELS.address(self.symbol, self._compile, host_target(), folder)
+        return _address(self.symbol, self._compile, folder)
 
     def entry(self, folder: Path | None) -> Callable[..., None]:
         """The function for Python callers; a call lets go of the interpreter lock."""
@@ -58,6 +59,12 @@ class Compiled:
         from accelserve.kernels.native.jit import object_of
 
         return object_of(self)
+
+
+def _address(symbol: str, make: Callable[[], bytes], folder: Path | None) -> int:
+    """Of a function that is cached for any of this processor's targets, or is compiled for the first now."""
+    target, *others = code_targets()
+    return KERNELS.address(symbol, make, target, folder, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +144,7 @@ class ArrayFunction:
         """
         with self._loading:
             if self._entry is None or folder is not None:
-                address = KERNELS.address(
-                    self.symbol, self._compile, host_target(), folder or default_folder()
-                )
+                address = _address(self.symbol, self._compile, folder or default_folder())
                 if self._entry is None:
                     self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
             return self._entry

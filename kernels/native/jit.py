@@ -14,7 +14,8 @@ import llvmlite.binding as llvm
 import numba
 
 from accelserve.kernels.native.compiled import Compiled
-from accelserve.kernels.native.machine_code import host_target, machine_of
+from accelserve.kernels.native.levels import code_targets
+from accelserve.kernels.native.machine_code import machine_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,6 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _OPTIONS: dict[str, Any] = {"nopython": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
 _NO_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _RUNTIME = ("NRT_", "numba_", "Py", "_Py")
+_TARGET = code_targets()[0]
 _SOURCES: dict[str, Callable[..., None]] = {}
 """Symbol -> Python function, of every module imported so far."""
 
@@ -66,7 +68,7 @@ def object_file(function: Callable[..., None], arguments: int, symbol: str) -> b
     needed = [each.name for each in module.functions if each.is_declaration]
     if unfit := [name for name in needed if name.startswith(_RUNTIME)]:
         raise AssertionError(f"{symbol} needs numba's runtime: {', '.join(unfit)}")
-    return bytes(machine_of(host_target()).emit_object(module))
+    return bytes(machine_of(_TARGET).emit_object(module))
 
 
 def _call_as(symbol: str, native: str, arguments: int, module: Any) -> None:
@@ -98,7 +100,7 @@ def _keep_only(symbol: str, module: Any) -> None:
         if not each.is_declaration and each.name != symbol:
             each.linkage = "internal"
     builder = llvm.create_pass_builder(
-        machine_of(host_target()), llvm.create_pipeline_tuning_options(speed_level=2)
+        machine_of(_TARGET), llvm.create_pipeline_tuning_options(speed_level=2)
     )
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()

@@ -15,7 +15,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -110,7 +110,14 @@ class KernelLoader:
         self._code: dict[tuple[str, CodeTarget], bytes | Path] = {}  # itself, or the file it was read from
         self._engine: Any = None
 
-    def address(self, name: str, make: Callable[[], bytes], target: CodeTarget, folder: Path | None) -> int:
+    def address(
+        self,
+        name: str,
+        make: Callable[[], bytes],
+        target: CodeTarget,
+        folder: Path | None,
+        others: Sequence[CodeTarget] = (),
+    ) -> int:
         """Address of a function, which is in the folder from then on.
 
         Args:
@@ -118,9 +125,14 @@ class KernelLoader:
             make: compiles it; gives an object file that defines ``name``.
             target: what it is compiled for.
             folder: where object files are cached between processes; None to cache none.
+            others: targets whose code, if it is cached, runs as well.
         """
         with self._lock:
-            found = self.known(name, target, folder)
+            for each in (target, *others):
+                found = self.known(name, each, folder)
+                if found is not None:
+                    target = each
+                    break
             if found is None:
                 began = time.perf_counter()
                 code = self._code[name, target] = _made(name, target, make)

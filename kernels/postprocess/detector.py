@@ -117,9 +117,14 @@ class Detector:
             self._joined("class logits", logits, self.spec.classes), self._joined("box offsets", offsets, 4)
         )
 
+    @staticmethod
+    def load_code(cache: Path | None = None) -> None:
+        """Compile, or read from ``cache``, and run nothing."""
+        _DETECT.load(cache)
+
     def warm_up(self, cache: Path | None = None) -> None:
         """Compile, or read from ``cache``, so that the first request is as fast as the rest."""
-        _DETECT.load(cache)
+        self.load_code(cache)
         spec = self.spec
         self.run(
             np.zeros((1, spec.anchors, spec.classes), np.float32), np.zeros((1, spec.anchors, 4), np.float32)

@@ -14,6 +14,7 @@ from accelserve.kernels.preprocess.errors import (
 from accelserve.kernels.preprocess.limits import ImageLimits
 from accelserve.kernels.preprocess.preprocessor import (
     Preprocessor,
+    load_code,
     preprocess_each_float,
     preprocess_float,
     transform_float,
@@ -35,6 +36,7 @@ __all__ = [
     "StageClock",
     "UnknownImageFormatError",
     "decode_image",
+    "load_code",
     "preprocess_each_float",
     "preprocess_float",
     "preprocess_spec",

@@ -195,14 +195,17 @@ class Preprocessor:
 
     def warm_up(self, cache: Path | None = None) -> None:
         """Compile, or read from ``cache``, what a request needs, so that the first one is as fast as the rest."""
-        transform.load(
-            cache, antialiased=self.spec.interpolation in {"bilinear-antialias", "bicubic-antialias"}
-        )
+        load_code(self.spec, cache)
         pixels = np.zeros((_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP, CHANNELS), np.uint8)
         padded = np.empty((*self.shape[:2], CHANNELS + 1), np.uint8)
         fit = self._fit(_SIDE_OF_WARM_UP, _SIDE_OF_WARM_UP)
         _fill(fit, pixels, padded[fit.placed.rows, fit.placed.columns, :CHANNELS])
         self.quantize(np.zeros((1, 1), np.float32))
+
+
+def load_code(spec: PreprocessSpec, cache: Path | None) -> None:
+    """Compile, or read from ``cache``, what quantized networks of this description need, and run nothing of it."""
+    transform.load(cache, antialiased=spec.interpolation in {"bilinear-antialias", "bicubic-antialias"})
 
 
 def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | None = None) -> F32:

@@ -99,6 +99,10 @@ class DetectionRunner:
         self.names = frozenset(spec.name for spec in stage.outputs().values())
         self._detector = Detector(stage.spec)
 
+    def load_code(self, cache: Path | None) -> None:
+        """Compile, or read from ``cache``, and run nothing."""
+        self._detector.load_code(cache)
+
     def warm_up(self, cache: Path | None) -> None:
         """Compile, or read from ``cache``, so that the first request is as fast as the rest."""
         self._detector.warm_up(cache)

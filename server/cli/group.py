@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "evaluate": ("evaluate", "Compare a model with the truth and with its float32 original."),
         "profile": ("profile", "Time every layer of a model."),
         "predict": ("predict", "Send pictures to a server and print what it sees."),
+        "image": ("image", "Build, list and delete container images of a server with a model."),
         "bench": ("bench", "Measure how fast a server answers: latency, throughput, the knee."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
         "pull": ("pull", "Download published weights of a network and verify them."),

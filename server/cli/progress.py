@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.text import Text
 
 _LINE_SECONDS = 5.0
+_LINE_CHARACTERS = 80
 _CODE_LOG = logging.getLogger("accelserve.kernels.native.machine_code")
 _MEGABYTE = 10**6
 
@@ -97,6 +98,17 @@ def download_progress(name: str) -> Iterator[Advance]:
     )
     with _shown(columns, _of_bytes) as show:
         yield lambda done, total: show(name, done, total)
+
+
+@contextmanager
+def line_progress(doing: str) -> Iterator[Callable[[str], None]]:
+    """Gives a function for the lines of another program, of which a terminal shows the last beside a spinner."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _line: None
+        return
+    with console.status(escape(doing)) as status:
+        yield lambda line: status.update(f"{escape(doing)}: {escape(line[:_LINE_CHARACTERS])}")
 
 
 Live = Callable[[str, float, float, str], None]

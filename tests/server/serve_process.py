@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,15 @@ def publish(trained: Path) -> Path:
     return trained / "models"
 
 
+SERVE = (sys.executable, "-m", "accelserve.server.cli", "serve")
+
+
 class Process:
     """A server process and what it logged so far."""
 
-    def __init__(self, *flags: str, **settings: Any) -> None:
+    def __init__(self, *flags: str, command: Sequence[str] = SERVE, **settings: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "accelserve.server.cli", "serve", "--grpc_address=127.0.0.1", *flags],
+            [*command, "--grpc_address=127.0.0.1", *flags],
             stderr=subprocess.PIPE,
             text=True,
             **settings,

@@ -106,6 +106,13 @@ def code_of(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> d
     return found
 
 
+def load_code(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> None:
+    """Compile, or read from the cache, all that a program of these steps runs; KeyError as ``code_of`` says."""
+    code_of(steps, isa, cache)
+    for each in team.FUNCTIONS:
+        each.address(cache)
+
+
 class CpuProgram:
     """See ``Program``. One workspace a worker; a single image is shared by all workers in the first workspace."""
 

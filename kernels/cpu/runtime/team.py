@@ -62,6 +62,8 @@ LAUNCH = Compiled(_CODE, "launch", 5)
 END = Compiled(_CODE, "end", 1)
 RUN_IMAGE = Compiled(_CODE, "run_image", 3)
 """The step of a job whose items are whole images."""
+FUNCTIONS = (SERVE, LAUNCH, END, RUN_IMAGE)
+"""All that a team runs besides the steps."""
 
 
 class _Elsewhere:

@@ -1,0 +1,248 @@
+"""``Image``: built from a model version of a repository, listed, deleted. The names are near the Azure SDK's."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from accelserve.deployment.errors import ImageExistsError, NoEngineError, OutputError
+from accelserve.deployment.images.configuration import ImageConfiguration
+from accelserve.deployment.images.context import BuildContext
+from accelserve.deployment.images.engine import ENGINES, Engine, find_engine
+from accelserve.deployment.images.labels import model_labels
+from accelserve.deployment.images.names import ModelVersion, image_name, model_version
+from accelserve.deployment.images.oci_layout import remove_layout, write_layout
+from accelserve.models.registry.documents import FOLDER
+from accelserve.models.registry.records import ImageRecord, Records
+from accelserve.models.repository.location import local_path
+
+_OCI = "oci:"
+_NO_ENGINE = "--context DIR writes what to build elsewhere, --output oci:DIR the model alone"
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as a model repository records it.
+
+    Attributes:
+        repository: folder or URI.
+        record: what it says of the image.
+    """
+
+    repository: str
+    record: ImageRecord
+
+    @classmethod
+    def create(
+        cls,
+        repository: str | Path,
+        model: str,
+        name: str | None = None,
+        *,
+        configuration: ImageConfiguration | None = None,
+        engine: str = "auto",
+        context: Path | None = None,
+        replace: bool = False,
+        line: Callable[[str], None] = _silent,
+    ) -> Self:
+        """Build an image and record it; returns when it is built.
+
+        Args:
+            repository: folder of models.
+            model: ``NAME``, ``NAME:VERSION`` or ``NAME:latest``.
+            name: of the image, with or without a tag; the model's name and version if None.
+            configuration: how it is made.
+            engine: docker, podman, buildah, or ``auto`` for the first that answers.
+            context: folder that keeps the build context; must not exist, or be empty. None keeps none.
+            replace: an image of that name is replaced.
+            line: told each line of the build.
+
+        Raises:
+            ImageNameError, ImageExistsError, RecordExistsError: the name is none, or taken.
+            ModelNotFoundError, CorruptVersionError: the model is missing, or not what was published.
+            NoEngineError: no engine answers; with ``context`` it is written nevertheless, and the error says what to run.
+            PackagesError, OutputError, EngineFailedError: the build failed; the record says so and names its log.
+        """
+        found = model_version(str(repository), model)
+        tagged = image_name(name or f"{found.name}:{found.version}")
+        reference = ":".join(tagged)
+        settings = configuration or ImageConfiguration()
+        plan = BuildContext(image=reference, model=found, configuration=settings)
+        try:
+            builder = find_engine(engine, instead=_NO_ENGINE)
+        except NoEngineError as error:
+            if context is None:
+                raise
+            with _written(plan, context):
+                instead = f"run where there is one: docker build --tag {reference} {context}"
+                raise NoEngineError(error.passed_over, instead, written=True) from error
+        log = _log_path(repository, *tagged)
+        record = _record_of(found, tagged, builder.name, settings.device, str(log))
+        _begin(str(repository), record, builder, replace=replace)
+        with _recording(str(repository), record):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text("", encoding="utf-8")
+            line("gathering the packages")
+            with _written(plan, context) as folder:
+                built = builder.build(folder, reference, log, line)
+            changed = Records(str(repository)).change_image(
+                *tagged, state="succeeded", digest=built.digest, size_bytes=built.size_bytes
+            )
+        return cls(str(repository), changed)
+
+    @classmethod
+    def create_artefact(
+        cls,
+        repository: str | Path,
+        model: str,
+        folder: Path,
+        name: str | None = None,
+        *,
+        replace: bool = False,
+    ) -> Self:
+        """Write the model alone as an OCI image of one layer, without any engine, and record it.
+
+        Args:
+            repository: folder of models.
+            model: ``NAME``, ``NAME:VERSION`` or ``NAME:latest``.
+            folder: that becomes an OCI image layout; must not exist, or be empty.
+            name: of the image, with or without a tag; the model's name and version if None.
+            replace: a record of that name is replaced.
+
+        Raises:
+            ImageNameError, RecordExistsError, ModelNotFoundError, CorruptVersionError: as ``create``.
+            OutputError: the folder is taken, or cannot be written.
+        """
+        found = model_version(str(repository), model)
+        tagged = image_name(name or f"{found.name}:{found.version}")
+        record = _record_of(found, tagged, f"{_OCI}{folder.resolve()}", "cpu", "")
+        records = Records(str(repository))
+        records.add_image(record, replace=replace)
+        try:
+            written = write_layout(folder, found, tagged[1], model_labels(found))
+        except BaseException:
+            records.delete_image(*tagged)
+            raise
+        changed = records.change_image(
+            *tagged, state="succeeded", digest=written.digest, size_bytes=written.size_bytes
+        )
+        return cls(str(repository), changed)
+
+    @classmethod
+    def get(cls, repository: str | Path, name: str) -> Self:
+        """A recorded image, by name and tag; RecordNotFoundError if there is none."""
+        return cls(str(repository), Records(str(repository)).image(*image_name(name)))
+
+    @classmethod
+    def list(cls, repository: str | Path, model: str | None = None) -> list[Self]:
+        """Every recorded image, or those of a model."""
+        return [cls(str(repository), each) for each in Records(str(repository)).images(model)]
+
+    @property
+    def name(self) -> str:
+        """Name and tag, as engines take it."""
+        return self.record.reference
+
+    @property
+    def creation_state(self) -> str:
+        """``creating``, ``succeeded``, ``failed`` or ``deleting``."""
+        return self.record.state
+
+    @property
+    def image_location(self) -> str:
+        """The engine that has it, or ``oci:DIR``."""
+        return self.record.location
+
+    @property
+    def image_build_log(self) -> str:
+        """All lines of its build; empty if there was none."""
+        try:
+            return Path(self.record.log).read_text(encoding="utf-8") if self.record.log else ""
+        except FileNotFoundError:
+            return ""
+
+    def delete(self) -> None:
+        """Remove the image and its record.
+
+        Raises:
+            StillUsedError: it is deployed.
+            RecordNotFoundError: it is gone already.
+            NoEngineError, EngineFailedError: the engine that has it does not answer, or refuses.
+            OutputError: a layout's folder holds something else by now.
+        """
+        Records(self.repository).delete_image(self.record.name, self.record.tag, _remove)
+
+
+def _record_of(
+    model: ModelVersion, tagged: tuple[str, str], location: str, device: str, log: str
+) -> ImageRecord:
+    name, tag = tagged
+    return ImageRecord(
+        name=name, tag=tag, model=model.name, version=model.version, device=device, location=location, log=log
+    )
+
+
+def _begin(repository: str, record: ImageRecord, engine: Engine, *, replace: bool) -> None:
+    """Record an image that is being built, unless its name is taken; a build that failed takes none."""
+    records = Records(repository)
+    there = next((each for each in records.images() if each.reference == record.reference), None)
+    failed = there is not None and there.state == "failed"
+    if there is None and not replace and engine.find(record.reference) is not None:
+        raise ImageExistsError(record.reference, engine.name)
+    records.add_image(record, replace=replace or failed)
+
+
+@contextmanager
+def _recording(repository: str, record: ImageRecord) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        Records(repository).change_image(record.name, record.tag, state="failed")
+        raise
+
+
+@contextmanager
+def _written(plan: BuildContext, folder: Path | None) -> Iterator[Path]:
+    """The written context; it is removed afterwards, unless the caller named its folder."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="accelserve-image-") as scratch:
+            plan.write(Path(scratch))
+            yield Path(scratch)
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists already and is not empty; name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        plan.write(Path(scratch, "context"))
+        if folder.exists():
+            folder.rmdir()
+        Path(scratch, "context").rename(folder)
+    yield folder
+
+
+def _log_path(repository: str | Path, name: str, tag: str) -> Path:
+    return local_path(str(repository)).resolve() / FOLDER / "logs" / quote(name, safe="") / f"{tag}.log"
+
+
+def _remove(record: ImageRecord) -> None:
+    if record.location.startswith(_OCI):
+        if record.state == "succeeded":
+            remove_layout(Path(record.location.removeprefix(_OCI)), record.digest)
+    elif record.location in ENGINES:
+        # What was never finished is no reason to ask for an engine that is gone.
+        finished = record.state == "succeeded"
+        with nullcontext() if finished else suppress(NoEngineError):
+            find_engine(record.location, instead=f"delete '{record.reference}' where it is").remove(
+                record.reference
+            )
+    if record.log:
+        Path(record.log).unlink(missing_ok=True)
