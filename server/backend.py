@@ -64,7 +64,7 @@ class Backend:
         decoding = DecodeSlots(cores)
         self.predictor = Predictor(self.registry, scheduler, config.limits, self._record, decoding)
         self.readiness = Readiness(
-            self.registry.board, lambda: [model.name for model in self.registry.models()]
+            self.registry.states, lambda: [model.name for model in self.registry.models()]
         )
         self.streams = OpenStreams()
         self.control = ThreadPoolExecutor(control_threads, "control")

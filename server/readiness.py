@@ -6,7 +6,7 @@ import enum
 import threading
 from collections.abc import Callable, Iterator
 
-from accelserve.server.core.states import StateBoard, VersionState
+from accelserve.server.core.states import ServableStateMonitor, VersionState
 
 
 class Phase(enum.Enum):
@@ -18,20 +18,20 @@ class Phase(enum.Enum):
 
 
 class Readiness:
-    """Follows the state board; thread-safe.
+    """Follows the states of versions; thread-safe.
 
     Args:
-        board: states of the versions.
+        states: states of the versions.
         wanted: names of the models that shall be served, now.
     """
 
-    def __init__(self, board: StateBoard, wanted: Callable[[], list[str]]) -> None:
-        self._board = board
+    def __init__(self, states: ServableStateMonitor, wanted: Callable[[], list[str]]) -> None:
+        self._states = states
         self._wanted = wanted
         self._phase = Phase.STARTING
         self._changed = threading.Condition()
         self._generation = 0
-        board.subscribe(lambda _report: self._notify())
+        states.subscribe(lambda _report: self._notify())
 
     def enter(self, phase: Phase) -> None:
         """The server's life goes on."""
@@ -75,7 +75,7 @@ class Readiness:
             self._changed.notify_all()
 
     def _available(self, name: str) -> bool:
-        return any(report.state is VersionState.AVAILABLE for report in self._board.of(name))
+        return any(report.state is VersionState.AVAILABLE for report in self._states.of(name))
 
     def _notify(self) -> None:
         with self._changed:

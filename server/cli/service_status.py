@@ -21,7 +21,7 @@ def status_line(server: Server) -> str:
     serving = [
         str(report.servable_id)
         for name in names
-        for report in server.registry.board.of(name)
+        for report in server.registry.states.of(name)
         if report.state is VersionState.AVAILABLE
     ]
     lacking = f"; not available: {', '.join(missing)}" if missing else ""

@@ -25,7 +25,7 @@ from accelserve.server.config import LoadingConfig
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import AspiredVersion
-from accelserve.server.core.states import StateBoard, StateReport, VersionState
+from accelserve.server.core.states import ServableStateMonitor, StateReport, VersionState
 from accelserve.server.errors import LoadError, ServableNotFoundError
 from accelserve.server.faults import FaultLog
 
@@ -58,12 +58,12 @@ class Manager(Generic[S]):
     def __init__(
         self,
         loader: Loader[S],
-        board: StateBoard,
+        states: ServableStateMonitor,
         config: LoadingConfig,
         faults: FaultLog | None = None,
     ) -> None:
         self._loader = loader
-        self._board = board
+        self._states = states
         self._config = config
         self._faults = faults or FaultLog()
         self._lock = threading.RLock()
@@ -127,8 +127,8 @@ class Manager(Generic[S]):
                     harness.wanted = False
                 self._advance(name)
         self._load_pool.shutdown(wait=True, cancel_futures=True)
-        self._board.wait_until(
-            lambda: all(report.state is VersionState.END for report in self._board.all()), timeout
+        self._states.wait_until(
+            lambda: all(report.state is VersionState.END for report in self._states.all()), timeout
         )
         self._unload_pool.shutdown(wait=True)
 
@@ -256,7 +256,7 @@ class Manager(Generic[S]):
 
     def _publish(self, harness: _Harness[S]) -> None:
         settled = harness.state >= VersionState.AVAILABLE or harness.resting
-        self._board.publish(StateReport(harness.servable_id, harness.state, harness.error, settled))
+        self._states.publish(StateReport(harness.servable_id, harness.state, harness.error, settled))
 
 
 def _foreseen(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.manager import Manager
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import FileSystemSource
-from accelserve.server.core.states import StateBoard, StateReport
+from accelserve.server.core.states import ServableStateMonitor, StateReport
 from accelserve.server.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -45,9 +45,9 @@ class ModelRegistry(Generic[S]):
     """The served models. Thread-safe."""
 
     def __init__(self, loader: Loader[S], loading: LoadingConfig) -> None:
-        self.board = StateBoard()
+        self.states = ServableStateMonitor()
         self._faults = FaultLog()
-        self._manager = Manager(loader, self.board, loading, self._faults)
+        self._manager = Manager(loader, self.states, loading, self._faults)
         self._source = FileSystemSource(
             self._manager.aspire, loading.poll_seconds, self._unusable, self._faults
         )
@@ -167,7 +167,7 @@ class ModelRegistry(Generic[S]):
 
     def _means_latest(self, name: str, version: int | None) -> bool:
         """OpenVINO's clients write 0 for the latest version; a version 0 that is there is meant itself."""
-        return version == 0 and all(report.servable_id.version != 0 for report in self.board.of(name))
+        return version == 0 and all(report.servable_id.version != 0 for report in self.states.of(name))
 
     def reports(self, choice: ModelChoice) -> list[StateReport]:
         """States of a model's versions, highest first, or of one version.
@@ -178,7 +178,7 @@ class ModelRegistry(Generic[S]):
         """
         name = self.resolve_name(choice)
         version = self.resolve_version(name, choice)
-        found = self.board.of(name)
+        found = self.states.of(name)
         if version is None:
             if not found:
                 raise ServableNotFoundError(f"Could not find any versions of model {name}")
@@ -226,9 +226,9 @@ class ModelRegistry(Generic[S]):
         """Wait until nothing of the configured models loads; the versions that were tried."""
 
         def reports() -> list[StateReport]:
-            return [report for report in self.board.all() if report.servable_id.name in self._models]
+            return [report for report in self.states.all() if report.servable_id.name in self._models]
 
-        self.board.wait_until(lambda: all(report.settled for report in reports()))
+        self.states.wait_until(lambda: all(report.settled for report in reports()))
         return {report.servable_id for report in reports()}
 
     def _look_again(self) -> None:
@@ -238,7 +238,7 @@ class ModelRegistry(Generic[S]):
 
     def _unusable(self, name: str) -> frozenset[int]:
         return frozenset(
-            report.servable_id.version for report in self.board.of(name) if report.error is not None
+            report.servable_id.version for report in self.states.of(name) if report.error is not None
         )
 
     def _located(self, models: Sequence[ModelConfig]) -> Sequence[ModelConfig]:
@@ -254,7 +254,7 @@ class ModelRegistry(Generic[S]):
         """Why a model has no available version, as at most one sentence."""
         if any(servable_id.name == name for servable_id in self._manager.available()):
             return []
-        errors = [str(report.error) for report in self.board.of(name) if report.error is not None]
+        errors = [str(report.error) for report in self.states.of(name) if report.error is not None]
         fault = self._source.fault(name)
         if self._mirror is not None:
             fault = self._mirror.fault(name) or fault

@@ -40,7 +40,7 @@ class StateReport:
     settled: bool = False
 
 
-class StateBoard:
+class ServableStateMonitor:
     """Latest report of every version; thread-safe.
 
     Of the versions that ended, the last ``remembered`` of each model are kept, so that a server that reloads for

@@ -38,7 +38,7 @@ class StateCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The values now."""
         states, memory, waiting, devices = _states(), _memory(), _waiting(), _DeviceFamilies(self._device)
-        for report in self._registry.board.all():
+        for report in self._registry.states.all():
             version = str(report.servable_id.version)
             for state in VersionState:
                 states.add_metric(

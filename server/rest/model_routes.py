@@ -35,7 +35,7 @@ class ModelRoutes:
             {
                 "name": model.name,
                 "labels": dict(self._registry.labels_of(model.name)),
-                "model_version_status": [_status(report) for report in self._registry.board.of(model.name)],
+                "model_version_status": [_status(report) for report in self._registry.states.of(model.name)],
             }
             for model in self._registry.models()
             if self._registry.opens(model.name)

@@ -69,7 +69,7 @@ class StatusData:
                 **self._version(report),
                 "labels": [label for label, number in labels.items() if number == report.servable_id.version],
             }
-            for report in self._registry.board.of(model.name)
+            for report in self._registry.states.of(model.name)
             if report.state is not VersionState.END or report.error is not None
         ]
 

@@ -19,7 +19,7 @@ from accelserve.server.rest.errors import json_response
 from accelserve.server.rest.request_handler import RequestHandler
 from accelserve.server.rest.routing import get, post
 from accelserve.server.rest.status_data import StatusData
-from accelserve.server.rest.trial import try_picture
+from accelserve.server.rest.trial import try_image
 from accelserve.server.scheduler.watch import CallWatch
 
 _PAGE = files("accelserve.server.rest") / "status_page"
@@ -72,6 +72,6 @@ class StatusRoutes:
         model = request.path_params["model"]
 
         def work(raw: bytes, watch: CallWatch) -> Response:
-            return json_response(asdict(try_picture(self._predictor, ModelChoice(name=model), raw, watch)))
+            return json_response(asdict(try_image(self._predictor, ModelChoice(name=model), raw, watch)))
 
         return await self._handler.handle(request, "Try", model, work)

@@ -1,4 +1,4 @@
-"""One picture through a model, told in a way that people read: classes, or objects with their boxes."""
+"""One image through a model, told in a way that people read: classes, or objects with their boxes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What a model made of a picture, best first.
+    """What a model made of an image, best first.
 
     Attributes:
         signature: that was used.
@@ -53,25 +53,25 @@ class Trial:
     seconds: Mapping[str, float]
 
 
-def try_picture(predictor: Predictor, model: ModelChoice, picture: bytes, watch: CallWatch) -> Trial:
+def try_image(predictor: Predictor, model: ModelChoice, encoded: bytes, watch: CallWatch) -> Trial:
     """Ask the signature that says most: the one that detects, else one that ranks classes.
 
     Raises:
         UnsupportedMethodError: the model does neither.
         ServableNotFoundError: it is not there, or not yet, or does not load: the sentence says which.
-        InvalidRequestError: what was sent is no picture, or cannot be decoded.
+        InvalidRequestError: what was sent is no image, or cannot be decoded.
         Exception: as the data plane raises them.
     """
-    pictures = np.empty(1, object)
-    pictures[0] = picture
+    images = np.empty(1, object)
+    images[0] = encoded
     with _held(predictor.registry, model) as handle:
         servable = handle.servable
         key, outputs = _most_telling(servable)
         alias = next(iter(servable.signatures[key].inputs))
-        call = SignatureCall(signature=key, inputs={alias: pictures}, outputs=outputs)
+        call = SignatureCall(signature=key, inputs={alias: images}, outputs=outputs)
         try:
             (result,) = predictor.predict(handle, [call], watch)
-        except ImageError as error:  # whoever tries one picture knows of no batch, and of no element of it
+        except ImageError as error:  # whoever tries one image knows of no batch, and of no element of it
             reason = f"{error.found[:1].upper()}{error.found[1:]}"
             raise InvalidRequestError(f"{error.headline} {reason}") from error
         labels = servable.labels
@@ -87,7 +87,7 @@ def _held(registry: ModelRegistry[ImageServable], model: ModelChoice) -> Servabl
         name = registry.resolve_name(model)
         if not any(served.name == name for served in registry.models()):
             raise
-        raise ServableNotFoundError(_why_nothing_serves(name, registry.board.of(name))) from error
+        raise ServableNotFoundError(_why_nothing_serves(name, registry.states.of(name))) from error
 
 
 def _why_nothing_serves(name: str, reports: Sequence[StateReport]) -> str:

@@ -86,7 +86,7 @@ def is_ready(registry: ModelRegistry[ImageServable], readiness: Readiness, name:
 
 def index(registry: ModelRegistry[ImageServable], *, ready_only: bool) -> list[IndexEntry]:
     """Every version that is known, of the models that the caller may use."""
-    entries = [_entry(report) for report in registry.board.all() if registry.opens(report.servable_id.name)]
+    entries = [_entry(report) for report in registry.states.all() if registry.opens(report.servable_id.name)]
     return [entry for entry in entries if entry.state == "READY" or not ready_only]
 
 

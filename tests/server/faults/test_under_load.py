@@ -106,7 +106,7 @@ def reload_often(serve: Serve, publish: Publish, reloads: int) -> tuple[int, int
         end = resident_bytes()
     assert all(mean == pytest.approx(100.0 * version) for version, mean in callers.answers)
     assert max(callers.answers)[0] == reloads + 1
-    assert len(registry.board.of("colour")) <= registry.board.remembered + 1
+    assert len(registry.states.of("colour")) <= registry.states.remembered + 1
     return settled, end
 
 

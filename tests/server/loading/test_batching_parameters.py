@@ -65,7 +65,7 @@ def test_parameters_that_make_no_sense_fail_the_load(serve: Serve, publish: Call
     (version / PARAMETERS_FILE).write_text("max_batch_size { value: 0 }")
     version.rename(server.folder / "colour" / "2")
     server.server.registry.reload(server.server.config.models)  # version 1 serves on
-    (newest, _) = server.server.registry.board.of("colour")
+    (newest, _) = server.server.registry.states.of("colour")
     assert "max_batch_size" in str(newest.error)
     assert not isinstance(newest.error, LoadError)
     ask(server, 3)

@@ -81,13 +81,15 @@ def serve_remote(
         server = Server(config, loader)  # type: ignore[arg-type]
         server.start()
         servers.append(server)
-        mirror, board = server.registry._mirror, server.registry.board
+        mirror, states = server.registry._mirror, server.registry.states
         assert mirror is not None
 
         def look() -> None:
             """A poll, and what follows from it."""
             mirror.look()
-            board.wait_until(lambda: all(report.settled and report.state != 40 for report in board.all()), 20)
+            states.wait_until(
+                lambda: all(report.settled and report.state != 40 for report in states.all()), 20
+            )
 
         def gain() -> float:
             with server.registry.acquire(ModelChoice(name="colour")) as handle:

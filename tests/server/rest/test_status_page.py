@@ -93,8 +93,8 @@ def test_versions_that_went_as_they_should_are_not_shown(rest: Rest, publish: Ca
     server, client = rest()
     publish(server.folder / "colour", 2)
     server.server.registry.reload(server.server.registry.models())
-    server.server.registry.board.wait_until(
-        lambda: {report.state.name for report in server.server.registry.board.all()} == {"AVAILABLE", "END"}
+    server.server.registry.states.wait_until(
+        lambda: {report.state.name for report in server.server.registry.states.all()} == {"AVAILABLE", "END"}
     )
     (shown,) = client.get("/status/models").json()["models"]
     assert [version["version"] for version in shown["versions"]] == [2]

@@ -48,7 +48,7 @@ def test_a_model_without_a_version_is_down_and_so_is_the_server(serve: Serve) ->
     (server.folder / "other" / "1").rename(server.folder / "elsewhere")
     with pytest.raises(Exception, match="No versions of servable other"):
         server.server.registry.reload(server.server.registry.models())
-    assert server.server.registry.board.wait_until(lambda: not server.server.readiness.model("other"), 20)
+    assert server.server.registry.states.wait_until(lambda: not server.server.readiness.model("other"), 20)
     assert (check(server), check(server, "other"), check(server, "colour")) == (DOWN, DOWN, UP)
 
 
