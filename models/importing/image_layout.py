@@ -7,22 +7,40 @@ from collections.abc import Mapping, Sequence
 from accelserve.models.importing.onnx_file import OnnxNode
 
 _TO_NCHW = (0, 3, 1, 2)
-_READS_NCHW = frozenset(("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization"))
-_ELEMENTWISE = frozenset(
-    (
+READS_NCHW = frozenset(
+    ["AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "LRN", "MaxPool"]
+)
+"""Operators whose first operand is N x C x H x W, as ONNX defines them."""
+ELEMENTWISE = frozenset(
+    [
         "Add",
         "Cast",
         "Clip",
         "DequantizeLinear",
         "Div",
+        "Dropout",
+        "HardSigmoid",
+        "HardSwish",
         "Identity",
+        "LeakyRelu",
+        "Max",
+        "Min",
         "Mul",
+        "Neg",
+        "PRelu",
         "Pad",
+        "Pow",
         "QuantizeLinear",
+        "Reciprocal",
         "Relu",
+        "Sigmoid",
+        "Sqrt",
         "Sub",
-    )
+        "Sum",
+        "Tanh",
+    ]
 )
+"""Operators that mean the same whichever axis the channels stand on."""
 _PICTURE_CHANNELS = frozenset((1, 3))
 
 
@@ -53,10 +71,10 @@ def _layers_read_it_transposed(name: str, readers: Mapping[str, list[OnnxNode]])
     while waiting:
         value, transposed = waiting.pop()
         for node in readers.get(value, ()):
-            if node.op in _READS_NCHW:
+            if node.op in READS_NCHW:
                 found.add(transposed)
             turns = _is_to_nchw(node) and not transposed
-            if turns or node.op in _ELEMENTWISE:
+            if turns or node.op in ELEMENTWISE:
                 new = [output for output in node.outputs if output not in seen]
                 seen.update(new)
                 waiting.extend((output, transposed or turns) for output in new)
@@ -68,7 +86,7 @@ def _first_reached(name: str, readers: Mapping[str, list[OnnxNode]]) -> OnnxNode
     waiting, seen = [name], {name}
     while waiting:
         for node in readers.get(waiting.pop(0), ()):
-            if node.op in _READS_NCHW or node.op in {"Transpose", "Reshape"}:
+            if node.op in READS_NCHW or node.op in {"Transpose", "Reshape"}:
                 return node
             new = [output for output in node.outputs if output not in seen]
             seen.update(new)
