@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,15 +136,23 @@ def choose_fast(
     feeds = list(_feeds(exact, batches))
     if not feeds:
         raise CalibrationError("there is no picture to measure fast numerics on")
-    nodes = [node for node in exact.graph if is_candidate(exact.graph, node)]
-    if not nodes:
+    candidates = _candidates(exact.graph)
+    if not candidates:
         return FastChoice((), budget, 1.0, len(feeds))
-    taps = _observed_taps(exact, nodes, feeds)
-    ordered = sorted(_compared(exact, nodes, taps, feeds), key=lambda layer: layer.price)
+    taps = _observed_taps(exact, candidates, feeds)
+    ordered = sorted(_compared(exact, candidates, taps, feeds), key=lambda layer: layer.price)
     count, cosine = _most_within(_EndToEnd(exact, ordered, feeds), len(ordered), budget)
     taken = {layer.name for layer in ordered[:count]}
     by_name = {layer.name: replace(layer, fast=layer.name in taken) for layer in ordered}
-    return FastChoice(tuple(by_name[node.name] for node in nodes), budget, cosine, len(feeds))
+    return FastChoice(tuple(by_name[node.name] for node, _ in candidates), budget, cosine, len(feeds))
+
+
+_Candidate: TypeAlias = tuple[Node, QConv2d]
+"""A layer, and its operator."""
+
+
+def _candidates(graph: Graph) -> list[_Candidate]:
+    return [(node, node.op) for node in graph if isinstance(node.op, QConv2d) and is_candidate(graph, node)]
 
 
 def _feeds(lowered: Lowered, batches: Iterable[NDArray[np.float32]]) -> Iterator[dict[str, Array]]:
@@ -184,34 +193,28 @@ def _with_outputs(graph: Graph, values: Iterable[str]) -> Graph:
 
 
 def _observed_taps(
-    exact: Lowered, nodes: Sequence[Node], feeds: Sequence[Mapping[str, Array]]
+    exact: Lowered, candidates: Sequence[_Candidate], feeds: Sequence[Mapping[str, Array]]
 ) -> dict[str, WinogradTaps]:
-    histograms = {node.name: _histograms(node) for node in nodes}
-    inside = _with_outputs(exact.graph, (node.inputs[0] for node in nodes))
+    histograms = {node.name: TapHistograms(op.window.padding, op.input_zero_point) for node, op in candidates}
+    inside = _with_outputs(exact.graph, (node.inputs[0] for node, _ in candidates))
     for results in _results(inside, feeds):
-        for node in nodes:
+        for node, _ in candidates:
             histograms[node.name].add(results[node.inputs[0]])
     return {name: each.taps() for name, each in histograms.items()}
 
 
-def _histograms(node: Node) -> TapHistograms:
-    if not isinstance(node.op, QConv2d):
-        raise TypeError(node.op)
-    return TapHistograms(node.op.window.padding, node.op.input_zero_point)
-
-
 def _compared(
     exact: Lowered,
-    nodes: Sequence[Node],
+    candidates: Sequence[_Candidate],
     taps: Mapping[str, WinogradTaps],
     feeds: Sequence[Mapping[str, Array]],
 ) -> list[LayerChoice]:
-    inside = _with_outputs(exact.graph, (node.inputs[0] for node in nodes))
+    inside = _with_outputs(exact.graph, (node.inputs[0] for node, _ in candidates))
     inputs = list(_results(inside, feeds[:COMPARED_PICTURES]))
     choices = []
-    for node in nodes:
+    for node, op in candidates:
         value = node.inputs[0]
-        direct, winograd = _alone(exact.graph, node, taps[node.name])
+        direct, winograd = _alone(exact.graph, node, op, taps[node.name])
         operands = [{value: each[value]} for each in inputs]
         sums = Comparison()
         for wanted, found in zip(_results(direct, operands), _results(winograd, operands), strict=True):
@@ -221,11 +224,9 @@ def _compared(
     return choices
 
 
-def _alone(graph: Graph, node: Node, taps: WinogradTaps) -> tuple[Graph, Graph]:
+def _alone(graph: Graph, node: Node, op: QConv2d, taps: WinogradTaps) -> tuple[Graph, Graph]:
     """A layer by itself, without its epilogue, in both forms."""
-    if not isinstance(node.op, QConv2d):
-        raise TypeError(node.op)
-    plain = Node(node.name, replace(node.op, epilogue=None), node.inputs[:4], "sums")
+    plain = Node(node.name, replace(op, epilogue=None), node.inputs[:4], "sums")
     constants = {value: graph.constants[value] for value in node.inputs[1:4]}
     value = node.inputs[0]
     direct = Graph({value: graph.type_of(value)}, (plain,), constants, {"sums": "sums"})
