@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -76,53 +76,53 @@ def pool_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - ever
     fill_halo(record + 8 * f.TARGET, first, last)
 
 
-@step
-def max_pool_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of maxima of float32."""
-    channels = field(record, f.TARGET + CHANNELS)
-    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
-    for row in range(first, last):
-        r0, r1 = taps_at(record, row, 0)
-        for column in range(field(record, f.TARGET + WIDTH)):
-            s0, s1 = taps_at(record, column, 1)
-            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
-            for c in range(channels):
-                y[c] = -np.inf
-            for r in range(r0, r1):
-                for s in range(s0, s1):
-                    at = pixel_at(
-                        record, f.SOURCE, source_at(record, row, r, 0), source_at(record, column, s, 1)
-                    )
-                    x = f32_at(at, channels)
-                    for c in range(channels):
-                        y[c] = max(y[c], x[c])
+@inlined
+def _greater(a: float, b: float) -> float:
+    return max(a, b)
 
 
-@step
-def average_pool_f32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of means of float32."""
-    channels = field(record, f.TARGET + CHANNELS)
-    cells = field(record, w.KERNEL_SIZE) * field(record, w.KERNEL_SIZE + 1)
-    padding_counts = field(record, w.COUNT_PADDING)
-    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
-    for row in range(first, last):
-        r0, r1 = taps_at(record, row, 0)
-        for column in range(field(record, f.TARGET + WIDTH)):
-            s0, s1 = taps_at(record, column, 1)
-            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
-            for c in range(channels):
-                y[c] = 0
-            for r in range(r0, r1):
-                for s in range(s0, s1):
-                    at = pixel_at(
-                        record, f.SOURCE, source_at(record, row, r, 0), source_at(record, column, s, 1)
-                    )
-                    x = f32_at(at, channels)
+@inlined
+def _sum(a: float, b: float) -> float:
+    return a + b
+
+
+def _pool_f32(
+    name: str, start: float, joined: Callable[[float, float], float], *, averages: bool
+) -> Compiled:
+    """Rows of a float32 pool: what ``joined`` makes of ``start`` and a window's cells, one after the other."""
+
+    def pool(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+        channels = field(record, f.TARGET + CHANNELS)
+        cells = field(record, w.KERNEL_SIZE) * field(record, w.KERNEL_SIZE + 1)
+        padding_counts = field(record, w.COUNT_PADDING)
+        first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+        for row in range(first, last):
+            r0, r1 = taps_at(record, row, 0)
+            for column in range(field(record, f.TARGET + WIDTH)):
+                s0, s1 = taps_at(record, column, 1)
+                y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
+                for c in range(channels):
+                    y[c] = start
+                for r in range(r0, r1):
+                    for s in range(s0, s1):
+                        source_row, source_column = (
+                            source_at(record, row, r, 0),
+                            source_at(record, column, s, 1),
+                        )
+                        x = f32_at(pixel_at(record, f.SOURCE, source_row, source_column), channels)
+                        for c in range(channels):
+                            y[c] = joined(y[c], x[c])
+                if averages:
+                    divisor = np.float32(cells if padding_counts != 0 else (r1 - r0) * (s1 - s0))
                     for c in range(channels):
-                        y[c] += x[c]
-            divisor = np.float32(cells if padding_counts != 0 else (r1 - r0) * (s1 - s0))
-            for c in range(channels):
-                y[c] /= divisor
+                        y[c] /= divisor
+
+    pool.__name__ = name
+    return step(pool)
+
+
+max_pool_f32 = _pool_f32("max_pool_f32", -np.inf, _greater, averages=False)
+average_pool_f32 = _pool_f32("average_pool_f32", 0.0, _sum, averages=True)
 
 
 def window_fields(window: Window) -> dict[int, Field]:

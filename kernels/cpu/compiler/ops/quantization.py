@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,55 +39,29 @@ def quantize(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - eve
     fill_halo(record + 8 * f.TARGET, first, last)
 
 
-@step
-def dequantize_u8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of ``(x - zero_point) * scale`` of uint8."""
-    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
-    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
-    scales = f32_at(field(record, q.SCALES), channels)
-    zeros = s32_at(field(record, q.ZEROS), channels)
-    for row in range(first, last):
-        for column in range(width):
-            x = u8_at(pixel_at(record, f.SOURCE, row, column), channels)
-            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
-            for c in range(channels):
-                y[c] = np.float32(np.int32(x[c]) - zeros[c]) * scales[c]
+def _dequantizer(name: str, integers_at: Callable[[int, int], NDArray[Any]]) -> Compiled:
+    """Rows of ``(x - zero_point) * scale`` of the integers that a function finds at an address."""
 
+    def dequantize(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
+        width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
+        first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
+        scales = f32_at(field(record, q.SCALES), channels)
+        zeros = s32_at(field(record, q.ZEROS), channels)
+        for row in range(first, last):
+            for column in range(width):
+                x = integers_at(pixel_at(record, f.SOURCE, row, column), channels)
+                y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
+                for c in range(channels):
+                    y[c] = np.float32(np.int32(x[c] - zeros[c])) * scales[c]
 
-@step
-def dequantize_s8(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of ``(x - zero_point) * scale`` of int8."""
-    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
-    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
-    scales = f32_at(field(record, q.SCALES), channels)
-    zeros = s32_at(field(record, q.ZEROS), channels)
-    for row in range(first, last):
-        for column in range(width):
-            x = s8_at(pixel_at(record, f.SOURCE, row, column), channels)
-            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
-            for c in range(channels):
-                y[c] = np.float32(np.int32(x[c]) - zeros[c]) * scales[c]
-
-
-@step
-def dequantize_s32(record: int, item: int, thread: int) -> None:  # noqa: ARG001 - every step has this signature
-    """Rows of ``(x - zero_point) * scale`` of int32."""
-    width, channels = field(record, f.TARGET + WIDTH), field(record, f.TARGET + CHANNELS)
-    first, last = rows_of_item(item, field(record, f.ITEMS), field(record, f.TARGET + HEIGHT))
-    scales = f32_at(field(record, q.SCALES), channels)
-    zeros = s32_at(field(record, q.ZEROS), channels)
-    for row in range(first, last):
-        for column in range(width):
-            x = s32_at(pixel_at(record, f.SOURCE, row, column), channels)
-            y = f32_at(pixel_at(record, f.TARGET, row, column), channels)
-            for c in range(channels):
-                y[c] = np.float32(np.int32(x[c] - zeros[c])) * scales[c]
+    dequantize.__name__ = name
+    return step(dequantize)
 
 
 _DEQUANTIZERS: dict[DType, Compiled] = {
-    DType.U8: dequantize_u8,
-    DType.S8: dequantize_s8,
-    DType.S32: dequantize_s32,
+    DType.U8: _dequantizer("dequantize_u8", u8_at),
+    DType.S8: _dequantizer("dequantize_s8", s8_at),
+    DType.S32: _dequantizer("dequantize_s32", s32_at),
 }
 
 
