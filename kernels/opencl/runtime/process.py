@@ -16,20 +16,10 @@ from typing import TypeVar
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array
 from accelserve.kernels.opencl.errors import DeviceHungError, DeviceLostError
+from accelserve.kernels.opencl.runtime import messages
 from accelserve.kernels.opencl.runtime.exchange import SLOTS, Exchange, fill_borders, open_exchange, put, take
-from accelserve.kernels.opencl.runtime.messages import (
-    Binary,
-    Failed,
-    Finished,
-    Profile,
-    Profiled,
-    ReadBinary,
-    Ready,
-    Run,
-    Start,
-)
 
-Answer = TypeVar("Answer", Ready, Finished, Profiled, Binary)
+Answer = TypeVar("Answer", messages.Ready, messages.Finished, messages.Profiled, messages.Binary)
 
 _LAST_WORDS_BYTES = 400
 _END_TIMEOUT_S = 10.0
@@ -43,7 +33,7 @@ class DeviceProcess:
         pid: of the process.
     """
 
-    def __init__(self, start: Start, lease: int | None, deadline_s: float) -> None:
+    def __init__(self, start: messages.Start, lease: int | None, deadline_s: float) -> None:
         """Start the process and wait until the program is on the device.
 
         Args:
@@ -61,7 +51,7 @@ class DeviceProcess:
         try:
             self._exchange = Exchange(start.segments, self._exchange_fd)
             self._send(replace(start, exchange=self._exchange_fd))
-            self.ready = self._expect(Ready, deadline_s)
+            self.ready = self._expect(messages.Ready, deadline_s)
             self._fill_borders()
         except BaseException:
             self.end()
@@ -113,26 +103,26 @@ class DeviceProcess:
         flying: deque[int] = deque()
         for image in images:
             if len(flying) == SLOTS:
-                seconds.append(self._expect(Finished, deadline_s).seconds)
+                seconds.append(self._expect(messages.Finished, deadline_s).seconds)
                 results.append(self._taken(segment, flying.popleft()))
             number = len(results) + len(flying)
             self._put(segment, number % SLOTS, image)
             flying.append(number % SLOTS)
-            self._send(Run(segment, number % SLOTS))
+            self._send(messages.Run(segment, number % SLOTS))
         for slot in flying:
-            seconds.append(self._expect(Finished, deadline_s).seconds)
+            seconds.append(self._expect(messages.Finished, deadline_s).seconds)
             results.append(self._taken(segment, slot))
         return results, seconds
 
     def profile(self, segment: int, runs: int, deadline_s: float) -> tuple[tuple[float, ...], ...]:
         """Seconds of every layer, one row a run, on the image that went through slot 0 last."""
-        self._send(Profile(segment, runs))
-        return self._expect(Profiled, deadline_s * runs).seconds
+        self._send(messages.Profile(segment, runs))
+        return self._expect(messages.Profiled, deadline_s * runs).seconds
 
-    def binary(self, deadline_s: float) -> Binary:
+    def binary(self, deadline_s: float) -> messages.Binary:
         """The compiled program."""
-        self._send(ReadBinary())
-        return self._expect(Binary, deadline_s)
+        self._send(messages.ReadBinary())
+        return self._expect(messages.Binary, deadline_s)
 
     def _put(self, segment: int, slot: int, image: Mapping[str, Array]) -> None:
         for port in self._segments[segment].inputs:
@@ -156,7 +146,7 @@ class DeviceProcess:
             answer = self._connection.recv()
         except (EOFError, ConnectionResetError, BrokenPipeError, OSError):
             raise self._lost() from None
-        if isinstance(answer, Failed):
+        if isinstance(answer, messages.Failed):
             self.end()
             raise answer.error
         if not isinstance(answer, kind):

@@ -17,18 +17,8 @@ import pyopencl as cl
 
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.opencl.errors import DeviceLostError
+from accelserve.kernels.opencl.runtime import messages
 from accelserve.kernels.opencl.runtime.exchange import SLOTS, Exchange
-from accelserve.kernels.opencl.runtime.messages import (
-    Binary,
-    Failed,
-    Finished,
-    Profile,
-    Profiled,
-    ReadBinary,
-    Ready,
-    Run,
-    Start,
-)
 from accelserve.kernels.opencl.runtime.platforms import OpenClDevice, find_devices
 from accelserve.kernels.opencl.runtime.program import binary_of, make_program
 from accelserve.kernels.opencl.runtime.resident import Flight, Resident
@@ -48,7 +38,7 @@ def main(socket: int, lifeline: int) -> None:
         try:
             started = _started(connection, start)
         except (DeviceError, cl.Error, MemoryError) as error:
-            connection.send(Failed(_portable(error)))
+            connection.send(messages.Failed(_portable(error)))
             return
         _serve(connection, started)
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -62,7 +52,7 @@ class _Loaded:
     exchange: Exchange
 
 
-def _started(connection: Connection, start: Start) -> _Loaded:
+def _started(connection: Connection, start: messages.Start) -> _Loaded:
     began = time.perf_counter()
     context = cl.Context([_device(start.device)])
     program = make_program(context, start.program)
@@ -72,7 +62,7 @@ def _started(connection: Connection, start: Start) -> _Loaded:
     ]
     exchange = Exchange(start.segments, start.exchange)
     uploaded = time.perf_counter()
-    connection.send(Ready(built - began, uploaded - built, exchange.pinned))
+    connection.send(messages.Ready(built - began, uploaded - built, exchange.pinned))
     return _Loaded(program, residents, exchange)
 
 
@@ -92,24 +82,26 @@ def _serve(connection: Connection, loaded: _Loaded) -> None:
             continue
         request = connection.recv()
         try:
-            if isinstance(request, Run):
+            if isinstance(request, messages.Run):
                 slot = loaded.exchange.slots[request.segment][request.slot]
                 resident = loaded.residents[request.segment]
                 flights.append(resident.submit(request.slot, slot.inputs, slot.outputs))
-            elif isinstance(request, Profile):
-                connection.send(Profiled(tuple(loaded.residents[request.segment].profile(request.runs))))
-            elif isinstance(request, ReadBinary):
+            elif isinstance(request, messages.Profile):
+                connection.send(
+                    messages.Profiled(tuple(loaded.residents[request.segment].profile(request.runs)))
+                )
+            elif isinstance(request, messages.ReadBinary):
                 driver = loaded.program.context.devices[0].platform.version
-                connection.send(Binary(binary_of(loaded.program), driver))
+                connection.send(messages.Binary(binary_of(loaded.program), driver))
         except cl.Error as error:
-            connection.send(Failed(_portable(error)))
+            connection.send(messages.Failed(_portable(error)))
 
 
 def _answer(connection: Connection, flight: Flight) -> None:
     try:
-        connection.send(Finished(flight.wait()))
+        connection.send(messages.Finished(flight.wait()))
     except cl.Error as error:
-        connection.send(Failed(_portable(error)))
+        connection.send(messages.Failed(_portable(error)))
 
 
 def _portable(error: Exception) -> DeviceError:
