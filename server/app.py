@@ -11,8 +11,10 @@ from accelserve.server.config import ServerConfig
 from accelserve.server.core.servable import Loader
 from accelserve.server.dataplane.servable import ImageServable
 from accelserve.server.frontends import FrontendParts, Frontends
+from accelserve.server.ports import joined, named_by_others
 from accelserve.server.rpc.streams import MAX_STREAMS
 from accelserve.server.security import Security
+from accelserve.server.usage_notes import UsageNotes
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Server:
             self.backend.control,
             _CONTROL_THREADS,
         )
+        self._usage_notes = UsageNotes(self.registry) if config.usage_notes else None
 
     @property
     def port(self) -> int:
@@ -77,6 +80,8 @@ class Server:
             self.backend.load()
             if not self.config.start_before_ready:
                 self._open(opened)
+            if self._usage_notes is not None:
+                self._usage_notes.start(joined(named_by_others(self.config.grpc.address), self.port))
             self.backend.run()
         except Exception:
             self.backend.streams.close()
@@ -109,6 +114,8 @@ class Server:
         self.backend.streams.close()
         self._frontends.close(deadline)
         self.backend.close(deadline)
+        if self._usage_notes is not None:
+            self._usage_notes.stop()
         _LOG.info("stopped")
 
     def _open(self, opened: Callable[[], None]) -> None:

@@ -249,6 +249,7 @@ class ServerConfig:
         log_requests: one line in the log for every gRPC and HTTP request.
         otel_endpoint: host:port of an OpenTelemetry collector; empty sends no traces.
         security: keys and TLS.
+        usage_notes: note in the models' folders which versions are loaded, where they may be written.
     """
 
     models: tuple[ModelConfig, ...]
@@ -268,6 +269,7 @@ class ServerConfig:
     log_requests: bool = False
     otel_endpoint: str = ""
     security: SecurityConfig = field(default_factory=SecurityConfig)
+    usage_notes: bool = True
 
     def __post_init__(self) -> None:
         if not self.models and self.model_config_file is None:

@@ -23,6 +23,7 @@ from accelserve.models.conversion.convert import Converted, ConvertOptions, Prog
 from accelserve.models.conversion.source import import_source
 from accelserve.models.errors import InputError
 from accelserve.models.importing import ImportOptions
+from accelserve.models.registry.versions import refuse_network_name
 from accelserve.models.repository import SERVING_DEFAULT, Signature, latest_version
 from accelserve.models.serving.servable import Servable
 from accelserve.server import app
@@ -268,6 +269,7 @@ def convert(
         ModelError: in words, what of the network, the pictures or the options is at fault.
     """
     path = Path(source)
+    refuse_network_name(str(repository), name)
     wanted = ConvertOptions(
         name=name,
         repository=Path(repository),

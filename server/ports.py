@@ -30,11 +30,19 @@ def joined(host: str, port: int) -> str:
 
 def reached_at(host: str) -> str:
     """Where this machine's own programs reach what listens on a host: every address is no address to call."""
+    return "localhost" if _is_unspecified(host) else host
+
+
+def named_by_others(host: str) -> str:
+    """What other machines would call what listens on a host: this machine's name for every address."""
+    return socket.gethostname() if _is_unspecified(host) else host
+
+
+def _is_unspecified(host: str) -> bool:
     try:
-        everywhere = ip_address(bare(host)).is_unspecified
+        return ip_address(bare(host)).is_unspecified
     except ValueError:  # a name
-        everywhere = False
-    return "localhost" if everywhere else host
+        return False
 
 
 def check_socket_path(path: Path) -> None:

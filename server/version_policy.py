@@ -59,6 +59,23 @@ class Specific:
         return self.versions & frozenset(present)
 
 
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """What another policy wants, and the versions that have labels."""
+
+    policy: VersionPolicy
+    versions: frozenset[int]
+
+    def wanted(self, present: Collection[int]) -> frozenset[int]:
+        """Both, as far as they are present."""
+        return self.policy.wanted(present) | (self.versions & frozenset(present))
+
+
+def with_labelled(policy: VersionPolicy, versions: frozenset[int]) -> VersionPolicy:
+    """A policy that wants versions which have labels in the repository as well; a list of versions stays as it is."""
+    return policy if isinstance(policy, Specific) or not versions else _Labelled(policy, versions)
+
+
 def with_stand_ins(
     policy: VersionPolicy, present: Collection[int], unusable: AbstractSet[int]
 ) -> frozenset[int]:

@@ -27,10 +27,12 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_public_names_are_these() -> None:
     assert accelserve.__all__ == [
+        "AccelOnnxConverter",
         "AsyncPredictionClient",
         "ClientError",
         "Converted",
         "LoadedModel",
+        "Model",
         "ModelSelection",
         "PredictionClient",
         "RetryPolicy",

@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from accelserve.models.conversion.convert import Converted
     from accelserve.server.config import ServerConfig
     from accelserve.server.embedding import LoadedModel, Server, convert, load
+    from accelserve.server.registered_models import AccelOnnxConverter, Model
 
     __version__: str
 
 __all__ = [
+    "AccelOnnxConverter",
     "AsyncPredictionClient",
     "ClientError",
     "Converted",
     "LoadedModel",
+    "Model",
     "ModelSelection",
     "PredictionClient",
     "RetryPolicy",
@@ -47,6 +50,7 @@ __all__ = [
 
 _CLIENT = "accelserve.client"
 _EMBEDDING = "accelserve.server.embedding"
+_REGISTERED = "accelserve.server.registered_models"
 _HOMES = {
     "AsyncPredictionClient": _CLIENT,
     "ClientError": _CLIENT,
@@ -60,6 +64,8 @@ _HOMES = {
     "Server": _EMBEDDING,
     "convert": _EMBEDDING,
     "load": _EMBEDDING,
+    "AccelOnnxConverter": _REGISTERED,
+    "Model": _REGISTERED,
 }
 
 

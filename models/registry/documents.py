@@ -17,7 +17,7 @@ import msgspec
 
 from accelserve.models.errors import ChangedMeanwhileError, RegistryError
 from accelserve.models.registry.local_documents import LocalDocuments
-from accelserve.models.registry.s3_documents import ObjectDocuments
+from accelserve.models.registry.object_documents import ObjectDocuments
 from accelserve.models.repository.location import is_remote, local_path
 from accelserve.models.repository.object_store import store_of
 

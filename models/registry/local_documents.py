@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +50,10 @@ class LocalDocuments:
     def list(self, prefix: str = "") -> list[str]:
         """See ``DocumentStore``."""
         below = self._folder / prefix.rpartition("/")[0]
-        keys = (
-            path.relative_to(self._folder).with_suffix("").as_posix() for path in below.rglob(f"*{_SUFFIX}")
-        )
+        files = (
+            path for path in below.rglob(f"*{_SUFFIX}") if path.is_file()
+        )  # a folder may be called so, too
+        keys = (path.relative_to(self._folder).as_posix().removesuffix(_SUFFIX) for path in files)
         return sorted(key for key in keys if key.startswith(prefix) and _UNFINISHED not in key)
 
     def delete(self, key: str, *, expecting: str | None = None) -> bool:
@@ -79,18 +81,44 @@ class LocalDocuments:
 
     def _write(self, key: str, data: bytes) -> None:
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(0o644)  # mkstemp's 0600 would hide it from a server of another user
+            Path(name).chmod(self._mode & 0o666)  # mkstemp's 0600 would hide it from a server of another user
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+    @property
+    def _mode(self) -> int:
+        """Of the folder that the documents are about: who may write there may write these."""
+        return stat.S_IMODE(self._folder.parent.stat().st_mode)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder, open to those whom the model's or the repository's own is open to."""
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        missing = [
+            each
+            for each in (folder, *folder.parents)
+            if each.is_relative_to(self._folder) and not each.exists()
+        ]
+        for each in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                each.mkdir()
+                each.chmod(self._mode)
+
+    def _lock_file(self) -> int:
+        path = self._folder / _LOCK_FILE
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                path.chmod(self._mode & 0o666)
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
     def _drop_empty(self, folder: Path) -> None:
         """Remove the folders that held nothing but the document."""
@@ -105,8 +133,8 @@ class LocalDocuments:
     def _locked(self) -> Iterator[None]:
         """Hold the folder against other writers; the lock goes with the process, however it ends."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._make(self._folder)
+            descriptor = self._lock_file()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from accelserve.models.errors import (
     RegistryError,
     StillUsedError,
 )
+from accelserve.models.registry.clock import now
 from accelserve.models.registry.documents import Documents, documents_at
 from accelserve.models.registry.versions import has_version
 
@@ -35,11 +35,6 @@ _IMAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]+)?(/[
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DEPLOYMENT_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _LONGEST_IMAGE_NAME = 200
-
-
-def now() -> str:
-    """This moment, ISO 8601, UTC, in seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +139,11 @@ class Records:
                 )
             return image
 
-        self._images.change(_image_key(image.name, image.tag), added)
+        key = _image_key(image.name, image.tag)
+        self._images.change(key, added)
+        if not has_version(self.repository, image.model, image.version):  # deleted meanwhile
+            self._images.delete(key)
+            raise ModelNotFoundError(image.model, image.version, self.repository)
 
     def change_image(self, name: str, tag: str, **fields: object) -> ImageRecord:
         """Change fields of an image's record, such as ``state``, ``digest``, ``size_bytes``; the record as it is now.

@@ -146,8 +146,8 @@ def publish(
         raise ModelNameError(str(version), "is no version: a whole number of 1 or more")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            _sweep(folder)
+        with locked(folder):
+            sweep(folder)
             picked = version or max(list_versions(repository, name), default=0) + 1
             final = folder / str(picked)
             if final.exists():
@@ -197,7 +197,7 @@ def delete_version(repository: Path, name: str, version: int) -> None:
     """Remove one version; the name disappears at once, its bytes after. ModelNotFoundError if there is none."""
     directory = version_directory(repository, check_name(name), version)
     folder = directory.parent
-    with _locked(folder):
+    with locked(folder):
         doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder))
         directory.rename(doomed / directory.name)
         shutil.rmtree(doomed)
@@ -211,17 +211,6 @@ def delete_model(repository: Path, name: str) -> None:
     for version in versions:
         delete_version(repository, name, version)
     shutil.rmtree(repository / name)
-
-
-def retag(repository: Path, name: str, version: int, tags: Mapping[str, str]) -> Manifest:
-    """Replace the tags of a version; returns the new manifest."""
-    directory = version_directory(repository, check_name(name), version)
-    with _locked(directory.parent):
-        changed = msgspec.structs.replace(read_manifest(directory), tags=dict(tags))
-        written = directory / f"{UNFINISHED_PREFIX}{MANIFEST_FILE}"
-        _write(written, encode_manifest(changed))
-        written.replace(directory / MANIFEST_FILE)
-    return changed
 
 
 def records_of(files: Mapping[str, bytes]) -> dict[str, FileRecord]:
@@ -257,7 +246,7 @@ def _check_file(directory: Path, file: str, record: FileRecord) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the model's folder against other publishers; the lock goes with the process, however it ends."""
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -267,7 +256,8 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
+    """Remove what was left half done in a model's folder; to be called while it is locked."""
     for left_over in folder.glob(f"{UNFINISHED_PREFIX}*"):
         shutil.rmtree(left_over, ignore_errors=True)
 
@@ -278,9 +268,9 @@ def _write_and_rename(folder: Path, final: Path, files: Mapping[str, bytes]) -> 
         unfinished.chmod(0o755)  # mkdtemp's 0700 would hide the model from a server of another user
         for file, data in files.items():
             _write(unfinished / file, data)
-        _sync_directory(unfinished)
+        sync_directory(unfinished)
         unfinished.rename(final)
-        _sync_directory(folder)
+        sync_directory(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -294,7 +284,8 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _sync_directory(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
+    """Have what a folder lists survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from accelserve.models.conversion.convert import Converted, ConvertOptions
     from accelserve.models.quantize.fast import FastChoice
 
-_ANYTHING = click.Path(exists=True, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 PROVING = "compiling the network, and comparing this CPU's answers with the reference's"
 
 
 @click.command(context_settings=former_names(output="outputs"))
-@click.argument("source", type=_ANYTHING)
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="What requests will call the model.")
 @click.option(
     "--repository", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of models."
@@ -101,11 +100,16 @@ def convert(
     fast_budget: float | None,
     cache_dir: Path | None,
 ) -> None:
-    """Make a quantized servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph."""
+    """Make a quantized servable of a trained network: ONNX, PyTorch or Keras weights, a SavedModel, a frozen graph.
+
+    SOURCE is a file or folder, or NAME[:VERSION] of a float network that 'accelserve models register' put into the
+    repository.
+    """
     from accelserve.kernels.preprocess import preprocess_spec
     from accelserve.models.conversion.convert import ConvertOptions
     from accelserve.models.detection import detection_document
     from accelserve.models.quantize.quantizer import QuantizeOptions
+    from accelserve.models.registry.versions import refuse_network_name
 
     quantization = QuantizeOptions(
         keep_float=frozenset(keep_float), rounding=rounding, correct_biases=correct_biases
@@ -127,7 +131,31 @@ def convert(
         fast_budget=_budget(numerics, fast_budget),
         cache=cache_folder(cache_dir),
     )
-    _report(_converted(source, options, architecture, outputs), calibrate)
+    path, registered = _located(source, repository)
+    refuse_network_name(str(repository), name)
+    converted = _converted(path, options, architecture, outputs)
+    if registered:
+        from accelserve.models.registry.registry import Registry
+
+        Registry(repository).tag(f"{name}:{converted.directory.name}", parent=registered)
+    _report(converted, calibrate)
+
+
+def _located(source: Path, repository: Path) -> tuple[Path, str]:
+    """A file or folder, and NAME:VERSION if it is a registered float network; click.BadParameter if it is neither."""
+    if source.exists():
+        return source, ""
+    from accelserve.models.errors import ModelError
+    from accelserve.models.registry.information import network_path
+    from accelserve.models.registry.registry import Registry
+
+    with suppress(ModelError):
+        found = Registry(repository).show(str(source))
+        if found.kind == "network":
+            return network_path(found), found.reference
+    raise click.BadParameter(
+        f"'{source}' does not exist, and {repository} has no float network of that name", param_hint="SOURCE"
+    )
 
 
 def _budget(numerics: str, fast_budget: float | None) -> float | None:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "image": ("image", "Build, list and delete container images of a server with a model."),
         "bench": ("bench", "Measure how fast a server answers: latency, throughput, the knee."),
         "preprocess": ("preprocess", "Write what a network would see of a picture."),
+        "models": ("models", "Register, label, copy and delete the versions of a model repository."),
         "pull": ("pull", "Download published weights of a network and verify them."),
         "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
         "deploy": ("deploy", "Write what runs an image on an edge box or on Kubernetes."),

@@ -83,6 +83,14 @@ _OPTIONS = (
         help="A line in the log for every request.",
         **_SWITCH,
     ),
+    click.option(
+        "--usage_notes",
+        default=True,
+        show_default=True,
+        help="Note in the models' folders which versions are loaded, where they may be written; "
+        "'accelserve models delete' refuses those.",
+        **_SWITCH,
+    ),
     click.option("--otel_endpoint", default="", help="host:port of an OpenTelemetry collector for traces."),
 )
 

@@ -150,6 +150,7 @@ def server_config(flags: dict[str, Any]) -> ServerConfig:
         log_requests=flags["log_requests"],
         otel_endpoint=flags["otel_endpoint"],
         security=_security(flags),
+        usage_notes=flags["usage_notes"],
     )
 
 

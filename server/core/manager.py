@@ -118,6 +118,11 @@ class Manager(Generic[S]):
                 if harness.state is VersionState.AVAILABLE
             )
 
+    def serves(self, name: str, version: int) -> bool:
+        """Whether that version can be acquired now."""
+        with self._lock:
+            return self._find(name, version) is not None
+
     def close(self, timeout: float | None = None) -> None:
         """Unload everything; returns when every version has been given back and closed, or after ``timeout`` s."""
         with self._lock:

@@ -10,6 +10,7 @@ from typing import Generic
 from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
 from accelserve.server.core.access import CURRENT_CALL
 from accelserve.server.core.handle import ServableHandle
+from accelserve.server.core.labels import LabelTable
 from accelserve.server.core.manager import Manager
 from accelserve.server.core.servable import Loader, S, ServableId
 from accelserve.server.core.source import FileSystemSource
@@ -48,8 +49,9 @@ class ModelRegistry(Generic[S]):
         self.states = ServableStateMonitor()
         self._faults = FaultLog()
         self._manager = Manager(loader, self.states, loading, self._faults)
+        self._labels = LabelTable(self._manager.serves, self._faults)
         self._source = FileSystemSource(
-            self._manager.aspire, loading.poll_seconds, self._unusable, self._faults
+            self._manager.aspire, loading.poll_seconds, self._unusable, self._faults, self._labels
         )
         self._mirror = (
             RemoteMirror(
@@ -58,13 +60,13 @@ class ModelRegistry(Generic[S]):
                 self._source.look,
                 self._unusable,
                 self._faults,
+                self._labels.kept,
             )
             if loading.remote_cache is not None
             else None
         )
         self._reloading = threading.Lock()
         self._models: Mapping[str, ModelConfig] = {}
-        self._labels: Mapping[str, Mapping[str, int]] = {}
 
     def start(self, models: Sequence[ModelConfig], *, allow_unavailable_labels: bool = False) -> None:
         """Load the models; returns when each has an available version.
@@ -83,7 +85,7 @@ class ModelRegistry(Generic[S]):
                 raise LoadError("; ".join(reasons))
             if not allow_unavailable_labels:
                 self._check_labels(models)
-        self._labels = {model.name: model.labels for model in models}
+        self._labels.configure(models, allow_unavailable=allow_unavailable_labels)
         self._source.start()
         if self._mirror is not None:
             self._mirror.start()
@@ -101,7 +103,7 @@ class ModelRegistry(Generic[S]):
             self._replace(models)
             if not allow_unavailable_labels:
                 self._check_labels(models)
-            self._labels = {model.name: model.labels for model in models}
+            self._labels.configure(models, allow_unavailable=allow_unavailable_labels)
             reasons = [reason for model in models for reason in self._missing(model.name)]
         if reasons:
             raise LoadError("; ".join(reasons))
@@ -114,7 +116,15 @@ class ModelRegistry(Generic[S]):
             ServableNotFoundError: no such model or version is available.
         """
         name = self.resolve_name(choice)
-        return self._manager.acquire(name, self.resolve_version(name, choice))
+        version = self.resolve_version(name, choice)
+        while True:
+            try:
+                return self._manager.acquire(name, version)
+            except ServableNotFoundError:
+                # A label that moved since it was looked up, and whose old version is unloaded already, is looked up again.
+                before, version = version, self.resolve_version(name, choice)
+                if version == before:
+                    raise
 
     def resolve_name(self, choice: ModelChoice) -> str:
         """The model's name: as given, or by the call's metadata, or the only one served, or the one called ``default``.
@@ -160,7 +170,7 @@ class ModelRegistry(Generic[S]):
         """
         if choice.label is None:
             return None if self._means_latest(name, choice.version) else choice.version
-        version = self._labels.get(name, {}).get(choice.label)
+        version = self._labels.version_of(name, choice.label)
         if version is None:
             raise InvalidRequestError(f"Unrecognized servable version label: {choice.label}")
         return version
@@ -198,7 +208,7 @@ class ModelRegistry(Generic[S]):
 
     def labels_of(self, name: str) -> Mapping[str, int]:
         """Label -> version of one model."""
-        return self._labels.get(name, {})
+        return self._labels.of(name)
 
     def available(self) -> list[ServableId]:
         """What answers requests now, sorted."""

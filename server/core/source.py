@@ -1,4 +1,4 @@
-"""Looks at model folders and says which versions are wanted.
+"""Looks at model folders and says which versions are wanted, and what they are labelled.
 
 A version is a child folder with a non-negative decimal name. Other children are skipped, so that a publisher can
 write beside and rename. The source never loads; it only tells the manager the complete wanted set of each model.
@@ -16,11 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelserve.models.errors import ModelError
+from accelserve.models.registry.labels import read_labels
 from accelserve.models.repository import versions_among
 from accelserve.server.config import ModelConfig
+from accelserve.server.core.labels import LabelTable
 from accelserve.server.faults import FaultLog, Faults
 from accelserve.server.polling import Poller
-from accelserve.server.version_policy import Unusable, with_stand_ins
+from accelserve.server.version_policy import Unusable, with_labelled, with_stand_ins
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,13 @@ class FileSystemSource:
         poll_seconds: float,
         unusable: Unusable = lambda _name: frozenset(),
         log: FaultLog | None = None,
+        labels: LabelTable | None = None,
     ) -> None:
         self._aspire = aspire
+        self._labels = labels or LabelTable(lambda _name, _version: False, FaultLog())
         self._unusable = unusable
         self._faults: Faults[str] = Faults(log or FaultLog())
+        self._label_faults: Faults[str] = Faults(log or FaultLog())
         self._lock = threading.Lock()
         self._models: tuple[ModelConfig, ...] = ()
         self._had_versions: set[str] = set()
@@ -139,7 +145,8 @@ class FileSystemSource:
                 f"Could not find base path {model.base_path} for servable {model.name}: {error.strerror}",
             )
             return True
-        wanted = with_stand_ins(model.policy, present, self._unusable(model.name))
+        policy = with_labelled(model.policy, self._labelled(model))
+        wanted = with_stand_ins(policy, present, self._unusable(model.name))
         if not wanted and model.name in self._had_versions:
             self._had_versions.discard(model.name)
             return False
@@ -158,6 +165,16 @@ class FileSystemSource:
             {version: AspiredVersion(folder, fingerprint(folder)) for version, folder in folders.items()},
         )
         return True
+
+    def _labelled(self, model: ModelConfig) -> frozenset[int]:
+        """Read the labels in the model's folder; the versions that they keep loaded."""
+        try:
+            self._labels.found(model.name, read_labels(str(model.base_path)))
+        except (ModelError, OSError) as error:
+            self._label_faults.report(model.name, f"labels of {model.name} stay as they were: {error}")
+        else:
+            self._label_faults.clear(model.name)
+        return self._labels.kept(model.name)
 
     def _report_doubles(self, model: ModelConfig, present: Mapping[int, Sequence[str]]) -> None:
         doubles = [names for names in present.values() if len(names) > 1]

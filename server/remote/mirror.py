@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelserve.models.errors import ModelError
+from accelserve.models.registry.documents import documents_at
+from accelserve.models.registry.labels import KEY as LABELS
+from accelserve.models.registry.labels import read_labels
 from accelserve.models.repository import versions_among
 from accelserve.models.repository.location import folder_of
 from accelserve.models.repository.object_store import Store, store_of
@@ -19,7 +22,7 @@ from accelserve.server.errors import LoadError
 from accelserve.server.faults import FaultLog, Faults
 from accelserve.server.polling import Poller
 from accelserve.server.remote.download import MANIFEST, UNFINISHED, download_version
-from accelserve.server.version_policy import Unusable, with_stand_ins
+from accelserve.server.version_policy import Unusable, VersionPolicy, with_labelled, with_stand_ins
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,11 +33,11 @@ class _Origin:
 
     Attributes:
         model: as configured, with its local folder for a base path.
-        faults: of each version, None standing for the listing.
+        faults: of each version, None standing for the listing, ``LABELS`` for the labels.
     """
 
     model: ModelConfig
-    faults: Faults[int | None]
+    faults: Faults[int | str | None]
 
 
 class RemoteMirror:
@@ -46,6 +49,7 @@ class RemoteMirror:
         changed: called after a version came or went, on the polling thread.
         unusable: the versions that are here and did not load.
         log: of what is wrong.
+        kept: the versions that labels keep loaded.
     """
 
     def __init__(
@@ -55,11 +59,13 @@ class RemoteMirror:
         changed: Callable[[], None],
         unusable: Unusable,
         log: FaultLog,
+        kept: Callable[[str], frozenset[int]] = lambda _name: frozenset(),
     ) -> None:
         self._cache = cache
         self._changed = changed
         self._unusable = unusable
         self._log = log
+        self._kept = kept
         self._lock = threading.Lock()
         self._origins: dict[str, _Origin] = {}
         self._poller = Poller("remote-mirror", poll_seconds, self.look, "the remote models")
@@ -116,27 +122,50 @@ class RemoteMirror:
             origin.faults.report(None, f"{model.origin} cannot be listed: {_sentence(error)}")
             return False
         origin.faults.clear(None)
-        wanted = {version: present[version] for version in model.policy.wanted(present)}
-        changes = [self._download(origin, store, version, path) for version, path in sorted(wanted.items())]
+        changed, labelled = self._bring_labels(origin)
+        changes = [changed]
+        # Those that labels mean now, and those that they are about to mean.
+        labelled |= self._kept(model.name)
+        policy = with_labelled(model.policy, labelled)
+        wanted = {version: present[version] for version in policy.wanted(present)}
+        changes += [self._download(origin, store, version, path) for version, path in sorted(wanted.items())]
         # Where nothing of that can be brought or used, the next lower versions stand in for it.
-        while stand_ins := self._stand_ins(origin, present, wanted):
+        while stand_ins := self._stand_ins(origin, policy, present, wanted):
             wanted |= stand_ins
             changes += [self._download(origin, store, version, path) for version, path in stand_ins.items()]
-        origin.faults.keep({None, *wanted})
+        origin.faults.keep({None, LABELS, *wanted})
         # A version that is not wanted any more stays until its successor is here.
-        if all((model.base_path / str(version)).is_dir() for version in model.policy.wanted(present)):
+        if all((model.base_path / str(version)).is_dir() for version in policy.wanted(present)):
             changes.append(self._drop_others(model.base_path, wanted))
         return any(changes)
 
+    def _bring_labels(self, origin: _Origin) -> tuple[bool, frozenset[int]]:
+        """Have the labels here that are there: whether they changed, and the versions that have one."""
+        here = documents_at(str(origin.model.base_path))
+        try:
+            labelled = frozenset(read_labels(origin.model.origin).values())
+            there, known = documents_at(origin.model.origin).get(LABELS), here.get(LABELS)
+            if there is None:
+                changed = here.delete(LABELS)
+            elif changed := known is None or known[0] != there[0]:
+                here.overwrite(LABELS, there[0])
+        except Exception as error:  # noqa: BLE001 - stores raise what they like; the labels stay as they were
+            origin.faults.report(
+                LABELS, f"{origin.model.origin}: labels stay as they were: {_sentence(error)}"
+            )
+            return False, frozenset()
+        origin.faults.clear(LABELS)
+        return changed, labelled
+
     def _stand_ins(
-        self, origin: _Origin, present: Mapping[int, str], wanted: Mapping[int, str]
+        self, origin: _Origin, policy: VersionPolicy, present: Mapping[int, str], wanted: Mapping[int, str]
     ) -> dict[int, str]:
         failed = self._unusable(origin.model.name) | {
-            each for each in origin.faults.all() if each is not None
+            each for each in origin.faults.all() if isinstance(each, int)
         }
         if set(wanted) - failed:
             return {}
-        others = with_stand_ins(origin.model.policy, present, failed) - set(wanted)
+        others = with_stand_ins(policy, present, failed) - set(wanted)
         return {version: present[version] for version in sorted(others)}
 
     def _download(self, origin: _Origin, store: Store, version: int, remote: str) -> bool:

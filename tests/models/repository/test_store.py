@@ -31,7 +31,6 @@ from accelserve.models.repository import (
     list_models,
     list_versions,
     publish,
-    retag,
     verify,
     version_directory,
     versions_among,
@@ -103,7 +102,7 @@ import os, signal
 from pathlib import Path
 from accelserve.models.repository import publish, store
 from tests.models.repository.test_store import manifest
-store._sync_directory = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+store.sync_directory = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
 publish(Path({str(tmp_path)!r}), manifest, {{"model.onnx": b"x" * 100}}, name="net")
 """
     done = subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[3])
@@ -204,15 +203,6 @@ def test_deleting_a_version_leaves_the_others(tmp_path: Path) -> None:
     delete_model(tmp_path, "net")
     assert list_models(tmp_path) == []
     assert not (tmp_path / "net").exists()
-
-
-def test_retagging_changes_the_tags_alone(tmp_path: Path) -> None:
-    directory = published(tmp_path)
-    before = verify(directory)
-    retag(tmp_path, "net", 1, {"stage": "production"})
-    after = verify(directory)
-    assert after.tags == {"stage": "production"}
-    assert after.files == before.files
 
 
 def test_a_full_or_read_only_disk_is_said_in_one_sentence(tmp_path: Path) -> None:
