@@ -28,6 +28,7 @@ SOURCE_SEGMENT = TILES_RECORD.bytes(
     "from one segment of a window to the next, in what is copied to be permuted"
 )
 COPIED_SEGMENT = TILES_RECORD.bytes("from one segment of all windows of a permuted copy to the next")
+COPIED_TILES = TILES_RECORD.count("tiles of a permuted copy")
 ORDER_PANELS = TILES_RECORD.count("panels that share a table, and a copy")
 # Of convolutions by split weights:
 REPAIRS = TILES_RECORD.count("of all panels")

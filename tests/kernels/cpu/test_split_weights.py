@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from accelserve.kernels.cpu.compiler.convolution.pairing import matched
 from accelserve.kernels.cpu.compiler.convolution.split_weights import excess_of
 from accelserve.kernels.cpu.compiler.planning import plan_network
 from accelserve.kernels.cpu.microkernels.permute import shuffle_table
+from accelserve.kernels.cpu.plan.verifier import verify
+from accelserve.kernels.cpu.records import tiles as t
 from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.program import LoadOptions, Lowered
 from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
@@ -186,6 +190,25 @@ def test_permuted_inputs_are_exact(
         assert_same(program.run(g.feeds)["y"], evaluate(graph.graph, g.feeds)["y"], "the reference")
     finally:
         program.close()
+
+
+@needs_avx2
+@pytest.mark.parametrize("copied_tiles", [0, 2**20])
+def test_a_copy_of_no_tile_or_of_more_than_there_is_room_for_is_refused(
+    copied_tiles: int, code_cache: Path
+) -> None:
+    """A worker would copy for ever, or over another's copy."""
+    g = IntegerGraphBuilder(11)
+    y = g.conv(g.input(9, 7, 192), 64, float_result=True)
+    name = g.nodes[-1].inputs[1]
+    g.constants[name] = bell_shaped(g.rng, g.constants[name].shape)
+    plan, constants = plan_network(Lowered(g.graph(y=y), {}), isa.choose("avx2"), 1, code_cache)
+    (step,) = (each for each in plan.recipe.steps if each.function.name == "convolve_permuted")
+    verify(plan, constants.bytes)
+    damaged = replace(step, fields={**step.fields, t.COPIED_TILES: copied_tiles})
+    steps = [damaged if each is step else each for each in plan.recipe.steps]
+    with pytest.raises(UnsafePlanError, match="the plan of this network is refused"):
+        verify(replace(plan, recipe=replace(plan.recipe, steps=steps)), constants.bytes)
 
 
 @needs_avx2

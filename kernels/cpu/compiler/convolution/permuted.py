@@ -2,7 +2,8 @@
 
 The fewer output channels share an order of the input channels, the fewer of their pairs of weights have to be repaired:
 of 64, as a rule none. So each item copies its input anew for every few panels, which takes some hundredths of the time
-of their products, each time in the order that suits them best. Of a larger window every output pixel has a copy of its
+of their products, each time in the order that suits them best. It does so a few tiles at a time, whose copy is still in
+the first-level cache when it is multiplied. Of a larger window every output pixel has a copy of its
 own, segment by segment: the same pixel of the input is in another order at each place of the window.
 """
 
@@ -21,11 +22,16 @@ from accelserve.kernels.cpu.compiler.convolution.split_weights import (
     repaired_share,
     split_cycles_a_mac,
 )
-from accelserve.kernels.cpu.compiler.convolution.tiles import fill_halo_of_item, panels_of_item, run_panels
+from accelserve.kernels.cpu.compiler.convolution.tiles import (
+    fill_halo_of_item,
+    first_pixel,
+    panels_of_item,
+    run_tiles,
+    tiles_of_item,
+)
 from accelserve.kernels.cpu.compiler.convolution.widened import (
     CopiedConvolution,
     CopiedLayer,
-    pixels_of_item,
     widened_cycles_a_mac,
 )
 from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
@@ -41,43 +47,42 @@ SHARING = (16, 32, 64, 128)
 """Output channels that may share an order."""
 MOST_WEIGHTS = 1 << 23
 """Of a layer; the channels of more would take too long to be matched."""
-MOST_UNROLLED_BYTES = 4 << 20
-"""Of the windows of all output pixels, which a worker's copy has room for."""
-_COPIED_BYTES_A_CYCLE = 8.0
-MOST_COPIED_BYTES = 24 << 10
-_LEAST_TILES = 4
+_COPIED_BYTES_A_CYCLE = 14.0
+MOST_COPIED_BYTES = 6 << 10
+"""Of a copy, if it is of more than one tile."""
 _SAMPLED_CHANNELS = 256
 """Of the input, whose repairs are counted to choose how many share an order."""
 
 
 @inlined
-def permute_rows(
-    record: int, row: int, last_row: int, pixel: int, last_pixel: int, origin: int, table: int
-) -> None:
-    """Copy the input of some output pixels (ends are excluded) to their places, ``origin`` being that of the first one."""
-    turns = field(record, t.RUN_BLOCKS)
-    for segment in range(field(record, f.SEGMENTS)):
-        source = field(record, t.SOURCE) + segment * field(record, t.SOURCE_SEGMENT)
-        target = origin + segment * field(record, t.COPIED_SEGMENT)
-        for each in range(row, last_row):
+def permute_tiles(record: int, first: int, last: int, origin: int, table: int) -> None:
+    """Copy the input of tiles ``first`` to ``last`` (excluded) to their places, ``origin`` being that of pixel (0, 0)."""
+    tiles, turns = field(record, t.TILES), field(record, t.RUN_BLOCKS)
+    last_row = (last - 1) // tiles
+    pixel = first_pixel(record, first % tiles)
+    for row in range(first // tiles, last_row + 1):
+        end = first_pixel(record, last - row * tiles) if row == last_row else field(record, t.COLUMNS)
+        source = field(record, t.SOURCE) + row * field(record, t.SOURCE_ROW)
+        target = origin + row * field(record, f.ROW_STEP) + pixel * field(record, f.PIXEL_STEP)
+        for segment in range(field(record, f.SEGMENTS)):
             call6(
                 field(record, t.WIDEN),
-                source + each * field(record, t.SOURCE_ROW) + pixel * field(record, t.SOURCE_PIXEL),
+                source + pixel * field(record, t.SOURCE_PIXEL) + segment * field(record, t.SOURCE_SEGMENT),
                 field(record, t.SOURCE_PIXEL),
-                target + each * field(record, f.ROW_STEP) + pixel * field(record, f.PIXEL_STEP),
+                target + segment * field(record, t.COPIED_SEGMENT),
                 table + segment * TABLE_BYTES * turns,
-                last_pixel - pixel,
+                end - pixel,
                 turns,
             )
+        pixel = 0
 
 
 @step
 def convolve_permuted(record: int, item: int, thread: int) -> None:
-    """One item, whose input is copied for every group of panels that share an order."""
-    row, last_row, pixel, last_pixel = pixels_of_item(record, item)
+    """One item, whose input is copied, a few tiles at a time, for every group of panels that share an order."""
+    tiles, together = field(record, t.TILES), field(record, t.COPIED_TILES)
+    first_tile, last_tile = tiles_of_item(record, item)
     target = field(record, f.INPUT) + thread * field(record, t.WIDENED_BYTES)
-    # A copy begins with the item's first pixel, but tiles are counted from the image's.
-    origin = target - row * field(record, f.ROW_STEP) - pixel * field(record, f.PIXEL_STEP)
     panel, last_panel = panels_of_item(record, item)
     sharing = field(record, t.ORDER_PANELS)
     table_bytes = TABLE_BYTES * field(record, t.RUN_BLOCKS) * field(record, f.SEGMENTS)
@@ -85,8 +90,13 @@ def convolve_permuted(record: int, item: int, thread: int) -> None:
         order = panel // sharing
         behind = min((order + 1) * sharing, last_panel)
         table = field(record, t.SHUFFLES) + order * table_bytes
-        permute_rows(record, row, last_row, pixel, last_pixel, origin, table)
-        run_panels(record, origin, item, panel, behind)
+        for first in range(first_tile, last_tile, together):
+            last = min(first + together, last_tile)
+            # A copy begins with its first pixel, but tiles are counted from the image's.
+            row, pixel = first // tiles, first_pixel(record, first % tiles)
+            origin = target - row * field(record, f.ROW_STEP) - pixel * field(record, f.PIXEL_STEP)
+            permute_tiles(record, first, last, origin, table)
+            run_tiles(record, origin, first, last, panel, behind)
         panel = behind
     fill_halo_of_item(record, item)
 
@@ -106,8 +116,9 @@ class PermutedLayer(CopiedLayer):
         super().__init__(node, op, context)
         self.single = True  # each output pixel is copied by itself
         self.sharing = sharing
-        # The whole layer's, for any number of workers; what no item needs is never touched.
-        self.copied_segment = super().widened_bytes(*self.output_size)
+        tile = (context.isa.split or context.isa).rows * self.pixel_step
+        self.tiles_together = max(1, MOST_COPIED_BYTES // (tile * self.segments))
+        self.copied_segment = self.tiles_together * tile
         flat = self.weights.reshape(self.k, -1)
         self.orders = matched(flat, context.isa.lanes, BLOCK, sharing)
         groups = [
@@ -119,10 +130,7 @@ class PermutedLayer(CopiedLayer):
     def suits(layer: Layer) -> bool:
         """Whether segments are whole blocks of channels, and weights not too many."""
         blocks = layer.per_group % BLOCK == 0 and (layer.by_rows or layer.op.window.kernel == (1, 1))
-        rows, columns = layer.output_size
-        copied = rows * columns * layer.segments * layer.segment_bytes
-        small = layer.segments == 1 or copied <= MOST_UNROLLED_BYTES
-        return SplitConvolution.suits(layer) and blocks and small and layer.weights.size <= MOST_WEIGHTS
+        return SplitConvolution.suits(layer) and blocks and layer.weights.size <= MOST_WEIGHTS
 
     @property
     def turns(self) -> int:
@@ -157,8 +165,8 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
     def steps(self) -> Sequence[Step]:
         """The layer's step."""
         layer = self.layer
-        main, chunk = self.step(), self._chunk_bytes(self.split().tile_chunk)
-        size = (layer.segments - 1) * layer.copied_segment + chunk
+        main = self.step()
+        size = layer.segments * layer.copied_segment
         fields: dict[int, Field] = {
             **main.fields,
             **layer.source_fields(),
@@ -166,6 +174,7 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
             f.INPUT: self.context.scratch(size),
             t.WIDENED_BYTES: size,
             t.ORDER_PANELS: self.panels_together,
+            t.COPIED_TILES: layer.tiles_together,
         }
         return (replace(main, fields=record_of(t.TILES_RECORD, fields)),)
 
@@ -173,10 +182,6 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
     def panels_together(self) -> int:
         """See ``TiledConvolution``: those that share a copy."""
         return self.layer.sharing // self.panels.full
-
-    def most_tiles(self) -> int:
-        """As many as keep an item's copy in a first-level cache."""
-        return max(_LEAST_TILES, MOST_COPIED_BYTES // (self.tiling.tile * self._channel_weights))
 
 
 def sharing_of(layer: Layer) -> tuple[int, float]:

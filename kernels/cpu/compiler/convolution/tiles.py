@@ -93,12 +93,11 @@ def next_tile(row: int, tile: int, tiles: int) -> tuple[int, int]:
 
 
 @inlined
-def run_panels(record: int, origin: int, item: int, first_panel: int, last_panel: int) -> None:
-    """All tiles of an item by some of its panels."""
-    tile_chunk = field(record, f.TILE_CHUNK)
-    rows, tiles = field(record, t.ROWS), field(record, t.TILES)
-    first_tile = item // field(record, f.PANEL_ITEMS) * tile_chunk
-    last_tile = min(first_tile + tile_chunk, rows * tiles)
+def run_tiles(
+    record: int, origin: int, first_tile: int, last_tile: int, first_panel: int, last_panel: int
+) -> None:
+    """Some tiles, counted through all rows, by some panels."""
+    tiles = field(record, t.TILES)
     begin_row, begin_tile = first_tile // tiles, first_tile % tiles
     if field(record, f.PANELS_OUTER) != 0:
         for panel in range(first_panel, last_panel):
@@ -115,6 +114,14 @@ def run_panels(record: int, origin: int, item: int, first_panel: int, last_panel
 
 
 @inlined
+def tiles_of_item(record: int, item: int) -> tuple[int, int]:
+    """First and last tile, counted through all rows."""
+    tile_chunk = field(record, f.TILE_CHUNK)
+    first_tile = item // field(record, f.PANEL_ITEMS) * tile_chunk
+    return first_tile, min(first_tile + tile_chunk, field(record, t.ROWS) * field(record, t.TILES))
+
+
+@inlined
 def panels_of_item(record: int, item: int) -> tuple[int, int]:
     """First and last panel, counted through all groups."""
     panel_chunk = field(record, f.PANEL_CHUNK)
@@ -127,10 +134,8 @@ def fill_halo_of_item(record: int, item: int) -> None:
     """The halo beside the rows that begin in an item: with the first of those that share its tiles."""
     if item % field(record, f.PANEL_ITEMS) != 0:
         return
-    tile_chunk = field(record, f.TILE_CHUNK)
     rows, tiles = field(record, t.ROWS), field(record, t.TILES)
-    first_tile = item // field(record, f.PANEL_ITEMS) * tile_chunk
-    last_tile = min(first_tile + tile_chunk, rows * tiles)
+    first_tile, last_tile = tiles_of_item(record, item)
     # A row's halo goes with its first tile; where the image counts as one row, all of it does.
     height = field(record, f.HALO + HEIGHT) if rows == 1 else rows
     scale = height // rows
@@ -141,8 +146,9 @@ def fill_halo_of_item(record: int, item: int) -> None:
 @inlined
 def run_item(record: int, origin: int, item: int) -> None:
     """Tiles and panels of one item, and the halo beside the rows that begin in it."""
+    first_tile, last_tile = tiles_of_item(record, item)
     first_panel, last_panel = panels_of_item(record, item)
-    run_panels(record, origin, item, first_panel, last_panel)
+    run_tiles(record, origin, first_tile, last_tile, first_panel, last_panel)
     fill_halo_of_item(record, item)
 
 

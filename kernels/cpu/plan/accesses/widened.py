@@ -120,11 +120,11 @@ def _permuted_copies(record: Record, of: Tiles, size: int) -> Iterator[Access]:
         record.table(f.SEGMENT_OFFSETS, of.segments).tolist() == [pitch * k for k in range(of.segments)],
         "looks for segments elsewhere than it copies them to",
     )
-    rows, pixels = _of_a_chunk(record, of)
     row, pixel = record.number(f.ROW_STEP), record.number(f.PIXEL_STEP)
     record.require(pixel == size, "permutes pixels with gaps")
-    record.require(rows == 1 or row >= of.width * pixel, "copies rows over each other")
-    copied, room = (rows - 1) * row + pixels * pixel, record.number(t.WIDENED_BYTES)
+    record.require(of.rows == 1 or row == of.width * pixel, "copies rows with gaps")
+    copied = record.positive(t.COPIED_TILES) * record.number(t.TILE_ROWS) * pixel
+    room = record.number(t.WIDENED_BYTES)
     record.require(of.segments == 1 or pitch >= copied, "copies segments over each other")
     last = (of.segments - 1) * pitch + copied
     record.require(last <= room, f"copies {last} bytes to {room}")
