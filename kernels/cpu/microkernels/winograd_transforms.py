@@ -76,6 +76,10 @@ def _bounded(e: Emitter, index: int, last: ir.Value, pitch: ir.Value) -> ir.Valu
     return e.builder.mul(e.builder.select(inside, e.const(index), last), pitch)
 
 
+PREFETCH_BYTES, LINE_BYTES = 4096, 64
+"""Weights are asked for so far ahead: they come from far caches, and processors foresee a stream within a page only."""
+
+
 def emit_weight_transform(name: str, isa: InstructionSet, form: Form) -> str:
     """LLVM IR of the weights' transform."""
     e = Emitter(name, ("source", "target", "pitch", "blocks", "pair", "unused"))
@@ -92,6 +96,8 @@ def _weight_rows(e: Emitter, isa: InstructionSet, form: Form, rows: Sequence[int
     narrow, wide = vector(I8, words), vector(I16, words)
     with e.loop(blocks) as block:
         at = e.plus(source, e.times(block, WINDOW * words))
+        for line in range(0, WINDOW * words, LINE_BYTES):
+            e.prefetch(e.plus(at, PREFETCH_BYTES + line))
         window = [e.builder.sext(e.load(e.plus(at, words * k), narrow), wide) for k in range(WINDOW)]
         # All rows of a column are made here; the compiler drops those that nothing reads.
         columns = [form.weight_row(arithmetic, window[k::KERNEL]) for k in range(KERNEL)]
