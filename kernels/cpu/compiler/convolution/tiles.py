@@ -31,7 +31,7 @@ from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call6, field
 
 MOST_UNROLLED = 4
-FAR_WEIGHTS_BYTES = 1 << 20
+FAR_WEIGHTS_BYTES = 1 << 17
 """So many weights are far whenever a layer begins, and few enough tiles share them that waiting shows."""
 
 
