@@ -207,8 +207,10 @@ class PackedEpilogue:
         build = self._emitter.builder
         value = build.fmul(build.sitofp(total, self._floats), scale)
         if self._kind.intermediate:
-            whole = self._rounded(self._bounded(value, self._mid_low, self._mid_high))
-            value = build.fmul(build.sitofp(whole, self._floats), self._mid_multiplier)
+            # As float32 all the way: its bounds are whole and small.
+            bounded = self._bounded(value, self._mid_low, self._mid_high)
+            whole = self._emitter.call(f"llvm.rint.v{self._lanes}f32", self._floats, [bounded])
+            value = build.fmul(whole, self._mid_multiplier)
         if other is not None:
             value = build.fadd(value, other)
         return value
