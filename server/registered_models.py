@@ -16,6 +16,7 @@ from accelserve.models.registry.information import Information, Parent, network_
 from accelserve.models.registry.labels import Moved
 from accelserve.models.registry.references import Reference, parse_reference, parse_which
 from accelserve.models.registry.registry import Registry
+from accelserve.models.registry.versions import refuse_network_name
 from accelserve.models.repository import Signature
 from accelserve.server.embedding import convert
 from accelserve.server.loaded_versions import UnseenServerError, ask_servers
@@ -315,6 +316,7 @@ class AccelOnnxConverter:
             raise RegistryError(f"{model.id} is a servable already")
         wanted = name or f"{model.name}-int8"
         registry = Registry(model._registry.repository)  # noqa: SLF001 - of the same module
+        refuse_network_name(registry.repository, wanted)
         with tempfile.TemporaryDirectory(prefix="accelserve-convert-") as folder:
             source = network_path(model.information)
             if not source.exists():  # in an object store
