@@ -4,7 +4,7 @@
     python -m benchmarks.serving.check --networks resnet50
 
 Ratios, not times: both servers had the same machine, so a slow machine alone changes little. What is compared is ours beside
-each peer with one caller and with eight, and the processor's time; a run of less than two minutes a network has noise, so
+each peer with one caller and with eight, and the processor's time; a run of two minutes a network has noise, so
 only a ratio that is worse than the committed one by more than the tolerance fails. The exit code is 1 then.
 """
 

@@ -14,7 +14,7 @@ class Effort:
         rounds: in each of which every server has its turn with every load, in the order of the round before reversed.
         lone: one caller.
         many: eight callers.
-        arrivals: each of the two open loops.
+        arrivals: each of the two open loops; 0 leaves them out.
         probe: of the search for goodput, at least.
         probes: of that search; 0 searches nothing.
         batches: pictures a request, each batch size.
@@ -71,8 +71,8 @@ SHORT = Effort(
 )
 """For the other networks: two and a half minutes each."""
 GOAL_NETWORKS = ("resnet50", "open-nsfw")
-QUICK = replace(SHORT, rounds=5, lone=1.5)
-"""For a comparison of ratios."""
+QUICK = replace(SHORT, rounds=5, lone=1.5, arrivals=0.0, batches=())
+"""For a comparison of ratios: two minutes each."""
 
 
 def effort_for(network: str, factor: float, *, full: bool, quick: bool = False) -> Effort:

@@ -97,7 +97,7 @@ def _visit(loader: Loader, taken: Taken, effort: Effort, knee: float, turn: int)
     loader.take(Closed(callers=1), WARM_SECONDS)
     taken.lone.append(answered(loader.take(Closed(callers=1), effort.lone)))
     taken.many.append(answered(loader.take(Closed(callers=CALLERS), effort.many)))
-    for share in SHARES:
+    for share in SHARES if effort.arrivals else ():
         taken.arrivals[share].append(loader.take(load_at(knee, share), effort.arrivals, seed=turn))
     taken.rounds.append(turn)
 
