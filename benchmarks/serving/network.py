@@ -26,7 +26,7 @@ from benchmarks.serving.goodput import prober, search
 from benchmarks.serving.loads import Loader, loader
 from benchmarks.serving.record import of_taken, ratios, stages
 from benchmarks.serving.rounds import Field, Taken, answered, in_turn, is_close, take_rounds
-from benchmarks.serving.running import Running, StartError
+from benchmarks.serving.running import Running, StartError, run_to_the_end
 from benchmarks.serving.subjects import Subject, photographs, subject
 
 PATIENCE_SECONDS = 180.0
@@ -141,8 +141,7 @@ def floor(course: Course) -> dict[str, Any] | None:
             f"--rounds={course.effort.floor_rounds}",
             *([f"--isa={course.isa}"] if course.isa else []),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if run_to_the_end(command):
             return None
         return dict(json.loads(results.read_text(encoding="utf-8"))["networks"][course.network])
 

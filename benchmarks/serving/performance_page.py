@@ -88,7 +88,17 @@ def _goals(results: Row, network: str) -> str:
     ours = row["contenders"][OURS]
     missed = any(verdict.reached is False for verdict in verdicts(results, network))
     where = f"\n\nWhere the time goes, {network}, milliseconds a request: {_stages(ours)}." if missed else ""
-    return f"**Goals, {network}**\n\n{_markdown(headings, rows)}{where}"
+    floor = f" {_outside(row['floor'])}" if missed and row.get("floor") else ""
+    return f"**Goals, {network}**\n\n{_markdown(headings, rows)}{where}{floor}"
+
+
+def _outside(floor: Row) -> str:
+    """What ``benchmarks.floor`` found, part by part."""
+    parts = ", ".join(f"{name} {value:.0f}" for name, value in floor["parts_us"].items() if round(value))
+    return (
+        f"A lone request's parts in microseconds, by `benchmarks.floor`: {parts}; the floor, libjpeg-turbo and an echo, "
+        f"is {floor['floor_us']['p50']:.0f}."
+    )
 
 
 def _goal(verdict: Verdict) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -110,8 +111,6 @@ class Running:
 
     def _with_port(self, target: Target) -> Target | None:
         """The target, once its port is known and somebody listens there."""
-        from dataclasses import replace
-
         if target.address.endswith(":0"):
             found = re.search(
                 rb"^(?:ready |.*gRPC ModelServer at \S+:)(\d+)", self._log.read_bytes(), re.MULTILINE
@@ -136,10 +135,7 @@ class Running:
         return sum(_pss(pid) for pid in self._processes()) / _MEGA
 
     def _processes(self) -> Iterator[int]:
-        """Those of its session."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal() and _session(int(entry.name)) == self._process.pid:
-                yield int(entry.name)
+        return processes_of(self._process.pid)
 
     def close(self) -> None:
         """End it, then whatever is left of its session."""
@@ -150,14 +146,39 @@ class Running:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for pid in list(self._processes()):
-            os.kill(pid, signal.SIGKILL)
+        end_session(self._process.pid)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def processes_of(session: int) -> Iterator[int]:
+    """The ids of a session's processes."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and _session(int(entry.name)) == session:
+            yield int(entry.name)
+
+
+def end_session(session: int) -> None:
+    """Kill what is left of a session."""
+    for pid in list(processes_of(session)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def run_to_the_end(words: Sequence[str]) -> int:
+    """Run a program that starts others; returns its code. None of them is left, whatever happens here meanwhile."""
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return process.wait()
+    finally:
+        end_session(process.pid)
+        process.wait()
 
 
 def _stat(pid: int) -> list[str]:

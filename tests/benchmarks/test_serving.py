@@ -21,6 +21,7 @@ from benchmarks.serving.peers.pictures import normalizer, reader
 from benchmarks.serving.performance_page import BEGIN, END, rewrite
 from benchmarks.serving.record import ratios
 from benchmarks.serving.rounds import in_turn
+from benchmarks.serving.running import run_to_the_end
 from benchmarks.serving.simulation import arrivals, latencies, simulated_p99
 
 from accelserve.kernels.preprocess import PRESETS, preprocess_float
@@ -153,6 +154,11 @@ def results() -> dict[str, Any]:
                 "peak_gmac_per_second": 500.0,
                 "compute_alone_ms": 8.0,
                 "decoders_differ_by": 5.0,
+                "floor": {
+                    "outside_by_floor": 1.5,
+                    "floor_us": {"p50": 2000.0},
+                    "parts_us": {"decode": 900.0, "metrics": 0.2},
+                },
                 "load_average": 0.1,
             }
         },
@@ -174,7 +180,7 @@ def test_goals_are_judged_by_the_best_peer() -> None:
     assert latency.reached is False
     assert latency.missed_by == pytest.approx(1 - 1.1 / 1.15)
     assert found["CPU seconds per 1,000 requests", "onnxruntime int8"].reached is True
-    assert found["time outside compute", "the floor"].reached is None
+    assert found["time outside compute", "the floor"].missed_by == pytest.approx(1.5 / 1.3 - 1)
 
 
 def test_the_page_says_who_is_missing_and_why(tmp_path: Path) -> None:
@@ -188,6 +194,7 @@ def test_the_page_says_who_is_missing_and_why(tmp_path: Path) -> None:
     assert "old" not in text
     assert "LitServe is missing: it ended with code 1" in text
     assert "missed by 4%" in text
+    assert "decode 900; the floor, libjpeg-turbo and an echo, is 2000" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("| resnet50 |")}
     assert len(widths) == 1
 
@@ -222,6 +229,19 @@ def test_every_peer_has_pinned_requirements_and_a_program() -> None:
         pinned = dict(line.lower().replace("_", "-").split("==") for line in lines[1:])
         assert not [each for each in peer.packages if each not in pinned], name
         assert Path(f"benchmarks/serving/peers/{peer.module}.py").is_file()
+
+
+def test_a_program_that_is_run_to_the_end_leaves_nothing() -> None:
+    code = run_to_the_end(["sh", "-c", "sleep 61375 & echo $! > /dev/null; exit 3"])
+    assert code == 3
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\x0061375" in _words(path)]
+
+
+def _words(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_only_who_can_be_held_down_runs_below_the_best() -> None:
