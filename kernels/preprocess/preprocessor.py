@@ -21,6 +21,7 @@ from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image
 from accelserve.kernels.preprocess.decoded import DecodedBatch
 from accelserve.kernels.preprocess.errors import ImageError, PreprocessSpecError
+from accelserve.kernels.preprocess.formats import jpeg
 from accelserve.kernels.preprocess.geometry import crop_window
 from accelserve.kernels.preprocess.limits import ImageLimits
 from accelserve.kernels.preprocess.sampling import Axis, filter_taps, two_taps
@@ -205,6 +206,7 @@ class Preprocessor:
 
 def load_code(spec: PreprocessSpec, cache: Path | None) -> None:
     """Compile, or read from ``cache``, what quantized networks of this description need, and run nothing of it."""
+    jpeg.load(cache)
     transform.load(cache, antialiased=spec.interpolation in {"bilinear-antialias", "bicubic-antialias"})
 
 

@@ -64,6 +64,17 @@ class Traffic:
     latency: Buckets | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Series:
+    """What the answers of one model on one device are counted in; stages by their names."""
+
+    runtime: Histogram
+    queuing: Histogram
+    stages: Mapping[str, Histogram]
+    images: Counter
+    batches: Histogram
+
+
 class ServerMetrics:
     """Thread-safe. One per server, with a registry of its own, so that servers in one process do not mix.
 
@@ -87,6 +98,7 @@ class ServerMetrics:
         self._page = CollectorRegistry()
         self._recent = RecentCounts()
         self._ledger = Ledger()
+        self._series: dict[tuple[str, str], _Series] = {}
         self._add_tensorflow_serving()
         self._add_own(version)
         self._page.register(StateCollector(registry, waiting_images, device))
@@ -104,12 +116,7 @@ class ServerMetrics:
         """
         self._requests.labels(model, _OK)
         self._request_latency.labels(model, "Predict", "GRPC")
-        self._runtime_latency.labels(model, "Predict", device)
-        self._queuing_latency.labels(model)
-        for stage in self._stages.values():
-            stage.labels(model, device)
-        self._images.labels(model, device)
-        self._batches.labels(model, device)
+        self._series_of(model, device)
 
     def count_request(self, *, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
         """One request was answered or refused.
@@ -152,18 +159,26 @@ class ServerMetrics:
     def _write_result(
         self, name: str, device: str, stages: StageSeconds, images: int, batch_images: int
     ) -> None:
-        self._runtime_latency.labels(name, "Predict", device).observe(stages.compute * 1e6)
-        self._queuing_latency.labels(name).observe(stages.queue * 1e6)
-        for stage, seconds in (
-            ("queue", stages.queue),
-            ("decode", stages.decode),
-            ("preprocess", stages.preprocess),
-            ("compute", stages.compute),
-            ("postprocess", stages.postprocess),
-        ):
-            self._stages[stage].labels(name, device).observe(seconds)
-        self._images.labels(name, device).inc(images)
-        self._batches.labels(name, device).observe(batch_images)
+        series = self._series_of(name, device)
+        series.runtime.observe(stages.compute * 1e6)
+        series.queuing.observe(stages.queue * 1e6)
+        for stage in STAGES:
+            series.stages[stage].observe(getattr(stages, stage))
+        series.images.inc(images)
+        series.batches.observe(batch_images)
+
+    def _series_of(self, model: str, device: str) -> _Series:
+        """What answers count in; looking a label up takes longer than counting."""
+        found = self._series.get((model, device))
+        if found is None:
+            found = self._series[model, device] = _Series(
+                runtime=self._runtime_latency.labels(model, "Predict", device),
+                queuing=self._queuing_latency.labels(model),
+                stages={name: stage.labels(model, device) for name, stage in self._stages.items()},
+                images=self._images.labels(model, device),
+                batches=self._batches.labels(model, device),
+            )
+        return found
 
     def page(self) -> str:
         """Everything, for Prometheus."""

@@ -9,10 +9,13 @@ Sources: tensorflow/core/lib/jpeg/jpeg_mem.cc; libjpeg-turbo's jdsample.c, turbo
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import simplejpeg  # type: ignore[import-untyped]  # its hints lack the py.typed marker
 
+from accelserve.kernels.native.compiled import ArrayFunction
 from accelserve.kernels.preprocess.color import rgb_of_cmyk
 from accelserve.kernels.preprocess.errors import InvalidImageError
 from accelserve.kernels.preprocess.formats.jpeg_planes import samples_of_rare_sampling
@@ -29,6 +32,10 @@ from accelserve.kernels.preprocess.spec import ColorOrder
 
 Pixels = npt.NDArray[np.uint8]
 
+_OCCURRENCES = ArrayFunction(
+    "accelserve.kernels.preprocess.formats.jpeg_codes", "occurrences", "u8[1]", "u8", "u8", "i64[1]"
+)
+
 # These concern the header, and vanish with what ``tidied`` leaves out.
 _WARNINGS_ABOUT_THE_HEADER = (
     "Unknown Adobe color transform code",
@@ -38,6 +45,11 @@ _WARNINGS_ABOUT_THE_HEADER = (
 # Every sample is there all the same.
 _HARMLESS_WARNINGS = ("extraneous bytes before marker", "Invalid SOS parameters for sequential JPEG")
 _RARE_SAMPLING = "Could not determine subsampling level"
+
+
+def load(cache: Path | None) -> None:
+    """Compile, or read from ``cache``, what every picture needs; None takes a folder of its own choice."""
+    _OCCURRENCES.load(cache)
 
 
 def decode_jpeg(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:
@@ -82,11 +94,11 @@ def _checked(data: bytes, limits: ImageLimits) -> bool:
     return four_inks
 
 
-def _occurrences(data: bytes, *codes: int) -> tuple[int, ...]:
+def _occurrences(data: bytes, first: int, second: int) -> tuple[int, int]:
     """How often each code stands behind an FF; ``bytes.count`` takes a quarter as long as decoding does."""
-    every = np.frombuffer(data, np.uint8)
-    behind = every[np.flatnonzero(every[:-1] == 0xFF) + 1]
-    return tuple(int(np.count_nonzero(behind == code)) for code in codes)
+    counts = np.zeros(2, np.int64)
+    _OCCURRENCES(np.frombuffer(data, np.uint8), first, second, counts)
+    return int(counts[0]), int(counts[1])
 
 
 def _samples(data: bytes, colorspace: str, limits: ImageLimits) -> Pixels:
