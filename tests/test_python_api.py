@@ -31,6 +31,8 @@ def test_the_public_names_are_these() -> None:
         "AsyncPredictionClient",
         "ClientError",
         "Converted",
+        "Image",
+        "ImageConfiguration",
         "LoadedModel",
         "Model",
         "ModelSelection",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         RetryPolicy,
         TlsOptions,
     )
+    from accelserve.deployment.images.configuration import ImageConfiguration
+    from accelserve.deployment.images.image import Image
     from accelserve.models.conversion.convert import Converted
     from accelserve.server.config import ServerConfig
     from accelserve.server.embedding import LoadedModel, Server, convert, load
@@ -35,6 +37,8 @@ __all__ = [
     "AsyncPredictionClient",
     "ClientError",
     "Converted",
+    "Image",
+    "ImageConfiguration",
     "LoadedModel",
     "Model",
     "ModelSelection",
@@ -51,6 +55,7 @@ __all__ = [
 _CLIENT = "accelserve.client"
 _EMBEDDING = "accelserve.server.embedding"
 _REGISTERED = "accelserve.server.registered_models"
+_IMAGES = "accelserve.deployment.images"
 _HOMES = {
     "AsyncPredictionClient": _CLIENT,
     "ClientError": _CLIENT,
@@ -60,6 +65,8 @@ _HOMES = {
     "TlsOptions": _CLIENT,
     "Converted": "accelserve.models.conversion.convert",
     "ServerConfig": "accelserve.server.config",
+    "Image": f"{_IMAGES}.image",
+    "ImageConfiguration": f"{_IMAGES}.configuration",
     "LoadedModel": _EMBEDDING,
     "Server": _EMBEDDING,
     "convert": _EMBEDDING,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import quote
 
-from accelserve.deployment.errors import ImageExistsError, NoEngineError, OutputError
+from accelserve.deployment.errors import DeploymentError, ImageExistsError, NoEngineError, OutputError
 from accelserve.deployment.images.configuration import ImageConfiguration
 from accelserve.deployment.images.context import BuildContext
 from accelserve.deployment.images.engine import ENGINES, Engine, find_engine
@@ -23,6 +23,26 @@ from accelserve.models.repository.location import local_path
 
 _OCI = "oci:"
 _NO_ENGINE = "--context DIR writes what to build elsewhere, --output oci:DIR the model alone"
+
+
+class HasId(Protocol):
+    """Such as ``accelserve.Model``."""
+
+    @property
+    def id(self) -> str:
+        """``NAME:VERSION``."""
+
+
+Models = str | HasId | Sequence[str | HasId]
+
+
+def _only(models: Models) -> str:
+    """The reference of the one model; DeploymentError if they are none or several."""
+    if isinstance(models, Sequence) and not isinstance(models, str):
+        if len(models) != 1:
+            raise DeploymentError(f"an image serves one model, got {len(models)}")
+        return _only(models[0])
+    return models if isinstance(models, str) else models.id
 
 
 def _silent(_line: str) -> None:
@@ -45,10 +65,10 @@ class Image:
     def create(
         cls,
         repository: str | Path,
-        model: str,
-        name: str | None = None,
+        name: str | None,
+        models: Models,
+        image_config: ImageConfiguration | None = None,
         *,
-        configuration: ImageConfiguration | None = None,
         engine: str = "auto",
         context: Path | None = None,
         replace: bool = False,
@@ -58,9 +78,10 @@ class Image:
 
         Args:
             repository: folder of models.
-            model: ``NAME``, ``NAME:VERSION`` or ``NAME:latest``.
             name: of the image, with or without a tag; the model's name and version if None.
-            configuration: how it is made.
+            models: the one that it serves: ``NAME``, ``NAME:3``, ``NAME:latest``, ``NAME:LABEL``, an ``accelserve.Model``, or a
+                list of one of these.
+            image_config: how it is made.
             engine: docker, podman, buildah, or ``auto`` for the first that answers.
             context: folder that keeps the build context; must not exist, or be empty. None keeps none.
             replace: an image of that name is replaced.
@@ -72,10 +93,10 @@ class Image:
             NoEngineError: no engine answers; with ``context`` it is written nevertheless, and the error says what to run.
             PackagesError, OutputError, EngineFailedError: the build failed; the record says so and names its log.
         """
-        found = model_version(str(repository), model)
+        found = model_version(str(repository), _only(models))
         tagged = image_name(name or f"{found.name}:{found.version}")
         reference = ":".join(tagged)
-        settings = configuration or ImageConfiguration()
+        settings = image_config or ImageConfiguration()
         plan = BuildContext(image=reference, model=found, configuration=settings)
         try:
             builder = find_engine(engine, instead=_NO_ENGINE)
@@ -103,9 +124,9 @@ class Image:
     def create_artefact(
         cls,
         repository: str | Path,
-        model: str,
+        name: str | None,
+        models: Models,
         folder: Path,
-        name: str | None = None,
         *,
         replace: bool = False,
     ) -> Self:
@@ -113,16 +134,16 @@ class Image:
 
         Args:
             repository: folder of models.
-            model: ``NAME``, ``NAME:VERSION`` or ``NAME:latest``.
-            folder: that becomes an OCI image layout; must not exist, or be empty.
             name: of the image, with or without a tag; the model's name and version if None.
+            models: the one that it holds, as for ``create``.
+            folder: that becomes an OCI image layout; must not exist, or be empty.
             replace: a record of that name is replaced.
 
         Raises:
             ImageNameError, RecordExistsError, ModelNotFoundError, CorruptVersionError: as ``create``.
             OutputError: the folder is taken, or cannot be written.
         """
-        found = model_version(str(repository), model)
+        found = model_version(str(repository), _only(models))
         tagged = image_name(name or f"{found.name}:{found.version}")
         record = _record_of(found, tagged, f"{_OCI}{folder.resolve()}", "cpu", "")
         records = Records(str(repository))

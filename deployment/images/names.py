@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelserve.deployment.errors import DeploymentError, ImageNameError
+from accelserve.models.registry.catalogue import Catalogue
 from accelserve.models.registry.records import split_reference
 from accelserve.models.repository import MANIFEST_FILE, Manifest, verify, version_directory
 from accelserve.models.repository.location import is_remote, local_path
-from accelserve.models.repository.store import check_name
 
 # The grammar of https://pkg.go.dev/github.com/distribution/reference; a host is told by its dot, its port or its name.
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -52,27 +52,21 @@ class ModelVersion:
 
 
 def model_version(repository: str, text: str) -> ModelVersion:
-    """The version that ``NAME``, ``NAME:VERSION`` or ``NAME:latest`` means, its files verified.
+    """The version that ``NAME``, ``NAME:3``, ``NAME:latest`` or ``NAME:LABEL`` means, its files verified.
 
     Raises:
-        DeploymentError: the repository is an object store, or the text names no version.
-        ModelNameError: the name is none.
-        ModelNotFoundError: there is no such version.
+        DeploymentError: the repository is an object store.
+        ModelNameError, RegistryError: the text names no version.
+        ModelNotFoundError, RecordNotFoundError: there is no such version, or nobody has the label.
         CorruptVersionError, ManifestError: its files are not what was published.
     """
     if is_remote(repository):
         raise DeploymentError(
             f"an image is built of a local repository; pull the model from {repository} first"
         )
-    name, _, version = text.partition(":")
-    check_name(name)
+    name, version = Catalogue(repository).resolve(text)
     folder = local_path(repository)
-    if version in ("", "latest"):
-        directory = version_directory(folder, name)
-    elif version.isascii() and version.isdigit():
-        directory = version_directory(folder, name, int(version))
-    else:
-        raise DeploymentError(f"model '{text}': expected NAME:VERSION with a number, or NAME:latest")
+    directory = version_directory(folder, name, version)
     return ModelVersion(folder, directory, verify(directory))
 
 

@@ -18,7 +18,10 @@ _OCI = "oci:"
 _OF_ARTEFACTS = frozenset(("model", "repository", "name", "output", "replace", "as_json", "config"))
 
 _REPOSITORY = click.option(
-    "--repository", required=True, help="Folder of models, which records their images; or its s3:// address."
+    "--repository",
+    required=True,
+    envvar="ACCELSERVE_REPOSITORY",
+    help="Folder of models, which records their images; or s3://BUCKET/PREFIX. Also ACCELSERVE_REPOSITORY.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -30,7 +33,9 @@ def image() -> None:
 
 
 @image.command
-@click.option("--model", required=True, help="NAME, NAME:VERSION or NAME:latest of the repository.")
+@click.option(
+    "--model", required=True, help="NAME, NAME:VERSION, NAME:latest or NAME:LABEL of the repository."
+)
 @_REPOSITORY
 @click.option("--name", help="Of the image, NAME or NAME:TAG; the model's name and version if not given.")
 @click.option(
@@ -98,7 +103,7 @@ def build(
 
     if output is not None:
         _refuse_build_flags(click.get_current_context())
-        made = Image.create_artefact(repository, model, _layout_folder(output), name, replace=replace)
+        made = Image.create_artefact(repository, name, model, _layout_folder(output), replace=replace)
         _print_built(made, as_json)
         return 0
     configuration = _configuration(given)
@@ -106,9 +111,9 @@ def build(
         with line_progress(f"building {name or model}") as line:
             made = Image.create(
                 repository,
-                model,
                 name,
-                configuration=configuration,
+                model,
+                configuration,
                 engine=given["engine"],
                 context=given["context"],
                 replace=replace,

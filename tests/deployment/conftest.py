@@ -116,9 +116,7 @@ def built_image(base_image: str, repository: Path) -> Iterator[BuiltImage]:
         instruction_sets=[each.name for each in available() if each.features],
         threads=sorted({1, 2, len(os.sched_getaffinity(0))}),
     )
-    made = Image.create(
-        repository, f"{MODEL}:1", NAME, configuration=configuration, engine="podman", replace=True
-    )
+    made = Image.create(repository, NAME, f"{MODEL}:1", configuration, engine="podman", replace=True)
     yield BuiltImage(made, repository, repository.parent / "photographs")
     made.delete()
     podman("image", "prune", "--force")  # layers that were kept for a next build

@@ -185,7 +185,7 @@ def test_without_an_engine_and_a_context_nothing_is_written(
     monkeypatch.setenv("PATH", str(tmp_path))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(NoEngineError, match="--output oci:DIR"):
-        Image.create(repository, "cats:1", configuration=ImageConfiguration(wheels=wheels))
+        Image.create(repository, None, "cats:1", ImageConfiguration(wheels=wheels))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -194,9 +194,7 @@ def test_a_context_that_is_taken_is_refused(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OutputError, match="is not empty"):
-        Image.create(
-            repository, "cats:1", configuration=ImageConfiguration(wheels=wheels), context=repository
-        )
+        Image.create(repository, None, ["cats:1"], ImageConfiguration(wheels=wheels), context=repository)
 
 
 def test_equal_files_become_one_of_several_names(tmp_path: Path) -> None:

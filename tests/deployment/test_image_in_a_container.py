@@ -192,7 +192,7 @@ def test_the_engine_and_the_repository_agree(built_image: BuiltImage) -> None:
 
 def test_a_name_that_is_taken_is_refused(built_image: BuiltImage) -> None:
     with pytest.raises(RecordExistsError, match="is recorded already"):
-        Image.create(built_image.repository, MODEL, built_image.reference, engine="podman")
+        Image.create(built_image.repository, built_image.reference, MODEL, engine="podman")
     done = run("image", "build", f"--model={MODEL}", f"--repository={built_image.repository}",
                f"--name={built_image.reference}", "--engine=podman")  # fmt: skip
     assert done.returncode == 1

@@ -8,7 +8,13 @@ import pytest
 
 from accelserve.deployment.errors import DeploymentError, ImageNameError
 from accelserve.deployment.images.names import base_image, image_name, model_version
-from accelserve.models.errors import CorruptVersionError, ModelNameError, ModelNotFoundError
+from accelserve.models.errors import (
+    CorruptVersionError,
+    ModelNameError,
+    ModelNotFoundError,
+    RecordNotFoundError,
+    RegistryError,
+)
 from tests.deployment.servables import published
 
 
@@ -57,7 +63,8 @@ def test_a_model_is_its_latest_version_or_the_one_that_is_named(tmp_path: Path) 
     [
         ("dogs", ModelNotFoundError),
         ("cats:9", ModelNotFoundError),
-        ("cats:one", DeploymentError),
+        ("cats:stable", RecordNotFoundError),
+        ("cats:-", RegistryError),
         ("../cats", ModelNameError),
         ("", ModelNameError),
     ],

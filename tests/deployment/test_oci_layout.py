@@ -34,7 +34,7 @@ def blob(layout: Path, described: dict[str, Any]) -> Path:
 
 
 def test_every_part_is_what_its_description_says(repository: Path, tmp_path: Path) -> None:
-    made = Image.create_artefact(repository, "cats:1", tmp_path / "layout")
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "layout")
     layout = tmp_path / "layout"
     assert json.loads((layout / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
     (entry,) = json.loads((layout / "index.json").read_bytes())["manifests"]
@@ -60,15 +60,16 @@ def test_every_part_is_what_its_description_says(repository: Path, tmp_path: Pat
 
 
 def test_the_same_files_give_the_same_digest_and_others_another(repository: Path, tmp_path: Path) -> None:
-    first = Image.create_artefact(repository, "cats:1", tmp_path / "first", "cats:a")
+    first = Image.create_artefact(repository, "cats:a", "cats:1", tmp_path / "first")
     for path in (repository / "cats" / "1").iterdir():
         os.utime(path, (0, 0))
         path.chmod(0o600)
-    second = Image.create_artefact(repository, "cats:1", tmp_path / "second", "dogs:b")
+    second = Image.create_artefact(repository, "dogs:b", "cats:1", tmp_path / "second")
     assert first.record.digest == second.record.digest
     published(repository, content=b"another network")
     assert (
-        Image.create_artefact(repository, "cats:2", tmp_path / "third").record.digest != first.record.digest
+        Image.create_artefact(repository, None, "cats:2", tmp_path / "third").record.digest
+        != first.record.digest
     )
 
 
@@ -78,24 +79,24 @@ def test_a_folder_that_holds_something_is_refused_and_nothing_is_left(
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").write_text("mine")
     with pytest.raises(OutputError, match="is not empty"):
-        Image.create_artefact(repository, "cats:1", tmp_path / "taken")
+        Image.create_artefact(repository, None, "cats:1", tmp_path / "taken")
     with pytest.raises(OutputError):
-        Image.create_artefact(repository, "cats:1", tmp_path / "taken" / "file" / "below")
+        Image.create_artefact(repository, None, "cats:1", tmp_path / "taken" / "file" / "below")
     assert Image.list(repository) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "taken"]
 
 
 def test_a_name_that_is_recorded_is_refused_unless_it_is_replaced(repository: Path, tmp_path: Path) -> None:
-    Image.create_artefact(repository, "cats:1", tmp_path / "first")
+    Image.create_artefact(repository, None, "cats:1", tmp_path / "first")
     with pytest.raises(RecordExistsError):
-        Image.create_artefact(repository, "cats:1", tmp_path / "second")
+        Image.create_artefact(repository, None, "cats:1", tmp_path / "second")
     assert not (tmp_path / "second").exists()
-    made = Image.create_artefact(repository, "cats:1", tmp_path / "second", replace=True)
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "second", replace=True)
     assert Image.get(repository, "cats:1") == made
 
 
 def test_deleting_removes_the_layout_that_was_written_and_no_other(repository: Path, tmp_path: Path) -> None:
-    made = Image.create_artefact(repository, "cats:1", tmp_path / "layout")
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "layout")
     index = (tmp_path / "layout" / "index.json").read_bytes()
     (tmp_path / "layout" / "index.json").write_text("{}")
     with pytest.raises(OutputError, match="is not the layout that was written there"):
@@ -109,7 +110,7 @@ def test_deleting_removes_the_layout_that_was_written_and_no_other(repository: P
 
 @pytest.mark.containers
 def test_skopeo_and_umoci_accept_it(repository: Path, tmp_path: Path) -> None:
-    made = Image.create_artefact(repository, "cats:1", tmp_path / "layout")
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "layout")
     seen = subprocess.run(["skopeo", "inspect", f"oci:{tmp_path}/layout:1"], capture_output=True, check=True)
     assert json.loads(seen.stdout)["Digest"] == made.record.digest
     copy = ["skopeo", "copy", f"oci:{tmp_path}/layout:1", f"oci-archive:{tmp_path}/copy.tar"]
