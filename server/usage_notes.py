@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from accelserve.models.errors import ModelError, ReadOnlyError
+from accelserve.models.errors import ReadOnlyError
 from accelserve.models.registry.clock import now
 from accelserve.models.registry.in_use import RENEWAL_SECONDS, InUse, Note
 from accelserve.models.repository.location import is_remote
@@ -140,7 +140,7 @@ class UsageNotes:
                 folder,
                 self._server,
             )
-        except (ModelError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - stores raise what they like; it is tried again
             self._faults.report(
                 folder, f"{folder}: the note of loaded versions could not be written: {error}"
             )
@@ -152,7 +152,7 @@ class UsageNotes:
         written = self._written.pop(folder)
         try:
             written.note.remove()
-        except (ModelError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - stores raise what they like
             _LOG.warning(
                 "%s: the note of loaded versions could not be removed and expires: %s", folder, error
             )

@@ -163,10 +163,6 @@ class Catalogue:
         """Of a servable's versions."""
         return Labels(name, self.servables.folder(name))
 
-    def has_servable(self, name: str, version: int) -> bool:
-        """Whether that version is there."""
-        return version in self.servables.numbers(name)
-
     def forget_record(self, versions: Versions, name: str, version: int) -> None:
         """Drop the record of a version that was deleted, unless somebody is adding another under its number."""
         records = records_in(versions.folder(name))

@@ -51,7 +51,10 @@ class ObjectDocuments:
     def list(self, prefix: str = "") -> list[str]:
         """See ``DocumentStore``."""
         folder = prefix.rpartition("/")[0]
-        found = self._store.find(f"{self._root}/{folder}".rstrip("/"))
+        try:
+            found = self._store.find(f"{self._root}/{folder}".rstrip("/"))
+        except FileNotFoundError:  # no such bucket
+            return []
         keys = [path.removeprefix(f"{self._root}/") for path in found if path.endswith(_SUFFIX)]
         return sorted(key.removesuffix(_SUFFIX) for key in keys if key.startswith(prefix))
 

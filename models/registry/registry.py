@@ -25,7 +25,7 @@ from accelserve.models.registry.information import Information
 from accelserve.models.registry.labels import Moved
 from accelserve.models.registry.references import Reference, parse_reference
 from accelserve.models.registry.version_records import VersionRecord
-from accelserve.models.registry.versions import Progress
+from accelserve.models.registry.versions import Progress, has_version
 from accelserve.models.repository import (
     MANIFEST_FILE,
     latest_version,
@@ -206,7 +206,7 @@ class Registry:
         """Move a label to a version; errors as ``Labels.move``."""
         name, version = self._servable(reference)
         moved = self._catalogue.labels(name).move(label, version, expecting=expecting)
-        if not self._catalogue.has_servable(name, version):
+        if not has_version(self.repository, name, version):  # deleted meanwhile
             if moved.before is not None:
                 self._catalogue.labels(name).roll_back(label)
             raise ModelNotFoundError(name, version, self.repository)
@@ -320,7 +320,7 @@ class Registry:
 
     def _keep_only_there(self, name: str, label: str, version: int) -> None:
         """Take a new label away again if its version was deleted meanwhile."""
-        if not self._catalogue.has_servable(name, version):
+        if not has_version(self.repository, name, version):
             self._catalogue.labels(name).remove(label)
             raise ModelNotFoundError(name, version, self.repository)
 

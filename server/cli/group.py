@@ -56,6 +56,9 @@ _EXTRAS = {
     "opentelemetry": "otel",
 }
 
+# Packages that reach object stores, whose own errors are sentences: no credentials, no connection.
+_STORES = frozenset(("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"))
+
 
 class _LazyGroup(click.Group):
     """Knows the commands' names; imports a command when it is called."""
@@ -144,6 +147,8 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
+    if type(error).__module__.partition(".")[0] in _STORES:
+        return str(error)
     ours = isinstance(error, KernelError | ServerError) or type(error).__module__.startswith("accelserve.")
     return str(error) if ours else None
 

@@ -106,6 +106,12 @@ def list_(
     if as_json:
         click.echo(json.dumps([_document(each) for each in found], indent=2))
         return
+    if not found:
+        click.echo(
+            f"{repository} has no such models" if tags or properties else f"{repository} has no models",
+            err=True,
+        )
+        return
     from accelserve.server.cli.tables import print_rows
 
     headings = ["model", "kind", "labels", "tags", "created"]

@@ -20,6 +20,7 @@ from accelserve.models.errors import (
     ChangedMeanwhileError,
     CorruptVersionError,
     RecordExistsError,
+    RegistryError,
     StillUsedError,
 )
 from accelserve.models.importing import export_onnx
@@ -212,6 +213,34 @@ def test_what_is_used_is_not_deleted_and_nothing_stays_behind(local: Registry, u
     remote.unlabel("net", "stable")
     remote.delete("net:1")
     assert objects(uri) == ["net/.accelserve/labels.json"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "Could not connect to the endpoint URL"),
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "Unable to locate credentials"),
+    ],
+)
+def test_a_store_that_cannot_be_reached_is_one_line(
+    settings: dict[str, str | None], words: str, uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))  # no credentials of this machine's own
+    for arguments in (("list",), ("show", "net"), ("label", "net:1", "stable")):
+        done = run("models", *arguments, f"--repository={uri}")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_bucket_that_does_not_exist_is_named(local: Registry) -> None:
+    with pytest.raises(
+        RegistryError, match=r"s3://nobody-made-this/m.* cannot be written: The specified bucket"
+    ):
+        local.copy_to(Registry("s3://nobody-made-this/m"), "net:1")
 
 
 @pytest.fixture(scope="module")

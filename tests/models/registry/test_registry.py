@@ -316,6 +316,31 @@ def test_what_is_used_is_not_deleted(registry: Registry, servable: Path) -> None
     assert registry.show("net").labels == ()
 
 
+def test_a_version_that_is_being_deleted_gets_no_users(registry: Registry, servable: Path) -> None:
+    """Whoever deletes marks first and looks then: who comes in between sees the mark."""
+    for _ in range(2):
+        registry.register(servable, "net")
+    registry.label("net:2", "stable")
+    delete, refusals = registry.records.refuse_used, []
+
+    def meanwhile(model: str, version: int) -> None:
+        for attempt in (
+            lambda: registry.promote("net:1", "stable"),
+            lambda: registry.label("net:1", "canary"),
+            lambda: registry.records.add_image(ImageRecord(name="net", tag="1", model="net", version=1)),
+        ):
+            with pytest.raises(ModelNotFoundError, match="has no version 1 of model 'net'") as refused:
+                attempt()
+            refusals.append(refused.value)
+        delete(model, version)
+
+    registry.records.refuse_used = meanwhile  # type: ignore[method-assign]
+    registry.delete("net:1")
+    assert len(refusals) == 3
+    assert registry.show("net").labels == ("stable",)
+    assert registry.records.images() == []
+
+
 def test_a_note_that_expired_holds_nothing(registry: Registry, servable: Path) -> None:
     registry.register(servable, "net")
     note = InUse(server="box:8500", process=1, model="net", versions=(1,), since="", expires=after(-1))

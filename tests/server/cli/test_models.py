@@ -172,6 +172,13 @@ def test_wrong_usage_is_one_line_and_exit_code_two(arguments: tuple[str, ...], w
     assert words in refused(*arguments, code=2)
 
 
+def test_a_repository_without_models_is_said(tmp_path: Path) -> None:
+    done = models("list", f"--repository={tmp_path}/nowhere")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{tmp_path}/nowhere has no models\n")
+    assert json.loads(said("list", "--json", f"--repository={tmp_path}/nowhere")) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 class Fleet:
     """Server processes of the repository's model."""
 
