@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-image container-tools test-interop test-s3 test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-image container-tools test-interop test-s3 test-ray test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-ray bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -94,6 +94,9 @@ bench-process: setup
 	$(BIN)/python -m benchmarks.starts
 	$(BIN)/python -m benchmarks.batches
 
+bench-ray: .venv-ray/ready
+	.venv-ray/bin/python -m benchmarks.ray
+
 bench-csharp: setup
 	command -v dotnet >/dev/null || { echo "bench-csharp needs the .NET SDK 10 (dotnet)"; exit 1; }
 	$(BIN)/python -m benchmarks.csharp
@@ -176,6 +179,15 @@ test-s3: .venv-s3/ready .venv-moto/ready
 docs: .venv-docs/ready
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 	@echo "$(abspath .cache/site/index.html)"
+
+# Ray brings a web server, a dashboard and its own metrics, so it lives apart. The stock client is tests/interop's.
+.venv-ray/ready: pyproject.toml requirements/constraints.txt
+	test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt --editable '.[server,ray]' pytest pytest-timeout hypothesis scikit-image scikit-learn httpx
+	touch $@
+
+test-ray: .venv-ray/ready .venv-interop/ready
+	ACCELSERVE_INTEROP_PYTHON=$(abspath .venv-interop/bin/python) .venv-ray/bin/python -m pytest tests/ray
 
 # The C# client. dotnet comes from https://dot.net or a distribution; no target fetches it.
 CSHARP := clients/csharp

@@ -45,6 +45,12 @@ def _is_unspecified(host: str) -> bool:
         return False
 
 
+def free_port(host: str) -> int:
+    """A port that nobody listens on now; who needs it to be free later had better hold a ``PortReservation``."""
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def check_socket_path(path: Path) -> None:
     """ConfigurationError if no Unix socket can be made at a path; one that is there will be replaced."""
     reason = ""

@@ -54,6 +54,7 @@ _EXTRAS = {
     "s3fs": "s3",
     "yaml": "deploy",
     "opentelemetry": "otel",
+    "ray": "ray",
 }
 
 # Packages that reach object stores, whose own errors are sentences: no credentials, no connection.

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ import click
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.server.cache_folder import cache_folder
+from accelserve.server.cli.cluster_flags import cluster_flags, cluster_options
 from accelserve.server.cli.first_process import as_first_process
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.logging_setup import log_to_stderr
@@ -51,6 +53,7 @@ _LOADS_AT_ONCE = 2
 @click.command(cls=ServeCommand, context_settings=former_names(drain_seconds="drain_timeout_seconds"))
 @tensorflow_serving_flags
 @own_flags
+@cluster_flags
 @click.option(
     "--log_level",
     default="info",
@@ -69,7 +72,9 @@ _LOADS_AT_ONCE = 2
 @click.pass_context
 def serve(context: click.Context, /, log_level: str, log_format: str, **flags: Any) -> int:
     """Answer TensorFlow Serving's protocol until SIGTERM, then finish what is in flight and exit 0."""
-    log_to_stderr(log_level, as_json=log_format == "json")
+    cluster = cluster_options(context, flags)
+    log = partial(log_to_stderr, log_level, as_json=log_format == "json")
+    log()
     manager = service_manager(os.environ)  # before a fork, since one of its variables names the process
     as_first_process()
     stop = StopSignals()
@@ -78,6 +83,10 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
             flags["model_name"] = None
         warnings = inert_flags_given(flags)
         config = server_config(flags)
+        if cluster is not None:
+            from accelserve.server.cli.serving_on_cluster import serve_on_cluster_until_stopped
+
+            return serve_on_cluster_until_stopped(config, cluster, stop, log, warnings, manager)
         from accelserve.server.cli.serving import serve_until_stopped
 
         return serve_until_stopped(config, stop, warnings, manager)

@@ -62,6 +62,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "ssl_config_file",
             "rest_tls",
         ),
+        "On a cluster": ("cluster", "min_replicas", "max_replicas", "target_ongoing_requests"),
         "Start and stop": ("start_before_ready", "drain_timeout_seconds", "drain_delay_seconds"),
         "Log, metrics and traces": (
             "log_level",

@@ -34,6 +34,10 @@ class StopSignals:
         self._reload = False
         self._awake, self._bell = socket.socketpair()
         self._bell.setblocking(False)
+        self.listen()
+
+    def listen(self) -> None:
+        """Take the signals' handlers; again, after a library put its own in their place."""
         signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
         for number in _STOPPING:
             signal.signal(number, self._on_stop)

@@ -102,9 +102,11 @@ SERVE = (sys.executable, "-m", "accelserve.server.cli", "serve")
 class Process:
     """A server process and what it logged so far."""
 
+    ALWAYS: tuple[str, ...] = ("--grpc_address=127.0.0.1",)
+
     def __init__(self, *flags: str, command: Sequence[str] = SERVE, **settings: Any) -> None:
         self.process = subprocess.Popen(
-            [*command, "--grpc_address=127.0.0.1", *flags],
+            [*command, *self.ALWAYS, *flags],
             stderr=subprocess.PIPE,
             text=True,
             **settings,
