@@ -27,6 +27,7 @@ from accelserve.server.config_files.models import models_of_file
 from accelserve.server.core.access import CURRENT_CALL
 from accelserve.server.errors import ConfigurationError, ServerError
 from accelserve.server.loading.device import ServableLoader
+from accelserve.server.ports import joined, named_by_others
 from accelserve.server.protocols.headers import REQUEST_ID, request_id_of
 from accelserve.server.protocols.status import status_of
 from accelserve.server.rpc.call_interceptor import log_call
@@ -34,6 +35,7 @@ from accelserve.server.rpc.guard import abort
 from accelserve.server.rpc.listener import thread_count
 from accelserve.server.rpc.opening import CallOpener
 from accelserve.server.security import Security
+from accelserve.server.usage_notes import UsageNotes
 
 _LOG = logging.getLogger(__name__)
 
@@ -99,6 +101,9 @@ class Replica:
         self._pool = ThreadPoolExecutor(threads, "requests")
         self._security.start()
         self._metrics_listener = self._listen_for_scrapes()
+        self._usage_notes = UsageNotes(self._backend.registry) if config.usage_notes else None
+        if self._usage_notes is not None:  # by the proxy of this node, since nobody reaches a replica itself
+            self._usage_notes.start(joined(named_by_others(config.grpc.address), config.grpc.port))
         self._backend.run()
         self._reloads = 0
 
@@ -132,6 +137,9 @@ class Replica:
         if backend is not None:
             backend.drain()
             backend.close(time.monotonic() + self._config.drain_seconds)
+        notes = getattr(self, "_usage_notes", None)
+        if notes is not None:
+            notes.stop()
 
     def _work(self, path: str, message: bytes, call: ReplicaCall) -> bytes:
         """The answer, empty if there is none; on a thread of a pool, in a context of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -14,12 +15,14 @@ import grpc
 import httpx
 import pytest
 from tests.server.serve_process import publish, train
+from tests.server.waiting import until
 
+from accelserve.models.registry.in_use import in_use
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
 from accelserve.server.cluster.passage import PASSED, REFUSED, PassedAnswer, PassedRequest
 from accelserve.server.cluster.replica import Replica, ReplicaSettings, ReplicaStartError
-from accelserve.server.config import DeviceConfig, ModelConfig, RestConfig, ServerConfig
+from accelserve.server.config import DeviceConfig, GrpcConfig, ModelConfig, RestConfig, ServerConfig
 from accelserve.server.ports import free_port
 
 PREDICT = PredictionService.PREDICT
@@ -127,6 +130,18 @@ def test_replicas_of_one_node_share_its_ports_for_metrics(start: Callable[..., R
     assert [refused in page for page in pages] == [False, True]
     for replica in replicas:
         replica._metrics_listener.stop(1)
+
+
+def test_a_replica_notes_what_it_has_loaded_and_takes_that_back(
+    start: Callable[..., Replica], models: Path
+) -> None:
+    replica = start(grpc=GrpcConfig(port=8765), usage_notes=True)
+    until(lambda: in_use(str(models / "tiny")) != [])
+    (note,) = in_use(str(models / "tiny"))
+    assert note.server == f"{socket.gethostname()}:8765"
+    assert note.versions == (1,)
+    replica.__del__()  # as Serve does
+    assert in_use(str(models / "tiny")) == []
 
 
 def test_a_replica_that_cannot_load_says_why_in_one_sentence(
