@@ -129,7 +129,7 @@ def _shaped(value: Value, shape: Sequence[int]) -> Value:
     given = _to_first(value)
     wanted = [given.shape[axis] if size == 0 else size for axis, size in enumerate(shape)]
     if wanted[0] is None or (wanted[0] == 1 and -1 not in wanted[1:]):
-        wanted[0] = -1  # the batch
+        wanted[0] = tf.shape(given)[0]  # the batch
     return _to_last(tf.reshape(given, wanted))
 
 
@@ -179,6 +179,19 @@ def _last_of_fixed(value: Array) -> Array:
     return value.reshape([1] * (4 - value.ndim) + list(value.shape)).transpose(_LAST)
 
 
+def _clip(taken: Sequence[Value], _: Mapping[str, Any]) -> Value:
+    low, high = [*taken[1:], None, None][:2]
+    found = taken[0] if low is None else tf.maximum(taken[0], low)
+    return found if high is None else tf.minimum(found, high)
+
+
+def _reduce_l2(taken: Sequence[Value], attributes: Mapping[str, Any]) -> Value:
+    axes, rank = attributes["axes"], len(taken[0].shape)
+    places = [_AXIS[axis % rank] if rank == 4 else axis for axis in axes]
+    keep = bool(attributes.get("keepdims", 1))
+    return tf.sqrt(tf.reduce_sum(tf.square(taken[0]), places, keepdims=keep))
+
+
 def _batch_normalization(taken: Sequence[Value], attributes: Mapping[str, Any]) -> Value:
     images, gamma, beta, mean, variance = taken
     factor = gamma / np.sqrt(variance + attributes.get("epsilon", 1e-5))
@@ -190,9 +203,11 @@ OPERATORS: Mapping[str, Operator] = {
     "DequantizeLinear": _dequantize,
     "Conv": _conv,
     "Relu": lambda taken, _: tf.nn.relu(taken[0]),
-    "Clip": lambda taken, _: tf.clip_by_value(taken[0], taken[1], taken[2]),
+    "Clip": _clip,
+    "ReduceL2": _reduce_l2,
     "Add": _elementwise(lambda a, b: a + b),
     "Mul": _elementwise(lambda a, b: a * b),
+    "Div": _elementwise(lambda a, b: a / b),
     "BatchNormalization": _batch_normalization,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
