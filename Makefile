@@ -135,8 +135,14 @@ $(CONTAINERS)/python-slim.tar: | container-tools
 	@rm -rf $(CONTAINERS)/root/var/cache/apt/archives/*.deb $(CONTAINERS)/root/var/lib/apt/lists/*
 	@tar -C $(CONTAINERS)/root -cf $@.part . && mv $@.part $@ && rm -rf $(CONTAINERS)/root
 
+# The judge of KServe's manifests, and half a gigabyte.
+.venv-kserve/ready: requirements/kserve.txt
+	test -x .venv-kserve/bin/python || $(PYTHON) -m venv .venv-kserve
+	.venv-kserve/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements/kserve.txt
+	touch $@
+
 # Builds the image of this checkout, runs it, and what stands on it.
-test-image: setup container-tools $(CONTAINERS)/python-slim.tar
+test-image: setup container-tools $(CONTAINERS)/python-slim.tar .venv-interop/ready .venv-kserve/ready
 	$(PIP) install --constraint requirements/constraints.txt --requirement requirements/containers.txt
 	$(BIN)/python -m pytest -m containers tests/deployment
 

@@ -8,6 +8,9 @@ DeploymentError
 ├── ImageExistsError           the engine has an image of that name
 ├── PackagesError              the packages of an image cannot be gathered
 ├── ServiceError               a deployment that makes no sense
+├── PortTakenError             somebody listens on the port that a service is to have
+├── DeployFailedError          a service that did not start
+├── TakeDownError              a deployment that cannot be taken down from here
 └── OutputError                a place to write to that is taken, or cannot be written
 
 What the model repository refuses raises the errors of ``accelserve.models``: a model that is missing, an image that is not
@@ -104,6 +107,48 @@ class ServiceError(DeploymentError):
         self.what = what
         self.expected = expected
         super().__init__(f"{what}: expected {expected}")
+
+
+class PortTakenError(DeploymentError):
+    """Somebody listens on a port, or nobody may.
+
+    Attributes:
+        port: that was asked for.
+    """
+
+    def __init__(self, port: int, reason: str) -> None:
+        self.port = port
+        super().__init__(f"port {port}: {reason}; choose another one, or 0 for one that is free")
+
+
+class DeployFailedError(DeploymentError):
+    """A service that did not start; nothing of it is left.
+
+    Attributes:
+        name: of the service.
+        reason: with the server's own last words.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"service '{name}' did not start: {reason}")
+
+
+class TakeDownError(DeploymentError):
+    """A deployment that cannot be taken down from here; its record stays.
+
+    Attributes:
+        name: of the deployment.
+        reason: why not.
+        instead: what to do, as a clause.
+    """
+
+    def __init__(self, name: str, reason: str, instead: str) -> None:
+        self.name = name
+        self.reason = reason
+        self.instead = instead
+        super().__init__(f"deployment '{name}': {reason}; {instead}; --gone then forgets it")
 
 
 class OutputError(DeploymentError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from accelserve.deployment.errors import ServiceError
@@ -27,6 +28,8 @@ _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}")
 _OPTION = re.compile(r"[A-Za-z0-9_./=-]+(,[A-Za-z0-9_./=-]+)*")
 _FLAG = re.compile(r"--[a-z][a-z0-9_-]*(=[^\s$%\"'\\]*)?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VALUE = re.compile(r"[^\s$%\"'\\]*")
 _SPARE_SECONDS = 10.0
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -42,11 +45,12 @@ class Service:
         device_options: further ones of ``--device fpga:``, ``bitstream=/bitstreams/engine``; see docs/fpga.md.
         others: what is done about an FPGA that another server has: ``refuse``, ``queue`` or ``cpu``.
         lease_folder: on the machine; every container that shares its FPGA mounts it.
-        repository: folder on the machine whose models are served instead of the image's own; empty for those.
+        models_folder: folder on the machine whose models are served instead of the image's own; empty for those.
         grpc_port: outside and inside.
         rest_port: likewise.
         drain_delay_seconds: from the order to stop until new requests are refused.
         drain_timeout_seconds: from then until requests in flight are cut off.
+        environment: variables of the server's process, as a board's runtime wants them.
         flags: of ``accelserve serve``, beside those that follow from the above; TensorFlow Serving's are taken unchanged.
 
     Raises:
@@ -59,11 +63,12 @@ class Service:
     device_options: str = ""
     others: str = "refuse"
     lease_folder: str = "/var/lib/accelserve/leases"
-    repository: str = ""
+    models_folder: str = ""
     grpc_port: int = 8500
     rest_port: int = 8501
     drain_delay_seconds: float = 0.0
     drain_timeout_seconds: float = 30.0
+    environment: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -82,7 +87,7 @@ class Service:
                 f"device options '{self.device_options}'",
                 "KEY=VALUE,...",
             )
-        for what, path in (("lease folder", self.lease_folder), ("repository", self.repository)):
+        for what, path in (("lease folder", self.lease_folder), ("models folder", self.models_folder)):
             if path:
                 require_path(what, path)
         for what, port in (("gRPC port", self.grpc_port), ("HTTP port", self.rest_port)):
@@ -90,6 +95,9 @@ class Service:
         _require(self.grpc_port != self.rest_port, f"port {self.grpc_port} for gRPC and HTTP", "two ports")
         for what, seconds in (("delay", self.drain_delay_seconds), ("timeout", self.drain_timeout_seconds)):
             _require(0 <= seconds <= 86400, f"drain {what} {seconds}", "0 to 86400 seconds")
+        for name, value in self.environment.items():
+            good = _VARIABLE.fullmatch(name) and _VALUE.fullmatch(value)
+            _require(good, f"variable '{name}={value}'", "NAME=VALUE, without blanks, quotes, '%' and '$'")
         for flag in self.flags:
             _require(
                 _FLAG.fullmatch(flag),

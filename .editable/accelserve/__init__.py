@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from accelserve.deployment.images.configuration import ImageConfiguration
     from accelserve.deployment.images.image import Image
+    from accelserve.deployment.webservices.webservice import Webservice
     from accelserve.models.conversion.convert import Converted
     from accelserve.server.config import ServerConfig
     from accelserve.server.embedding import LoadedModel, Server, convert, load
@@ -47,6 +48,7 @@ __all__ = [
     "Server",
     "ServerConfig",
     "TlsOptions",
+    "Webservice",
     "__version__",
     "convert",
     "load",
@@ -71,6 +73,7 @@ _HOMES = {
     "Server": _EMBEDDING,
     "convert": _EMBEDDING,
     "load": _EMBEDDING,
+    "Webservice": "accelserve.deployment.webservices.webservice",
     "AccelOnnxConverter": _REGISTERED,
     "Model": _REGISTERED,
 }

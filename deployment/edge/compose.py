@@ -38,6 +38,8 @@ def compose_file(configuration: EdgeConfiguration) -> str:
             "start_period": f"{configuration.start_seconds}s",
         },
     }
+    if service.environment:
+        body["environment"] = dict(service.environment)
     if configuration.device_files:
         body["devices"] = [f"{path}:{path}" for path in configuration.device_files]
     mounts = [_mount(each) for each in configuration.all_mounts()]

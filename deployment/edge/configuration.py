@@ -93,8 +93,8 @@ class EdgeConfiguration:
         """Everything of the box that the container sees, devices aside."""
         if self.service.device == "fpga":
             yield Mount(self.service.lease_folder, LEASES, writable=True)
-        if self.service.repository:
-            yield Mount(self.service.repository, MODELS)
+        if self.service.models_folder:
+            yield Mount(self.service.models_folder, MODELS)
         if self.keys_file:
             yield Mount(self.keys_file, f"{KEYS_FOLDER}/{KEYS_FILE}")
         if self.tls_key:

@@ -70,6 +70,7 @@ def _run(configuration: EdgeConfiguration, podman: str) -> list[str]:
         "--no-healthcheck",
         f"--stop-timeout={service.grace_seconds}",
     ]
+    command += [f"--env={name}={value}" for name, value in service.environment.items()]
     command += [f"--publish={port}:{port}" for port in (service.grpc_port, service.rest_port)]
     command += [f"--device={path}" for path in configuration.device_files]
     command += [_mount(each) for each in configuration.all_mounts()]

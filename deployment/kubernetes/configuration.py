@@ -21,7 +21,7 @@ class KubernetesConfiguration:
     """See each attribute.
 
     Attributes:
-        service: what runs. Its repository, if it has one, is a folder of the node.
+        service: what runs. Its models folder, if it has one, is one of the node.
         namespace: empty for the one that is applied to.
         replicas: at least.
         max_replicas: at most; as ``replicas`` for no autoscaling.

@@ -87,6 +87,7 @@ def _container(configuration: KubernetesConfiguration, mounts: list[dict[str, An
         "image": service.image,
         "imagePullPolicy": configuration.pull_policy,
         "args": flags,
+        "env": [{"name": name, "value": value} for name, value in service.environment.items()],
         "ports": [
             {"name": "grpc", "containerPort": service.grpc_port},
             {"name": "http", "containerPort": service.rest_port},
@@ -141,9 +142,9 @@ def _volumes(
         if secret:
             mounts.append({"name": name, "mountPath": folder, "readOnly": True})
             volumes.append({"name": name, "secret": {"secretName": secret}})
-    if service.repository:
+    if service.models_folder:
         mounts.append({"name": "models", "mountPath": MODELS, "readOnly": True})
-        volumes.append({"name": "models", "hostPath": {"path": service.repository, "type": "Directory"}})
+        volumes.append({"name": "models", "hostPath": {"path": service.models_folder, "type": "Directory"}})
     if service.device == "fpga":
         mounts.append({"name": "leases", "mountPath": LEASES})
         volumes.append({"name": "leases", "hostPath": {"path": service.lease_folder, "type": "Directory"}})

@@ -28,7 +28,7 @@ from accelserve.models.registry.versions import has_version
 
 FORMAT = 1
 ImageState = Literal["creating", "succeeded", "failed", "deleting"]
-DeploymentKind = Literal["edge", "kubernetes", "process"]
+DeploymentKind = Literal["edge", "kubernetes", "container", "process"]
 
 # The grammar of OCI references: a registry's host and port, path components, a tag.
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")

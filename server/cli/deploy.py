@@ -5,9 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+
+from accelserve.server.cli.deployments import (
+    JSON,
+    REPOSITORY,
+    delete_options,
+    deleted,
+    describe,
+    recorded,
+)
 
 if TYPE_CHECKING:
     from accelserve.deployment.files import RenderedFile
@@ -19,12 +28,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group
 def deploy() -> None:
-    """Write what runs an image on an edge box or on Kubernetes."""
+    """Run an image on this machine, or write what runs it on an edge box or on Kubernetes; list, take down."""
 
 
 _SERVICE = (
     click.argument("name"),
-    click.option("--image", required=True, help="That is run, with its tag."),
+    click.option("--image", help="That is run, with its tag."),
+    click.option("--repository", default="", help=f"{REPOSITORY} Nothing is recorded without it."),
     click.option(
         "--output", type=click.Path(path_type=Path), help="Folder for the files; ./NAME if not given."
     ),
@@ -61,16 +71,20 @@ _SERVICE = (
         help="From the order to stop to cutting requests off.",
     ),
     click.option(
+        "--env", "environment", multiple=True, help="NAME=VALUE for the server's process; repeatable."
+    ),
+    click.option(
         "--flag",
         "flags",
         multiple=True,
         help="Further one of 'accelserve serve', --max_images=32; repeatable.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    JSON,
 )
 
 
 def _service_options(command: F) -> F:
+    command = delete_options(command)
     for option in reversed(_SERVICE):
         command = option(command)
     return command
@@ -80,18 +94,19 @@ def _service(flags: dict[str, Any], **more: Any) -> Service:
     from accelserve.deployment.service import Service
 
     names = ("name", "image", "device", "device_options", "others", "lease_folder", "grpc_port", "rest_port")
-    return Service(
-        **{name: flags[name] for name in (*names, "drain_timeout_seconds")},
-        flags=tuple(flags["flags"]),
-        **more,
-    )
+    given = {name: flags[name] for name in (*names, "drain_timeout_seconds")}
+    environment = dict(_pair("--env", each) for each in flags["environment"])
+    return Service(**given, environment=environment, flags=tuple(flags["flags"]), **more)
 
 
-def _write(flags: dict[str, Any], rendered: dict[str, RenderedFile]) -> None:
+def _write(
+    flags: dict[str, Any], kind: Literal["edge", "kubernetes"], rendered: dict[str, RenderedFile]
+) -> None:
     from accelserve.deployment.files import write_rendered
 
     folder = flags["output"] or Path(flags["name"])
-    write_rendered(rendered, folder, replace=flags["replace"])
+    with recorded(flags, kind, folder):
+        write_rendered(rendered, folder, replace=flags["replace"])
     if flags["as_json"]:
         files = [str(folder / name) for name in rendered]
         click.echo(json.dumps({"name": flags["name"], "folder": str(folder), "files": files}))
@@ -102,9 +117,7 @@ def _write(flags: dict[str, Any], rendered: dict[str, RenderedFile]) -> None:
 
 @deploy.command
 @_service_options
-@click.option(
-    "--repository", default="", help="Folder of models on the box, served instead of the image's own."
-)
+@click.option("--models-folder", default="", help="Of the box, served instead of the image's own.")
 @click.option("--device-file", "device_files", multiple=True, help="Device node of the FPGA; repeatable.")
 @click.option(
     "--mount", "mounts", multiple=True, help="Further SOURCE:TARGET that the container reads; repeatable."
@@ -121,11 +134,13 @@ def edge(**flags: Any) -> None:
 
     Exit code 0: written, or there already, the very same; 1: a name, a port or a folder cannot be, or is taken; 2: usage.
     """
+    if deleted(flags, ("edge",)):
+        return
     from accelserve.deployment.edge.configuration import EdgeConfiguration
     from accelserve.deployment.edge.render import render_edge
 
     service = _service(
-        flags, repository=flags["repository"], drain_delay_seconds=flags["drain_delay_seconds"]
+        flags, models_folder=flags["models_folder"], drain_delay_seconds=flags["drain_delay_seconds"]
     )
     configuration = EdgeConfiguration(
         service=service,
@@ -136,7 +151,7 @@ def edge(**flags: Any) -> None:
         tls_certificate=flags["tls_certificate"],
         watchdog_seconds=flags["watchdog_seconds"],
     )
-    _write(flags, render_edge(configuration))
+    _write(flags, "edge", render_edge(configuration))
 
 
 def _mount(text: str) -> Any:
@@ -162,9 +177,7 @@ def _mount(text: str) -> Any:
 )
 @click.option("--device-resource", default="", help="FPGA, as the cluster's device plugin calls it.")
 @click.option("--node-selector", "selectors", multiple=True, help="KEY=VALUE of nodes; repeatable.")
-@click.option(
-    "--repository", default="", help="Folder of models on every node, served instead of the image's own."
-)
+@click.option("--models-folder", default="", help="Of every node, served instead of the image's own.")
 @click.option("--keys-secret", default="", help="Secret of the cluster that has keys.json.")
 @click.option("--tls-secret", default="", help="Secret of the cluster, of type kubernetes.io/tls.")
 @click.option("--auth-keys-file", type=_FILE, help="Keys to write as a Secret.")
@@ -190,32 +203,94 @@ def kubernetes(**flags: Any) -> None:
 
     Exit code 0: written, or there already, the very same; 1: a name, a quantity or a folder cannot be, or is taken; 2: usage.
     """
+    if deleted(flags, ("kubernetes",)):
+        return
     from accelserve.deployment.kubernetes.configuration import KubernetesConfiguration
     from accelserve.deployment.kubernetes.render import render_kserve, render_kubernetes
 
     service = _service(
-        flags, repository=flags["repository"], drain_delay_seconds=flags["drain_delay_seconds"]
+        flags, models_folder=flags["models_folder"], drain_delay_seconds=flags["drain_delay_seconds"]
     )
     same = ("namespace", "replicas", "max_replicas", "queue_seconds", "cpu", "memory", "device_resource")
     also = ("keys_secret", "tls_secret", "host_network", "pull_policy")
     configuration = KubernetesConfiguration(
         service=service,
-        node_selector=dict(_selector(each) for each in flags["selectors"]),
+        node_selector=dict(_pair("--node-selector", each) for each in flags["selectors"]),
         keys=_content(flags["auth_keys_file"]),
         tls_key=_content(flags["tls_key"]),
         tls_certificate=_content(flags["tls_certificate"]),
         **{name: flags[name] for name in (*same, *also)},
     )
     storage = flags["kserve_storage"]
-    _write(flags, render_kserve(configuration, storage) if storage else render_kubernetes(configuration))
+    rendered = render_kserve(configuration, storage) if storage else render_kubernetes(configuration)
+    _write(flags, "kubernetes", rendered)
 
 
 def _content(path: Path | None) -> bytes:
     return b"" if path is None else path.read_bytes()
 
 
-def _selector(text: str) -> tuple[str, str]:
+def _pair(flag: str, text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise click.UsageError(f"--node-selector '{text}': expected KEY=VALUE.")
+        raise click.UsageError(f"{flag} '{text}': expected KEY=VALUE.")
     return key, value
+
+
+@deploy.command
+@click.argument("name")
+@click.option("--image", help="That the repository records, with its tag.")
+@click.option("--repository", required=True, help=REPOSITORY)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "podman", "process"]),
+    default="auto",
+    show_default=True,
+    help="What carries it: the engine that has the image; a plain server process for an image layout.",
+)
+@click.option("--port", default=0, show_default="a free one", help="Of gRPC.")
+@click.option("--rest-api-port", "rest_port", default=0, show_default="a free one", help="Of HTTP.")
+@click.option("--flag", "flags", multiple=True, help="Further one of 'accelserve serve'; repeatable.")
+@click.option("--wait", default=300.0, show_default=True, help="Seconds until it has to answer.")
+@JSON
+@delete_options
+def local(**flags: Any) -> None:
+    """Run an image on this machine until it is deleted; returns when it answers.
+
+    Exit code 0: it answers; 1: it does not, and nothing of it is left; 2: usage.
+    """
+    if deleted(flags, ("container", "process")):
+        return
+    from accelserve.deployment.webservices.webservice import Webservice
+
+    service = Webservice.deploy_from_image(
+        flags["repository"],
+        flags["name"],
+        flags["image"],
+        engine=flags["engine"],
+        port=flags["port"],
+        rest_port=flags["rest_port"],
+        flags=flags["flags"],
+        wait_seconds=flags["wait"],
+    )
+    if flags["as_json"]:
+        click.echo(json.dumps(describe(service)))
+    else:
+        click.echo(f"{service.name} answers at {service.scoring_address} and {service.scoring_uri}")
+
+
+@deploy.command("list")
+@click.option("--repository", required=True, help=REPOSITORY)
+@click.option("--model", help="Of which alone.")
+@JSON
+def list_(repository: str, model: str | None, as_json: bool) -> None:
+    """List what is deployed, and how it is: Healthy, Transitioning, Failed, or Unknown on another machine."""
+    from accelserve.deployment.webservices.webservice import Webservice
+    from accelserve.server.cli.tables import print_rows
+
+    found = [describe(each) for each in Webservice.list(repository, model)]
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    columns = ("name", "kind", "state", "image", "address", "files")
+    print_rows(columns, (), [[str(each[column]) for column in columns] for each in found])

@@ -25,10 +25,11 @@ FPGA = EdgeConfiguration(
         device="fpga",
         device_options="bitstream=/bitstreams/engine",
         others="queue",
-        repository="/srv/models",
+        models_folder="/srv/models",
         grpc_port=18500,
         rest_port=18501,
         drain_delay_seconds=5,
+        environment={"AOCL_BOARD_PACKAGE_ROOT": "/opt/board"},
         flags=("--max_images=32", "--enable_batching"),
     ),
     device_files=("/dev/acla10_ref0",),
@@ -107,6 +108,8 @@ def test_both_mount_the_lease_folder_and_name_the_policy() -> None:
     assert device in service["command"]
     lease = {"source": "/var/lib/accelserve/leases", "target": "/leases", "read_only": False}
     assert [each for each in service["volumes"] if lease.items() <= each.items()]
+    assert service["environment"] == {"AOCL_BOARD_PACKAGE_ROOT": "/opt/board"}
+    assert " --env=AOCL_BOARD_PACKAGE_ROOT=/opt/board " in unit(FPGA)
     assert service["devices"] == ["/dev/acla10_ref0:/dev/acla10_ref0"]
     text = unit(FPGA)
     assert f" {device} " in text
@@ -144,14 +147,19 @@ def test_the_health_check_needs_no_certificate() -> None:
         ({"device_options": "bitstream=/x"}, "device options: expected none without --device fpga"),
         ({"others": "swap"}, "policy 'swap': expected one of refuse, queue, cpu"),
         ({"lease_folder": "leases"}, "lease folder 'leases': expected an absolute path"),
-        ({"repository": "/srv/../etc"}, "repository '/srv/../etc': expected an absolute path without '..'"),
-        ({"repository": "/srv/a:b"}, "repository '/srv/a:b': expected"),
-        ({"repository": "/srv/%h"}, "repository '/srv/%h': expected"),
-        ({"repository": "/srv/a\nExecStart=x"}, "expected an absolute path"),
+        (
+            {"models_folder": "/srv/../etc"},
+            "models folder '/srv/../etc': expected an absolute path without '..'",
+        ),
+        ({"models_folder": "/srv/a:b"}, "models folder '/srv/a:b': expected"),
+        ({"models_folder": "/srv/%h"}, "models folder '/srv/%h': expected"),
+        ({"models_folder": "/srv/a\nExecStart=x"}, "expected an absolute path"),
         ({"grpc_port": 0}, "gRPC port 0: expected 1 to 65535"),
         ({"rest_port": 8500}, "port 8500 for gRPC and HTTP: expected two ports"),
         ({"drain_timeout_seconds": -1.0}, "drain timeout -1.0: expected 0 to 86400"),
         ({"drain_timeout_seconds": float("nan")}, "drain timeout nan: expected"),
+        ({"environment": {"A B": "c"}}, "variable 'A B=c': expected NAME=VALUE"),
+        ({"environment": {"A": "$(id)"}}, "variable 'A=$(id)': expected NAME=VALUE"),
         ({"flags": ("--x=$(id)",)}, "flag '--x=$(id)': expected"),
         ({"flags": ("max_images=3",)}, "flag 'max_images=3': expected --NAME=VALUE"),
     ],

@@ -23,7 +23,7 @@ FPGA = KubernetesConfiguration(
         image="registry.example/vision/resnet50:3",
         device="fpga",
         others="cpu",
-        repository="/srv/models",
+        models_folder="/srv/models",
         flags=("--max_images=32",),
     ),
     namespace="vision",

@@ -17,7 +17,9 @@ SHOWN = [
     line
     for page in ("edge.md", "kubernetes.md")
     for line in re.findall(
-        r"^accelserve (deploy .*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE
+        r"^accelserve (deploy (?:edge|kubernetes) .*)$",
+        (DOCS / page).read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
 ]
 KINDS = pytest.mark.parametrize("kind", ["edge", "kubernetes"])
@@ -111,5 +113,5 @@ def test_what_the_pages_show_works(line: str, tmp_path: Path) -> None:
 def test_flags_that_the_pages_name_exist() -> None:
     pages = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("edge.md", "kubernetes.md"))
     named = set(re.findall(r"`(--[a-z][a-z-]*)", pages))
-    known = "".join(run("deploy", kind, "--help").stdout for kind in ("edge", "kubernetes"))
+    known = "".join(run("deploy", kind, "--help").stdout for kind in ("edge", "kubernetes", "local"))
     assert named - {flag for flag in named if flag in known} == {"--sdnotify"}  # podman's

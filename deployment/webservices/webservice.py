@@ -1,0 +1,247 @@
+"""``Webservice``: an image that is deployed, its state, its address, its end. The names are near the Azure SDK's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from accelserve.deployment.errors import DeployFailedError, PortTakenError, ServiceError
+from accelserve.deployment.images.engine import find_engine
+from accelserve.deployment.images.image import Image
+from accelserve.deployment.service import Service
+from accelserve.deployment.webservices import runners
+from accelserve.deployment.webservices.health import serves
+from accelserve.deployment.webservices.model_files import unpack_model
+from accelserve.deployment.webservices.state import (
+    RUNNERS,
+    Runner,
+    ServiceState,
+    read_state,
+    state_folder,
+    write_state,
+)
+from accelserve.deployment.webservices.take_down import end_local, take_down
+from accelserve.models.registry.records import DeploymentRecord, Records
+from accelserve.models.registry.registry import Registry
+from accelserve.models.repository.location import is_remote, local_path
+
+LOCAL = "127.0.0.1"
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Webservice:
+    """A deployment as a model repository records it.
+
+    Attributes:
+        repository: folder or URI.
+        record: what it says of the deployment.
+    """
+
+    repository: str
+    record: DeploymentRecord
+
+    @classmethod
+    def deploy_from_image(
+        cls,
+        repository: str | Path,
+        name: str,
+        image: Image | str,
+        *,
+        engine: str = "auto",
+        port: int = 0,
+        rest_port: int = 0,
+        flags: Sequence[str] = (),
+        wait_seconds: float = 300.0,
+    ) -> Self:
+        """Run an image on this machine; returns when it answers.
+
+        Args:
+            repository: folder or URI of models, that records the image.
+            name: of the service, a DNS label.
+            image: built, or written as a model's OCI layout; itself, or its name and tag.
+            engine: docker or podman, ``process`` for a plain server process of the image's model, or ``auto``: the engine that
+                has the image, and a process for a layout.
+            port: of gRPC; 0 takes a free one.
+            rest_port: of HTTP, likewise.
+            flags: further ones of ``accelserve serve``.
+            wait_seconds: until it has to answer.
+
+        Raises:
+            ServiceError: the name is none, or the image is not finished.
+            RecordExistsError, RecordNotFoundError: there is a deployment of that name, or no such image.
+            PortTakenError: somebody listens on a port.
+            NoEngineError: the engine that has the image does not answer.
+            EngineFailedError, DeployFailedError: it did not start; nothing of it is left.
+        """
+        image = Image.get(repository, image) if isinstance(image, str) else image
+        record = image.record
+        service = Service(name=name, image=record.reference, flags=tuple(flags))
+        if record.state != "succeeded":
+            raise ServiceError(f"image '{record.reference}', which is {record.state}", "one that succeeded")
+        runner = _runner(engine, record.location)
+        ports = (_port(port), _port(rest_port))
+        folder = _folder(image.repository, name)
+        deployment = DeploymentRecord(
+            name=name,
+            kind="process" if runner == "process" else "container",
+            model=record.model,
+            version=record.version,
+            image=record.reference,
+            files=str(folder),
+            address=f"{LOCAL}:{ports[0]}",
+        )
+        Records(image.repository).add_deployment(deployment)
+        made = cls(image.repository, deployment)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700, parents=True)
+            made._start(image, service.flags, runner, ports)
+            made.wait_for_deployment(wait_seconds)
+        except BaseException:
+            end_local(folder, service.grace_seconds)
+            Records(image.repository).delete_deployment(name)
+            raise
+        return made
+
+    @classmethod
+    def get(cls, repository: str | Path, name: str) -> Self:
+        """A recorded deployment; RecordNotFoundError if there is none."""
+        return cls(str(repository), Records(str(repository)).deployment(name))
+
+    @classmethod
+    def list(cls, repository: str | Path, model: str | None = None) -> list[Self]:
+        """Every recorded deployment, or those of a model."""
+        return [cls(str(repository), each) for each in Records(str(repository)).deployments(model=model)]
+
+    @property
+    def name(self) -> str:
+        """Of the service."""
+        return self.record.name
+
+    @property
+    def state(self) -> str:
+        """How it is.
+
+        ``Healthy``: it answers; ``Transitioning``: it runs and does not answer yet, or any more; ``Failed``: it ended;
+        ``Unknown``: it was rendered for another machine.
+        """
+        state = read_state(Path(self.record.files))
+        if state is None:
+            return "Unknown"
+        if not runners.runs(state):
+            return "Failed"
+        return "Healthy" if serves(self.record.address) else "Transitioning"
+
+    @property
+    def scoring_address(self) -> str:
+        """HOST:PORT of its gRPC; empty if it was rendered for another machine."""
+        return self.record.address
+
+    @property
+    def scoring_uri(self) -> str:
+        """Where TensorFlow Serving's REST API takes predictions; empty if it runs elsewhere."""
+        state = read_state(Path(self.record.files))
+        return "" if state is None else f"http://{LOCAL}:{state.rest_port}/v1/models/{state.model}:predict"
+
+    def get_logs(self) -> str:
+        """All that its server has said; empty if it runs elsewhere."""
+        folder = Path(self.record.files)
+        return runners.log_of(read_state(folder), folder)
+
+    def wait_for_deployment(self, seconds: float = 300.0) -> None:
+        """Return when it answers.
+
+        Raises:
+            DeployFailedError: it ended, or does not answer in time.
+        """
+        until = time.monotonic() + seconds
+        while (state := self.state) != "Healthy":
+            if state != "Transitioning" or time.monotonic() > until:
+                lines = self.get_logs().strip().splitlines()
+                late = f"it does not answer within {seconds:g} s"
+                reason = late if state == "Transitioning" else "it ended"
+                raise DeployFailedError(self.name, f"{reason}: {lines[-1]}" if lines else reason)
+            time.sleep(_LOOK_SECONDS)
+
+    def delete(
+        self, *, image: bool = False, model: bool = False, gone: bool = False, grace_seconds: float = 40.0
+    ) -> None:
+        """Take the service down, in Azure's order: the service, then its image, then the model version.
+
+        Args:
+            image: the image as well, which nothing else may run.
+            model: the model version as well, of which there may be no other image.
+            gone: it was taken down elsewhere, and is forgotten here.
+            grace_seconds: for what is in flight.
+
+        Raises:
+            ServiceError: the model, but not the image that was built from it.
+            StillUsedError: something else stands on the image or the model; what was taken down before stays so.
+            EngineFailedError, TakeDownError: it cannot be taken down from here; its record stays.
+        """
+        if model and not image and self.record.image:
+            raise ServiceError("deleting the model", "its image deleted as well: service, image, model")
+        if not gone:
+            take_down(self.record, grace_seconds)
+        Records(self.repository).delete_deployment(self.name)
+        if image and self.record.image:
+            Image.get(self.repository, self.record.image).delete()
+        if model:
+            Registry(self.repository).delete(f"{self.record.model}:{self.record.version}")
+
+    def _start(self, image: Image, flags: Sequence[str], runner: Runner, ports: tuple[int, int]) -> None:
+        folder = Path(self.record.files)
+        port, rest_port = ports
+        state = ServiceState(runner=runner, model=self.record.model, grpc_port=port, rest_port=rest_port)
+        flags = [f"--port={port}", f"--rest_api_port={rest_port}", *flags]
+        if runner != "process":
+            write_state(folder, msgspec.structs.replace(state, container=self.name))
+            runners.start_container(runner, self.name, image.name, ports, flags)
+            return
+        base = unpack_model(image.record, self.repository, folder)
+        served = [f"--model_name={self.record.model}", f"--model_base_path={base}"]
+        where = [f"--device={image.record.device}", f"--grpc_address={LOCAL}"]
+        process, started = runners.start_process(folder, [*served, *where, *flags])
+        write_state(folder, msgspec.structs.replace(state, process=process, started=started))
+
+
+def _runner(engine: str, location: str) -> Runner:
+    """What carries an image that is at ``location``."""
+    if engine not in ("auto", *RUNNERS):
+        raise ServiceError(f"engine '{engine}'", f"one of auto, {', '.join(RUNNERS)}")
+    layout = location.startswith("oci:")
+    if engine == "process" or (engine == "auto" and layout):
+        return "process"
+    if layout:
+        raise ServiceError(f"an image layout by {engine}", "--engine process, since it holds the model alone")
+    name = location if engine == "auto" else engine
+    # buildah builds into podman's storage, and runs nothing itself.
+    found = find_engine("podman" if name == "buildah" else name, instead="--engine process needs none")
+    return "docker" if found.name == "docker" else "podman"
+
+
+def _port(port: int) -> int:
+    """The port, or a free one for 0; PortTakenError if somebody listens on it."""
+    try:
+        with socket.create_server((LOCAL, port)) as found:
+            return int(found.getsockname()[1])
+    except OSError as error:
+        raise PortTakenError(port, os.strerror(error.errno or 0)) from error
+    except OverflowError as error:
+        raise ServiceError(f"port {port}", "0 to 65535") from error
+
+
+def _folder(repository: str, name: str) -> Path:
+    """Of a service; repositories may have services of one name."""
+    where = repository if is_remote(repository) else str(local_path(repository).resolve())
+    return state_folder() / f"{name}-{hashlib.sha256(where.encode()).hexdigest()[:8]}"
