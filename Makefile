@@ -144,7 +144,7 @@ $(CONTAINERS)/python-slim.tar: | container-tools
 # Builds the image of this checkout, runs it, and what stands on it.
 test-image: setup container-tools $(CONTAINERS)/python-slim.tar .venv-interop/ready .venv-kserve/ready
 	$(PIP) install --constraint requirements/constraints.txt --requirement requirements/containers.txt
-	$(BIN)/python -m pytest -m containers tests/deployment
+	$(BIN)/python -m pytest -m containers --timeout 900 tests/deployment
 
 # The README's picture of the status page.
 status-page-picture: setup chromium
