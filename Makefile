@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-image container-tools test-interop test-s3 test-ray test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-ray bench-check bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
+.PHONY: demo test test-image container-tools test-interop test-s3 test-ray test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-ray bench-check bench-floor bench-growth bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -87,6 +87,13 @@ bench-mlperf: setup .venv-mlperf/ready
 # LoadGen against a server of ours, a second a scenario.
 test-mlperf: setup .venv-mlperf/ready
 	ACCELSERVE_MLPERF_PYTHON=$(abspath .venv-mlperf/bin/python) $(BIN)/python -m pytest tests/server/test_mlperf_scenarios.py
+
+# A lone request beside its floor, and how cost grows: a minute, and some minutes.
+bench-floor: setup
+	$(BIN)/python -m benchmarks.floor
+
+bench-growth: setup
+	$(BIN)/python -m benchmarks.growth --short
 
 bench-process: setup
 	$(BIN)/python -m benchmarks.memory
