@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.networks import CACHE
+
 REQUIREMENTS = Path("requirements/peers")
 
 
@@ -27,7 +29,8 @@ def python_of(peer: str, say: Callable[[str], None]) -> Path:
     requirements, folder = REQUIREMENTS / f"{peer}.txt", Path(f".venv-peers-{peer}")
     python, stamp = folder.absolute() / "bin" / "python", folder / "ready"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    with Path(f"{folder}.lock").open("w") as lock:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at once
         if stamp.exists() and stamp.read_text() == digest:
             return python
