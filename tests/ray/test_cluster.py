@@ -47,12 +47,17 @@ def predict(channel: grpc.Channel, metadata: Any, request: serving.PredictReques
 
 
 def outcome(channel: grpc.Channel, method: UnaryMethod[Any, Any], message: bytes, metadata: Any) -> Any:
-    """The answer's bytes, or the status's code and words, and what the caller is to know for the next try."""
+    """The answer, or the status's code and words."""
     call: Any = channel.unary_unary(method.path)
     try:
-        return method.response.FromString(call(message, timeout=_TIMEOUT_SECONDS, metadata=metadata))
+        answer = method.response.FromString(call(message, timeout=_TIMEOUT_SECONDS, metadata=metadata))
     except grpc.RpcError as error:
         return error.code(), error.details()
+    if not isinstance(answer, serving.GetModelMetadataResponse):
+        return answer
+    signatures = serving.SignatureDefMap()  # packed as bytes, in which a map's entries have no order
+    assert answer.metadata["signature_def"].Unpack(signatures)
+    return [answer.model_spec, signatures]
 
 
 def test_a_stock_client_gets_the_bytes_that_the_server_sends(
