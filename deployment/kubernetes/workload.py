@@ -141,7 +141,8 @@ def _volumes(
     ):
         if secret:
             mounts.append({"name": name, "mountPath": folder, "readOnly": True})
-            volumes.append({"name": name, "secret": {"secretName": secret}})
+            # A pod without its secret does not start; podman 4.3 wants that said.
+            volumes.append({"name": name, "secret": {"secretName": secret, "optional": False}})
     if service.models_folder:
         mounts.append({"name": "models", "mountPath": MODELS, "readOnly": True})
         volumes.append({"name": "models", "hostPath": {"path": service.models_folder, "type": "Directory"}})
