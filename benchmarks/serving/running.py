@@ -23,6 +23,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _MEGA = 1e6
 _END_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
+_GONE_SECONDS = 0.02
+_ENDED = ("Z", "X")
 
 
 class StartError(RuntimeError):
@@ -156,17 +158,22 @@ class Running:
 
 
 def processes_of(session: int) -> Iterator[int]:
-    """The ids of a session's processes."""
+    """The ids of a session's processes, without those that have ended and wait to be collected."""
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and _session(int(entry.name)) == session:
-            yield int(entry.name)
+        if entry.name.isdecimal():
+            fields = _stat(int(entry.name))
+            if fields and fields[0] not in _ENDED and int(fields[3]) == session:
+                yield int(entry.name)
 
 
 def end_session(session: int) -> None:
-    """Kill what is left of a session."""
-    for pid in list(processes_of(session)):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    """Kill what is left of a session, and return when it is gone."""
+    end = time.monotonic() + _END_SECONDS
+    while (left := list(processes_of(session))) and time.monotonic() < end:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_GONE_SECONDS)
 
 
 def run_to_the_end(words: Sequence[str]) -> int:
@@ -187,11 +194,6 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
-
-
-def _session(pid: int) -> int:
-    fields = _stat(pid)
-    return int(fields[3]) if fields else -1
 
 
 def _ticks(pid: int) -> int:
