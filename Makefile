@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-image container-tools test-interop test-s3 test-ray test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-ray bench-check bench-floor bench-growth bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
+.PHONY: demo example test test-image container-tools test-interop test-s3 test-ray test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-ray bench-check bench-floor bench-growth bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,6 +25,12 @@ $(VENV)/demo: pyproject.toml requirements/constraints.txt requirements/trained-m
 
 demo: $(VENV)/demo
 	@$(BIN)/python -m examples.demo
+
+# Azure's how-to retold: register, convert, image, deploy, score, delete. ENGINE=process needs no container engine.
+ENGINE ?= auto
+
+example: setup
+	@$(BIN)/python -m examples.azure_howto --engine $(ENGINE)
 
 # ISA=generic, ISA=avx2, ...: everything on that instruction set instead of the processor's best.
 # TESTS: which; all that need no environment of their own. Files are begun as they are collected: those of few tests are

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import threading
+import uuid
 from collections.abc import Iterator
 
 import pytest
+from tests.server.serve_process import SPEC, network, run
+
+from accelserve.models.importing import export_onnx
+from accelserve.models.registry.registry import Registry
 
 # moto's boto3 and s3fs' aiobotocore want different botocores, so that moto lives in an environment of its own.
 MOTO_PYTHON = os.environ.get("ACCELSERVE_MOTO_PYTHON", "")
@@ -47,3 +53,26 @@ def environment(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def uri(environment: None) -> str:
+    """A repository in a bucket of its own."""
+    s3fs = pytest.importorskip("s3fs")
+    name = f"bucket-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True).mkdir(name)
+    return f"s3://{name}/models"
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """On the local disk: versions 1 and 2 of 'tiny', real servables."""
+    folder = tmp_path_factory.mktemp("registry")
+    for seed in (1, 2):
+        (folder / "tiny.onnx").write_bytes(export_onnx(network(seed)))
+        done = run(
+            "convert", folder / "tiny.onnx", "--name=tiny", f"--repository={folder}",
+            "--preprocess", json.dumps(SPEC.to_json()),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return Registry(folder)

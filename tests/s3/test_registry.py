@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.models.repository.test_store import published
-from tests.server.serve_process import SPEC, Process, network, run
+from tests.server.serve_process import Process, run
 from tests.server.waiting import until
 
 from accelserve.client import ModelSelection, PredictionClient
@@ -23,7 +21,6 @@ from accelserve.models.errors import (
     RegistryError,
     StillUsedError,
 )
-from accelserve.models.importing import export_onnx
 from accelserve.models.registry.documents import Documents, documents_at
 from accelserve.models.registry.labels import Labels
 from accelserve.models.registry.records import DeploymentRecord, ImageRecord
@@ -40,14 +37,6 @@ class Count(msgspec.Struct, frozen=True):
 
 
 COUNTS = msgspec.json.Decoder(Count)
-
-
-@pytest.fixture
-def uri() -> str:
-    """A repository in a bucket of its own."""
-    name = f"bucket-{uuid.uuid4().hex}"
-    s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True).mkdir(name)
-    return f"s3://{name}/models"
 
 
 @pytest.fixture
@@ -243,30 +232,11 @@ def test_a_bucket_that_does_not_exist_is_named(local: Registry) -> None:
         local.copy_to(Registry("s3://nobody-made-this/m"), "net:1")
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """Versions 1 and 2 of 'tiny', real servables."""
-    folder = tmp_path_factory.mktemp("repository")
-    for seed in (1, 2):
-        (folder / "tiny.onnx").write_bytes(export_onnx(network(seed)))
-        preprocess = json.dumps(SPEC.to_json())
-        done = run(
-            "convert",
-            folder / "tiny.onnx",
-            "--name=tiny",
-            f"--repository={folder}",
-            "--preprocess",
-            preprocess,
-        )
-        assert done.returncode == 0, done.stderr
-    return Registry(folder)
-
-
 @pytest.fixture
-def servers(uri: str, repository: Registry, tmp_path: Path) -> Iterator[list[Process]]:
+def servers(uri: str, registry: Registry, tmp_path: Path) -> Iterator[list[Process]]:
     """Two servers of version 1, which is labelled stable; version 2 comes later."""
     remote = Registry(uri)
-    repository.copy_to(remote, "tiny:1")
+    registry.copy_to(remote, "tiny:1")
     remote.label("tiny:1", "stable")
     started = [
         Process(
@@ -286,7 +256,7 @@ def servers(uri: str, repository: Registry, tmp_path: Path) -> Iterator[list[Pro
 
 
 def test_servers_follow_labels_in_the_store_and_hold_what_they_serve(
-    servers: list[Process], uri: str, repository: Registry
+    servers: list[Process], uri: str, registry: Registry
 ) -> None:
     remote = Registry(uri)
     stable = ModelSelection(name="tiny", version_label="stable")
@@ -299,7 +269,7 @@ def test_servers_follow_labels_in_the_store_and_hold_what_they_serve(
     until(lambda: len(remote.show("tiny:1").servers) == 2)
     with pytest.raises(StillUsedError, match=r"by the server 127\.0\.0\.1:"):
         remote.delete("tiny:1", force=False)
-    repository.copy_to(remote, "tiny:2")
+    registry.copy_to(remote, "tiny:2")
     for server in servers:
         server.wait_for("version 2 is in")
     assert meant() == [1, 1]
