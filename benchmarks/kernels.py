@@ -9,9 +9,9 @@ are faster. Answers are judged by unoptimised onnxruntime, which computes what t
 fails if ours differ, and what the peers' differ by is recorded.
 
 ``--isa`` holds all contenders down that can be held down. OpenVINO takes oneDNN's kernels of that instruction set
-(``ONEDNN_MAX_CPU_ISA``) and float32 for bfloat16, but some kernels of its own remain what the processor has, so the primitives that it runs are
-recorded, and those beyond the instruction set are named in the table. onnxruntime has no such switch and is left out.
-Each instruction set has a results file of its own.
+(``ONEDNN_MAX_CPU_ISA``) and float32 for bfloat16, but some kernels of its own remain what the processor has, so the
+primitives that it runs are recorded, and those beyond the instruction set are named in the table. onnxruntime has no such
+switch and is left out. Each instruction set has a results file of its own.
 """
 
 from __future__ import annotations

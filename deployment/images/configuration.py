@@ -19,7 +19,7 @@ _MOST_THREADS = 1024
 
 def default_base() -> str:
     """The common image of the Python that runs here, since its wheels are gathered."""
-    return f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+    return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,9 @@ Whoever reads finds a document whole, the old or the new one, and never half of 
 from __future__ import annotations
 
 import contextlib
+import random
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -26,6 +28,7 @@ FOLDER = ".accelserve"
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9._%-]{0,239}")
 _TRIES = 20
+_LONGEST_WAIT_SECONDS = 0.5
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -134,7 +137,8 @@ class Documents(Generic[T]):
             ChangedMeanwhileError: others were faster again and again.
             ReadOnlyError: nobody may write here.
         """
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            time.sleep(_wait_seconds(attempt))
             found = self.get(key)
             document = changed(found.document if found else None)
             if found is not None and document == found.document:
@@ -171,6 +175,11 @@ class Documents(Generic[T]):
             raise RegistryError(
                 f"{self.store.where}/{self.prefix}{key}.json cannot be read: {error}"
             ) from error
+
+
+def _wait_seconds(attempt: int) -> float:
+    """Before a writer tries again, by chance, so that those who met do not meet again: nothing before the first try."""
+    return 0.0 if attempt == 0 else random.random() * min(_LONGEST_WAIT_SECONDS, 0.001 * 2.0**attempt)  # noqa: S311 - no secret
 
 
 def _encoded(document: msgspec.Struct) -> bytes:

@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "load_retry_interval_micros",
             "enable_model_warmup",
             "num_request_iterations_for_warmup",
+            "usage_notes",
         ),
         "gRPC": (
             "grpc_address",

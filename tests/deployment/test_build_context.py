@@ -123,9 +123,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) ->
 
 
 def test_the_base_is_the_common_image_of_this_python() -> None:
-    assert (
-        default_base() == f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
-    )
+    assert default_base() == f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
 def test_the_bill_of_materials_names_every_wheel_and_file_by_its_hash(

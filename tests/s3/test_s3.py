@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.server.serve_process import PHOTOS, SPEC, Process, network, run
+from tests.server.serve_process import PHOTOS, Process
 
 from accelserve.client import PredictionClient
-from accelserve.models.importing import export_onnx
+from accelserve.models.registry.registry import Registry
 
 s3fs = pytest.importorskip("s3fs", reason="these tests have an environment of their own: make test-s3")
 pytestmark = pytest.mark.usefixtures("environment")
@@ -28,17 +27,9 @@ def scores(client: PredictionClient) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(registry: Registry) -> Path:
     """Versions 1 and 2 of 'tiny', on the local disk."""
-    folder = tmp_path_factory.mktemp("repository")
-    for seed in (1, 2):
-        (folder / "tiny.onnx").write_bytes(export_onnx(network(seed)))
-        done = run(
-            "convert", folder / "tiny.onnx", "--name=tiny", f"--repository={folder}",
-            "--preprocess", json.dumps(SPEC.to_json()),
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    return folder
+    return Path(registry.repository)
 
 
 class Bucket:
