@@ -37,10 +37,12 @@ example: setup
 # the longest here, and would all come last if they were sorted by that number. BLAS has one thread, since a team of them
 # in each worker spends half the processors' time on waiting for each other.
 ISA ?=
+# One more than two cores: tests wait for processes that they start.
+WORKERS ?= 3
 TESTS ?= --ignore tests/interop
 
 test: setup
-	ACCELSERVE_ISA=$(ISA) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	ACCELSERVE_ISA=$(ISA) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -33,8 +33,17 @@ class Doubling(litserve.LitAPI):
         return {"double": number}
 PYTHON
 { echo 'from __future__ import annotations'; cat "$folder/doubling.py"; } >"$folder/doubling_postponed.py"
-cat >"$folder/ask.py" <<'PYTHON'
+cat >"$folder/serve.py" <<'PYTHON'
 import importlib
+import sys
+
+import litserve
+
+if __name__ == "__main__":
+    api = importlib.import_module(sys.argv[1]).Doubling()
+    litserve.LitServer(api, accelerator="cpu").run(port=int(sys.argv[2]), host="127.0.0.1", generate_client_file=False)
+PYTHON
+cat >"$folder/ask.py" <<'PYTHON'
 import socket
 import subprocess
 import sys
@@ -42,18 +51,11 @@ import time
 
 import httpx
 
-if len(sys.argv) == 3:
-    import litserve
-
-    module = importlib.import_module(sys.argv[1])
-    litserve.LitServer(module.Doubling(), accelerator="cpu").run(port=int(sys.argv[2]), host="127.0.0.1", generate_client_file=False)
-    raise SystemExit
-
 
 def ask(module: str) -> httpx.Response:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, __file__, module, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([sys.executable, "serve.py", module, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
             try:
