@@ -33,9 +33,8 @@ example: setup
 	@$(BIN)/python -m examples.azure_howto --engine $(ENGINE)
 
 # ISA=generic, ISA=avx2, ...: everything on that instruction set instead of the processor's best.
-# TESTS: which; all that need no environment of their own. Files are begun as they are collected: those of few tests are
-# the longest here, and would all come last if they were sorted by that number. BLAS has one thread, since a team of them
-# in each worker spends half the processors' time on waiting for each other.
+# TESTS: which; all that need no environment of their own. Files are begun in the order of tests/conftest.py. BLAS has one
+# thread, since a team of them in each worker spends half the processors' time on waiting for each other.
 ISA ?=
 # One more than two cores: tests wait for processes that they start.
 WORKERS ?= 3
