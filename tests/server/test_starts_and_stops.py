@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-import resource
+import shutil
 import signal
 import socket
 import stat
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.serve_process import PHOTOS, Process, publish, train
+from tests.limits import limited_files
+from tests.server.serve_process import PHOTOS, SERVE, Process, publish, train
 
 from accelserve.client import PredictionClient
 
@@ -92,14 +94,9 @@ def test_a_second_signal_while_starting_ends_it_at_once(first: str, second: str)
     assert done.returncode == -signal.Signals[second]
 
 
-def limited(size: int) -> Callable[[], None]:
-    """No file grows beyond so many bytes, as on a disk that is full."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
 def test_a_cache_that_is_full_costs_one_compile_and_one_warning(start: Start, tmp_path: Path) -> None:
     room = 4097  # the probe of the cache fits, with its 4 KiB, and machine code does not
-    server = start(tmp_path / "cache", preexec_fn=limited(room))
+    server = start(tmp_path / "cache", command=(*limited_files(room), *SERVE))
     with PredictionClient("127.0.0.1", server.port) as client:
         client.score_file(PHOTOS[0])
     assert server.stop() == 0
@@ -110,24 +107,24 @@ def test_a_cache_that_is_full_costs_one_compile_and_one_warning(start: Start, tm
     assert not said(server, ": compiled in")  # elsewhere, for nothing
 
 
-def may_run_here(user: int) -> bool:
-    command = [sys.executable, "-c", "import accelserve.server.cli.serving"]
-    try:
-        done = subprocess.run(command, user=user, extra_groups=[], stderr=subprocess.DEVNULL, check=False)
-    except (
-        PermissionError
-    ):  # only root becomes somebody else, and this Python may lie where nobody else reads
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+
+
+def may_run_as_nobody() -> bool:
+    """Only root becomes somebody else, and this Python may lie where nobody else reads."""
+    if os.geteuid() != 0 or shutil.which(AS_NOBODY[0]) is None:
         return False
-    return done.returncode == 0
+    command = [*AS_NOBODY, sys.executable, "-c", "import accelserve.server.cli.serving"]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def test_a_cache_that_root_filled_serves_another_user(start: Start, repository: Path) -> None:
     """As in an image: the build compiles as root, the server runs as nobody."""
-    if not may_run_here(NOBODY):
+    if not may_run_as_nobody():
         pytest.skip("needs root, and Python where nobody may read it")
     cache = repository.parent / "baked"
     assert start(cache).port
-    server = start(cache, user=NOBODY, group=NOBODY, extra_groups=[])
+    server = start(cache, command=(*AS_NOBODY, *SERVE))
     assert server.port
     assert server.stop() == 0
     assert compiled(server) == []

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.file_cache import DIGEST_BYTES
 from accelserve.kernels.program import Lowered
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
+from tests.limits import limited_files
 
 ROOT = Path(__file__).parents[3]
 LOAD = """
@@ -36,15 +35,14 @@ program.close()
 TIMEOUT_SECONDS = 240
 
 
-def loading(cache: Path, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+def loading(cache: Path, *before: str) -> subprocess.Popen[str]:
     """A process that loads a network and runs it: scores on standard output, the log on standard error."""
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", LOAD, str(cache)],
+        [*before, sys.executable, "-W", "ignore", "-c", LOAD, str(cache)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=before,  # noqa: PLW1509 - it sets a limit of the child, no more
     )
 
 
@@ -136,10 +134,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_one_line(
 
 
 def test_a_full_disk_costs_time_and_one_line(filled: tuple[Path, str], tmp_path: Path) -> None:
-    def full() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-    answered, log = outcome(loading(tmp_path, full))
+    answered, log = outcome(loading(tmp_path, *limited_files(0)))
     assert answered == filled[1]
     (line,) = log
     assert line.startswith("the cache cannot be used")

@@ -130,7 +130,7 @@ def test_a_version_deleted_under_load(serve: Serve, publish: Publish) -> None:
             publish(server.folder / "colour", 2, "2.0")
             registry.reload(models)
         # Even the last one, and the folder with it: what is loaded goes on answering.
-        shutil.rmtree(server.folder / "colour")
+        shutil.rmtree((server.folder / "colour").rename(server.folder / "gone"))
         server.server.registry._source.look()
         callers.answer_more(50)
     assert {version for version, _ in callers.answers} == {1, 2}
