@@ -90,14 +90,20 @@ def _with_port(address: str, port: int | None, *, is_secure: bool) -> str:
         return address
     scheme, name = _scheme_and_name(address)
     if has_port(name):
+        _check_port(int(name.rpartition(":")[2]))
         return address
     if port is None:
         port = 443 if is_secure else 80
-    if not 1 <= port <= 65535:
-        raise ValueError(f"port: expected 1 to 65535, got {port}.")
+    _check_port(port)
     # An IPv6 address needs brackets before a port.
     host = f"[{name}]" if ":" in name and not name.startswith("[") else name
     return f"{scheme}{host}:{port}"
+
+
+def _check_port(port: int) -> None:
+    # gRPC would take a greater one modulo 2**16.
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port: expected 1 to 65535, got {port}.")
 
 
 def _scheme_and_name(address: str) -> tuple[str, str]:

@@ -61,7 +61,13 @@ def test_addresses_become_targets(address: str, port: int | None, use_ssl: bool,
 
 @pytest.mark.parametrize(
     ("address", "port", "words"),
-    [("", 1, "empty string"), ("host", 0, "got 0"), ("host", 65536, "got 65536")],
+    [
+        ("", 1, "empty string"),
+        ("host", 0, "got 0"),
+        ("host", 65536, "got 65536"),
+        ("host:0", 1, "got 0"),
+        ("host:65536", 1, "got 65536"),
+    ],
 )
 def test_impossible_addresses_are_refused(address: str, port: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
