@@ -126,9 +126,9 @@ class Backend:
         self.metrics.announce(model, computed_by(servable))
 
     def _record(self, result: SignatureResult) -> None:
-        self.metrics.record_result(result)
         if self._tracing is not None:
             self._tracing.record(result)
+        self.metrics.record_result(result)  # last: from here on an answer is serialized
 
     def _watcher(self) -> ModelConfigWatcher | None:
         path = self._config.model_config_file

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 
 from prometheus_client import (
     CollectorRegistry,
@@ -32,7 +34,11 @@ UNKNOWN_MODEL = "(unknown)"
 _REQUESTS = ":tensorflow:serving:request_count"
 _OK = "OK"
 # In the order in which a request passes them.
-STAGES = ("decode", "preprocess", "queue", "compute", "postprocess")
+_DATA_PLANE = ("decode", "preprocess", "queue", "compute", "postprocess")
+STAGES = (*_DATA_PLANE, "serialize")
+
+# Of the call that this context works on: model and device that answered it, and when, until its answer is bytes.
+_UNSERIALIZED: ContextVar[tuple[str, str, float] | None] = ContextVar("unserialized", default=None)
 
 
 def exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
@@ -144,7 +150,7 @@ class ServerMetrics:
         self._examples_total.labels(name).inc(examples)
 
     def record_result(self, result: SignatureResult) -> None:
-        """The data plane answered a request, of whatever API."""
+        """The data plane answered a request, of whatever API, on the thread that makes a message of it."""
         self._ledger.enter(
             partial(
                 self._write_result,
@@ -155,6 +161,19 @@ class ServerMetrics:
                 result.batch_images,
             )
         )
+        _UNSERIALIZED.set((result.servable_id.name, result.device, perf_counter()))
+
+    def record_serialized(self) -> None:
+        """What the data plane answered last in this context is the bytes of an answer now; once, if anything was."""
+        answered = _UNSERIALIZED.get()
+        if answered is None:
+            return
+        _UNSERIALIZED.set(None)
+        name, device, begin = answered
+        self._ledger.enter(partial(self._write_serialized, name, device, perf_counter() - begin))
+
+    def _write_serialized(self, name: str, device: str, seconds: float) -> None:
+        self._series_of(name, device).stages["serialize"].observe(seconds)
 
     def _write_result(
         self, name: str, device: str, stages: StageSeconds, images: int, batch_images: int
@@ -162,7 +181,7 @@ class ServerMetrics:
         series = self._series_of(name, device)
         series.runtime.observe(stages.compute * 1e6)
         series.queuing.observe(stages.queue * 1e6)
-        for stage in STAGES:
+        for stage in _DATA_PLANE:
             series.stages[stage].observe(getattr(stages, stage))
         series.images.inc(images)
         series.batches.observe(batch_images)
@@ -286,6 +305,7 @@ class ServerMetrics:
                 ("preprocess", "Resizing, cropping, normalizing and quantizing the pictures of a request."),
                 ("compute", "Batches on the device that held pictures of a request."),
                 ("postprocess", "From the device's results to a request's outputs."),
+                ("serialize", "From a request's outputs to the bytes of its answer."),
             )
         }
         self._images = Counter(

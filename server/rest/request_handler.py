@@ -76,7 +76,9 @@ class RequestHandler:
 
         def begin() -> Response:
             watch.check()
-            return work(decoded(body, request, self.config), watch)
+            response = work(decoded(body, request, self.config), watch)
+            self.metrics.record_serialized()
+            return response
 
         try:
             # The pool's thread works in the request's context: it says who asks.

@@ -27,6 +27,8 @@ def observe(metrics: ServerMetrics, api: str, model_of: Callable[[RequestT], str
     """
 
     def count(request: RequestT | None, status: Status | None, seconds: float) -> None:
+        if status is None:
+            metrics.record_serialized()
         metrics.count_request(
             model="" if request is None else model_of(request),
             api=api,

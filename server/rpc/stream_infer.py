@@ -59,8 +59,9 @@ class ModelStreamInfer:
             failed = inference.ModelInferResponse(id="" if request is None else request.id)
             response = inference.ModelStreamInferResponse(error_message=status.message, infer_response=failed)
         response.infer_response.parameters[_FINAL].bool_param = True
+        serialized = response.SerializeToString()
         self._observe(request, status, time.perf_counter() - begin)
-        return response.SerializeToString()
+        return serialized
 
 
 def _parse(raw: bytes) -> inference.ModelInferRequest:

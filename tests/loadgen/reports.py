@@ -12,7 +12,7 @@ from accelserve.loadgen.results import Measurement, Result, document
 from accelserve.loadgen.senders import OK, Outcome
 from accelserve.loadgen.server_metrics import Breakdown, Stage
 
-STAGES = ("decode", "preprocess", "queue", "compute", "postprocess")
+STAGES = ("decode", "preprocess", "queue", "compute", "postprocess", "serialize")
 
 
 def result(

@@ -77,7 +77,7 @@ def test_every_series_of_a_request_stands_at_zero_before_the_first_one(
     after = values(page(served))
     assert before.keys() == after.keys()
     counted = {name for name in after if after[name] != before[name] and "_count{" in name}
-    assert len(counted) == 9  # request, runtime and queuing latency, images of the batch, five stages
+    assert len(counted) == 10  # request, runtime and queuing latency, images of the batch, six stages
     assert {before[name] for name in counted} == {0}
     assert before[":tensorflow:serving:request_count_total{model_name=colour,status=OK}"] == 0
     assert before["accelserve_images_total{device=numpy,model_name=colour}"] == 0

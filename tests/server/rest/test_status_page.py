@@ -115,13 +115,14 @@ def test_the_data_tells_of_requests(rest: Rest) -> None:
     assert latency["requests"] == 3
     assert 0 < latency["p50"]["seconds"] <= latency["p99"]["seconds"]
     assert shown["images_answered"] == 2
-    # In the order in which a request passes them, as its own times are.
+    # In the order in which a request passes them.
     assert [stage["stage"] for stage in shown["stages"]] == [
         "decode",
         "preprocess",
         "queue",
         "compute",
         "postprocess",
+        "serialize",
     ]
     for stage in shown["stages"]:
         assert sum(stage["counts"]) == stage["requests"] == 2

@@ -119,8 +119,8 @@ def test_times_have_axes(serve: Serve, browser: Browser, tmp_path: Path) -> None
     window = opened(browser, serve(rest=OPEN))
     window.choose_file("#picture", picture(tmp_path, 10, 30, 20))
     # The page asks again by itself, and then shows how long that took.
-    window.wait_for("document.querySelectorAll('#stages svg').length === 5")
-    assert texts(window, "#stages th") == ["colour", *STAGES]
+    window.wait_for("document.querySelectorAll('#stages svg').length === 6")
+    assert texts(window, "#stages th") == ["colour", *STAGES, "serialize"]
     axes = texts(window, "#stages tr:nth-child(2) svg text")
     assert axes == ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "1", "0"]
     assert window.run("return document.querySelectorAll('#stages tr:nth-child(2) rect').length") == 21
