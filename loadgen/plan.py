@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Api: TypeAlias = Literal["tfserving", "kserve"]
+PixelType: TypeAlias = Literal["uint8", "float32"]
 HTTP_SCHEMES = ("http://", "https://")
 
 
@@ -29,6 +30,31 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PixelTensor:
+    """What an input takes that wants decoded pictures.
+
+    Attributes:
+        dtype: ``uint8`` for levels, ``float32`` for levels / 255.
+        height: in pixels.
+        width: in pixels.
+        channels: 3 for red, green, blue; 1 for gray.
+        channels_first: [N, C, H, W] rather than [N, H, W, C].
+    """
+
+    dtype: PixelType
+    height: int
+    width: int
+    channels: int
+    channels_first: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a picture."""
+        height, width, channels = self.height, self.width, self.channels
+        return (channels, height, width) if self.channels_first else (height, width, channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A model behind an address.
 
@@ -39,6 +65,7 @@ class Target:
         version: None is the server's choice.
         signature: empty is the server's default.
         input_name: of the input that takes pictures.
+        pixels: what that input takes; None is encoded pictures.
         token: sent as ``authorization: Bearer``; empty sends none.
         tls: None is plain text, unless the address begins with ``https://``.
         timeout_seconds: a request without an answer counts as an error then.
@@ -50,6 +77,7 @@ class Target:
     version: int | None = None
     signature: str = ""
     input_name: str = "images"
+    pixels: PixelTensor | None = None
     token: str = ""
     tls: TlsFiles | None = None
     timeout_seconds: float = 30.0
@@ -111,7 +139,7 @@ class Pictures:
     """What is sent.
 
     Attributes:
-        files: encoded pictures, each once.
+        files: encoded pictures, or the bytes of their tensors in C order, each once.
         order: indices into ``files`` in the order of sending, then again from the beginning.
         description: where they come from and how large they are.
     """

@@ -19,14 +19,14 @@ class Accepted:
     """How the server wants the pictures.
 
     Attributes:
-        column: as [N, 1] rather than [N], which is what Triton asks of a model with a batch.
+        column: encoded ones as [N, 1] rather than [N], which is what Triton asks of a model with a batch.
     """
 
     column: bool
 
 
 def ask_once(target: Target, images: Sequence[bytes]) -> Accepted:
-    """Send one request; over the Open Inference Protocol in the other shape too, if the first is refused.
+    """Send one request; encoded pictures over the Open Inference Protocol in the other shape too, if that is refused.
 
     Raises:
         UnanswerableError: there is no answer, or an error; the sentence says which.
@@ -35,7 +35,7 @@ def ask_once(target: Target, images: Sequence[bytes]) -> Accepted:
     sender = sender_for(target, 1)
     try:
         outcome = sender.send(body_of(target, images))
-        if outcome.code in _REFUSED and target.api == "kserve":
+        if outcome.code in _REFUSED and target.api == "kserve" and target.pixels is None:
             again = sender.send(body_of(target, images, column=True))
             if again.code == OK:
                 return Accepted(column=True)

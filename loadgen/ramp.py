@@ -1,4 +1,4 @@
-"""More and more callers, until more of them bring no more answers; and where the knee is.
+"""More and more load, callers or arrivals a second, until more of it brings no more answers; and where the knee is.
 
 The knee is the load beyond which latency grows fast and throughput hardly does (R. Jain, "The Art of Computer Systems
 Performance Analysis", 1991, section 3.3). It is computed as the step with the greatest *power*, throughput divided by
@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 KNEE = "the step with the greatest throughput / mean latency (Kleinrock's power; Jain 1991, section 3.3)"
+RATE_STEP = 1.25
+MOST_RATE = 1e6
 _GAIN = 1.05
 _PATIENCE = 2
+
+LoadT = TypeVar("LoadT", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,14 @@ def callers_of_ramp(most: int) -> Iterator[int]:
     yield most
 
 
+def rates_of_ramp(first: float) -> Iterator[float]:
+    """The first arrivals a second, and a quarter more each time, to three digits."""
+    rate = first
+    while rate <= MOST_RATE:
+        yield float(f"{rate:.3g}")
+        rate *= RATE_STEP
+
+
 def is_over(points: Sequence[Point]) -> bool:
     """Whether the last two steps brought less than a twentieth more answers than the best before them."""
     if len(points) <= _PATIENCE:
@@ -51,11 +64,16 @@ def is_over(points: Sequence[Point]) -> bool:
     return all(point.throughput < _GAIN * best for point in points[-_PATIENCE:])
 
 
-def climb(most: int, measure: Callable[[int], Point | None]) -> None:
-    """Measure with more and more callers until the ramp is over, or ``measure`` gives None."""
+def climb(loads: Iterator[LoadT], measure: Callable[[LoadT], Point | None]) -> None:
+    """Measure load after load until the ramp is over, or ``measure`` gives None.
+
+    Args:
+        loads: in ascending order: callers, or arrivals a second.
+        measure: makes one.
+    """
     points: list[Point] = []
-    for callers in callers_of_ramp(most):
-        point = measure(callers)
+    for load in loads:
+        point = measure(load)
         if point is None:
             return
         points.append(point)

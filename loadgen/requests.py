@@ -7,14 +7,21 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
-from accelserve.client.prediction import ModelSelection, images_request
+import numpy as np
+
+from accelserve.client.prediction import ModelSelection, images_request, tensors_request
 from accelserve.loadgen.errors import LoadError
-from accelserve.loadgen.plan import Target
+from accelserve.loadgen.plan import PixelTensor, Target
 from accelserve.protos import inference
+from accelserve.protos import tensorflow as tf
 
 _SIGNATURE = "signature_name"
+_DECIMALS = 6
+_TENSORFLOW = {"uint8": tf.DT_UINT8, "float32": tf.DT_FLOAT}
+_OPEN_INFERENCE = {"uint8": "UINT8", "float32": "FP32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +33,17 @@ class Body:
 
 
 def body_of(target: Target, images: Sequence[bytes], *, column: bool = False) -> Body:
-    """The request for some encoded pictures, in the target's protocol.
+    """The request for some pictures, in the target's protocol.
 
     Args:
-        target: protocol, model, signature and input.
-        images: at least one.
-        column: the input's shape is [N, 1] rather than [N] (the Open Inference Protocol only).
+        target: protocol, model, signature, input, and what that takes.
+        images: at least one: encoded, or the bytes of tensors.
+        column: the shape of encoded pictures is [N, 1] rather than [N] (the Open Inference Protocol only).
     """
-    shape = [len(images), 1] if column else [len(images)]
     if target.api == "tfserving":
         return _predict_json(target, images) if target.over_http else _predict(target, images)
-    return _infer_http(target, images, shape) if target.over_http else _infer(target, images, shape)
+    tensor = _tensor(target.pixels, images, column=column)
+    return _infer_http(target, tensor) if target.over_http else _infer(target, tensor)
 
 
 def path_of(target: Target) -> str:
@@ -52,46 +59,83 @@ def path_of(target: Target) -> str:
 
 def _predict(target: Target, images: Sequence[bytes]) -> Body:
     model = ModelSelection(name=target.model, version=target.version, signature_name=target.signature)
-    request = images_request(images, input_name=target.input_name, model=model, outputs=None)
+    if target.pixels is None:
+        request = images_request(images, input_name=target.input_name, model=model, outputs=None)
+    else:
+        shape = [len(images), *target.pixels.shape]
+        tensor = (images, shape, _TENSORFLOW[target.pixels.dtype])
+        request = tensors_request({target.input_name: tensor}, model=model, outputs=None)
     return Body(content=request.SerializeToString())
 
 
 def _predict_json(target: Target, images: Sequence[bytes]) -> Body:
     """Rows with the input's name: TensorFlow Serving and OpenVINO Model Server both take these."""
-    rows = [{target.input_name: {"b64": base64.b64encode(image).decode()}} for image in images]
+    rows = [{target.input_name: _json_value(target.pixels, image)} for image in images]
     signature = {_SIGNATURE: target.signature} if target.signature else {}
     content = json.dumps({**signature, "instances": rows}).encode()
     return Body(content=content, headers={"content-type": "application/json"})
 
 
-def _infer(target: Target, images: Sequence[bytes], shape: Sequence[int]) -> Body:
-    tensor = inference.ModelInferRequest.InferInputTensor(
-        name=target.input_name,
-        datatype="BYTES",
-        shape=shape,
-        contents=inference.InferTensorContents(bytes_contents=images),
+def _json_value(pixels: PixelTensor | None, image: bytes) -> Any:
+    """Base64; or nested lists of numbers, of float32 to six decimals: 8-bit levels hold no more."""
+    if pixels is None:
+        return {"b64": base64.b64encode(image).decode()}
+    values = np.frombuffer(image, np.dtype(pixels.dtype).newbyteorder("<"))
+    if pixels.dtype == "float32":
+        values = values.astype(np.float64).round(_DECIMALS)
+    return values.reshape(pixels.shape).tolist()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tensor:
+    """Of the Open Inference Protocol; ``raw`` as its binary extensions have it."""
+
+    datatype: str
+    shape: Sequence[int]
+    images: Sequence[bytes]
+
+    @property
+    def raw(self) -> bytes:
+        if self.datatype != "BYTES":
+            return b"".join(self.images)
+        return b"".join(struct.pack("<I", len(image)) + image for image in self.images)
+
+
+def _tensor(pixels: PixelTensor | None, images: Sequence[bytes], *, column: bool) -> _Tensor:
+    if pixels is None:
+        shape = [len(images), 1] if column else [len(images)]
+        return _Tensor(datatype="BYTES", shape=shape, images=images)
+    return _Tensor(datatype=_OPEN_INFERENCE[pixels.dtype], shape=[len(images), *pixels.shape], images=images)
+
+
+def _infer(target: Target, tensor: _Tensor) -> Body:
+    encoded = tensor.datatype == "BYTES"
+    contents = inference.InferTensorContents(bytes_contents=tensor.images) if encoded else None
+    given = inference.ModelInferRequest.InferInputTensor(
+        name=target.input_name, datatype=tensor.datatype, shape=tensor.shape, contents=contents
     )
     request = inference.ModelInferRequest(
         model_name=target.model,
         model_version="" if target.version is None else str(target.version),
-        inputs=[tensor],
+        inputs=[given],
+        raw_input_contents=[] if encoded else [tensor.raw],
     )
     if target.signature:
         request.parameters[_SIGNATURE].string_param = target.signature
     return Body(content=request.SerializeToString())
 
 
-def _infer_http(target: Target, images: Sequence[bytes], shape: Sequence[int]) -> Body:
+def _infer_http(target: Target, tensor: _Tensor) -> Body:
     """The binary tensor data extension: JSON has no bytes, and not every server reads base64."""
-    raw = b"".join(struct.pack("<I", len(image)) + image for image in images)
-    tensor = {
+    raw = tensor.raw
+    given = {
         "name": target.input_name,
-        "datatype": "BYTES",
-        "shape": list(shape),
+        "datatype": tensor.datatype,
+        "shape": list(tensor.shape),
         "parameters": {"binary_data_size": len(raw)},
     }
     parameters = {"parameters": {_SIGNATURE: target.signature}} if target.signature else {}
-    head = json.dumps({**parameters, "inputs": [tensor]}).encode()
+    head = json.dumps({**parameters, "inputs": [given]}).encode()
     headers = {
         "content-type": "application/octet-stream",
         "inference-header-content-length": str(len(head)),

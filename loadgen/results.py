@@ -17,6 +17,8 @@ from accelserve.loadgen.recorder import Merged, Times
 from accelserve.loadgen.server_metrics import Breakdown, Stage
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+WITHIN = 0.99
+"""Of the requests: what keeps a deadline."""
 FORMAT = 1
 
 
@@ -52,6 +54,11 @@ class Result:
     def point(self) -> Point:
         """As a step of a ramp."""
         return Point(throughput=self.throughput, mean_seconds=self.measured.latency.mean_ms / 1000)
+
+    @property
+    def keeps_deadline(self) -> bool:
+        """Whether ninety-nine in a hundred of all requests were answered within the deadline."""
+        return self.measured.answered > 0 and self.measured.good >= WITHIN * self.measured.sent
 
     @property
     def load(self) -> str:
@@ -111,6 +118,9 @@ def document(measurement: Measurement, version: str) -> dict[str, Any]:
             "version": target.version,
             "signature": target.signature,
             "input": target.input_name,
+            "pixels": None
+            if target.pixels is None
+            else {"dtype": target.pixels.dtype, "shape": list(target.pixels.shape)},
         },
         "pictures": {
             "description": measurement.pictures.description,
@@ -162,6 +172,7 @@ def _step(result: Result) -> dict[str, Any]:
         "images_per_second": _number(result.throughput * result.batch_size),
         "deadline_ms": result.step.deadline_ms,
         "goodput": _number(result.goodput),
+        "keeps_deadline": None if result.step.deadline_ms is None else result.keeps_deadline,
         "latency_ms": _times(measured.latency),
         "service_ms": _times(measured.service),
         "send_lag_ms": _times(measured.lag),

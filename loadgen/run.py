@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accelserve.loadgen.errors import LoadError
 from accelserve.loadgen.fleet import Fleet, fleet
 from accelserve.loadgen.limits import client_limits
 from accelserve.loadgen.plan import Closed, Load, Pictures, Step, Target
 from accelserve.loadgen.preflight import ask_once
-from accelserve.loadgen.ramp import Point, climb, knee
+from accelserve.loadgen.ramp import Point, callers_of_ramp, climb, knee, rates_of_ramp
 from accelserve.loadgen.recorder import Merged
 from accelserve.loadgen.results import Measurement, Result
 from accelserve.loadgen.server_metrics import Look, Samples, breakdown, look_at
@@ -27,7 +27,7 @@ class Wish:
         target: whom to ask.
         pictures: what to send.
         batch_size: pictures a request.
-        load: of the only step; of a ramp, a closed loop of the most callers.
+        load: of the only step; of a ramp, a closed loop of the most callers, or the open loop that it begins with.
         is_ramp: whether it is one.
         seconds: of each step.
         warm_up_seconds: of a closed loop before anything is recorded; 0 is none.
@@ -103,10 +103,13 @@ def _steps(wish: Wish, clients: Fleet, look: Look | None, watch: Watch) -> list[
         results.append(_result(wish, clients, look, watch, step))
         return results[-1].point
 
-    if wish.is_ramp:
-        climb(_most(wish.load), lambda callers: take(Closed(callers=callers)))
+    load = wish.load
+    if not wish.is_ramp:
+        take(load)
+    elif isinstance(load, Closed):
+        climb(callers_of_ramp(load.callers), lambda callers: take(Closed(callers=callers)))
     else:
-        take(wish.load)
+        climb(rates_of_ramp(load.rate), lambda rate: take(replace(load, rate=rate)))
     return results
 
 

@@ -10,7 +10,7 @@ from accelserve.loadgen.fleet import Fleet, fleet
 from accelserve.loadgen.limits import client_limits
 from accelserve.loadgen.plan import Closed, Load, Open, Pictures, Step
 from accelserve.loadgen.preflight import ask_once
-from accelserve.loadgen.ramp import Point, climb, knee
+from accelserve.loadgen.ramp import Point, callers_of_ramp, climb, knee
 from accelserve.loadgen.recorder import Merged
 from accelserve.loadgen.server_metrics import Breakdown, Samples, breakdown, look_at
 from benchmarks.serving.running import Running
@@ -98,7 +98,7 @@ class Loader:
             )
             return points[-1]
 
-        climb(MOST_CALLERS, measure)
+        climb(callers_of_ramp(MOST_CALLERS), measure)
         found = knee(points)
         return 0.0 if found is None else points[found].throughput
 

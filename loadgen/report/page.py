@@ -131,9 +131,13 @@ def _ramp(main: ET.Element, document: Mapping[str, Any], steps: Sequence[Mapping
 
     number = document["knee"]["step"]
     knee = None if number is None else place(document["steps"][number])
-    line = Line(
-        name="mean latency, from one caller upwards", points=[place(step) for step in steps], marks=True
+    is_open = steps[0]["loop"] == "open"
+    name = (
+        f"mean latency, from {load_of(steps[0])} upwards"
+        if is_open
+        else "mean latency, from one caller upwards"
     )
+    line = Line(name=name, points=[place(step) for step in steps], marks=True)
     _add(main, "h2", "Throughput against latency")
     main.append(throughput_plot(line, knee, "Mean latency in milliseconds by answered requests a second"))
 

@@ -8,17 +8,15 @@ from collections.abc import Callable
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
-from accelserve.server.cli.predict import files_in
-from accelserve.server.cli.server_options import tls_given, tls_options, with_port
+from accelserve.server.cli.server_options import tls_options
 
 if TYPE_CHECKING:
-    from accelserve.loadgen.plan import Load, Pictures, Target, TlsFiles
     from accelserve.loadgen.recorder import Merged
     from accelserve.loadgen.results import Measurement
-    from accelserve.loadgen.run import Wish
     from accelserve.server.cli.progress import Live
 
 _INTERRUPTED = 130
@@ -32,6 +30,18 @@ def _writable(context: click.Context, parameter: click.Parameter, path: Path | N
     if path is not None and str(path) != "-" and not os.access(path.parent, os.W_OK):
         raise click.BadParameter(f"'{path.parent}' is no folder that can be written", context, parameter)
     return path
+
+
+def _page(context: click.Context, parameter: click.Parameter, url: str) -> str:
+    """The URL as it is; click.BadParameter if it is none of HTTP."""
+    try:
+        parts = urlsplit(url)
+        is_page = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_page = False
+    if url and not is_page:
+        raise click.BadParameter(f"'{url}' is no URL of a page, http://HOST:PORT/PATH", context, parameter)
+    return url
 
 
 @click.command
@@ -60,9 +70,10 @@ def _writable(context: click.Context, parameter: click.Parameter, path: Path | N
 @click.option(
     "--ramp",
     is_flag=True,
-    help="Closed loops of 1, 2, 4, ... callers, until more bring no more answers; the knee.",
+    help="More and more load until it brings no more answers; the knee. Closed loops of 1, 2, 4, ... callers; with --rate "
+    "open loops, which begin at that rate and take a quarter more each time.",
 )
-@click.option("--max_callers", type=_COUNT, default=256, show_default=True, help="Of --ramp.")
+@click.option("--max_callers", type=_COUNT, default=256, show_default=True, help="Of a --ramp of callers.")
 @click.option(
     "--max_in_flight",
     type=_COUNT,
@@ -86,6 +97,11 @@ def _writable(context: click.Context, parameter: click.Parameter, path: Path | N
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of pictures, sent as they are; the photographs of 'accelserve sample' in a mix of sizes if not given.",
 )
+@click.option(
+    "--pixels",
+    help="For an input that takes no encoded pictures: DTYPE:SHAPE of a picture, uint8:224x224x3 or float32:3x224x224. "
+    "They are decoded before anything is measured; float32 is levels / 255.",
+)
 @click.option("--sizes", help="Of those photographs, SIDE:SHARE,... with the longer side in pixels.")
 @click.option(
     "--limit", type=_COUNT, default=256, show_default=True, help="Most pictures of --images, evenly spread."
@@ -100,6 +116,7 @@ def _writable(context: click.Context, parameter: click.Parameter, path: Path | N
 @click.option(
     "--metrics",
     default="",
+    callback=_page,
     help="URL of the server's Prometheus page, for its own times beside the client's.",
 )
 @click.option("--timeout", type=_SECONDS, default=30.0, show_default=True, help="Seconds a request.")
@@ -127,9 +144,10 @@ def bench(json_file: Path | None, report: Path | None, **given: Any) -> int:
     """
     from accelserve.loadgen.run import measure
     from accelserve.server.cli.bench_tables import print_measurement
+    from accelserve.server.cli.bench_wish import wish_of
     from accelserve.server.cli.progress import live_progress
 
-    wish = _wish(given)
+    wish = wish_of(given)
     with live_progress() as live:
         measurement = measure(wish, _shown(live))
     text = json.dumps(_document(measurement), indent=2)
@@ -190,92 +208,3 @@ def _shown(live: Live) -> Callable[[str, Merged, float, float], None]:
         live(doing, gone, total, found)
 
     return watch
-
-
-def _wish(given: dict[str, Any]) -> Wish:
-    from accelserve.loadgen.run import Wish
-
-    load = _load(given["callers"], given["rate"], given["max_in_flight"], _ramp_of(given))
-    return Wish(
-        target=_target(given),
-        pictures=_pictures(given["images"], given["sizes"], given["limit"], given["seed"]),
-        batch_size=given["batch_size"],
-        load=load,
-        is_ramp=given["ramp"],
-        seconds=given["duration"],
-        warm_up_seconds=given["warm_up"],
-        deadline_ms=given["deadline"],
-        processes=given["processes"],
-        seed=given["seed"],
-        metrics=given["metrics"],
-    )
-
-
-def _ramp_of(given: dict[str, Any]) -> int | None:
-    return given["max_callers"] if given["ramp"] else None
-
-
-def _load(callers: int | None, rate: float | None, max_in_flight: int, ramp: int | None) -> Load:
-    from accelserve.loadgen.plan import Closed, Open
-
-    if sum(each is not None for each in (callers, rate, ramp)) > 1:
-        raise click.UsageError("--callers, --rate and --ramp are three loads: give one.")
-    if rate is not None:
-        return Open(rate=rate, max_in_flight=max_in_flight)
-    return Closed(callers=ramp or callers or 1)
-
-
-def _pictures(images: Path | None, sizes: str | None, limit: int, seed: int) -> Pictures:
-    from accelserve.loadgen.pictures import DEFAULT_SIZES, of_files, resized, size_mix
-    from accelserve.models.samples import sample_photographs
-
-    if images is not None:
-        if sizes is not None:
-            raise click.UsageError(
-                "--sizes is for the photographs of the package; those of --images are sent as they are."
-            )
-        return of_files(files_in(images), str(images), limit)
-    try:
-        mix = size_mix(DEFAULT_SIZES if sizes is None else sizes)
-    except ValueError as error:
-        raise click.UsageError(f"--sizes: {error}.") from error
-    return resized(sample_photographs(), mix, seed)
-
-
-def _target(given: dict[str, Any]) -> Target:
-    from accelserve.loadgen.plan import HTTP_SCHEMES, Target
-
-    address = given["address"]
-    if not address.startswith(HTTP_SCHEMES):
-        address = with_port(address)
-    tls = _tls(given)
-    if tls is not None and address.startswith("http://"):
-        raise click.UsageError(f"{address} is plain text; with TLS it begins with https://.")
-    try:
-        return Target(
-            address=address.rstrip("/"),
-            api=given["api"],
-            model=given["model"],
-            version=given["version"],
-            signature=given["signature"],
-            input_name=given["input_name"],
-            token=given["token"],
-            tls=tls,
-            timeout_seconds=given["timeout"],
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _tls(given: dict[str, Any]) -> TlsFiles | None:
-    from accelserve.loadgen.plan import TlsFiles
-
-    flags = {name: value for name, value in given.items() if name == "tls" or name.startswith("tls_")}
-    if tls_given(**flags) is None:
-        return None
-    return TlsFiles(
-        ca=given["tls_ca"],
-        key=given["tls_client_key"],
-        certificate=given["tls_client_certificate"],
-        server_name=given["tls_server_name"],
-    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import click
 
 from accelserve.loadgen.plan import Open
 from accelserve.loadgen.recorder import Times
-from accelserve.loadgen.results import PERCENTILES, Measurement, Result
+from accelserve.loadgen.results import PERCENTILES, WITHIN, Measurement, Result
 from accelserve.loadgen.server_metrics import Stage
 from accelserve.server.cli.tables import print_rows
 
+_LOADS = 5
+"""Side by side in a table of 80 columns."""
 _PERCENTILES = tuple(f"p{percentile:g}" for percentile in PERCENTILES)
 
 
@@ -42,9 +44,21 @@ def sentences(measurement: Measurement) -> Iterator[str]:
             f"knee: {knee.load}, {knee.throughput:.1f} requests/s at a mean of {knee.measured.latency.mean_ms:.1f} ms, "
             f"where throughput / latency is greatest; most throughput: {most:.1f} requests/s"
         )
+    if measurement.is_ramp and measurement.results[0].step.deadline_ms is not None:
+        yield _kept(measurement.results)
     for result in measurement.results:
         for note in result.notes:
             yield f"note: {result.load}: {note}"
+
+
+def _kept(results: Sequence[Result]) -> str:
+    deadline = results[0].step.deadline_ms
+    within = f"{WITHIN:.0%} of the requests within {deadline:g} ms"
+    kept = [result for result in results if result.keeps_deadline]
+    if not kept:
+        return f"no step had {within}"
+    best = max(kept, key=lambda result: result.goodput)
+    return f"most goodput with {within}: {best.goodput:.1f} requests/s, at {best.load}"
 
 
 def _print_steps(measurement: Measurement) -> None:
@@ -85,13 +99,13 @@ def _print_server(measurement: Measurement) -> None:
         click.echo(f"the server's own times: not offered by {measurement.metrics}")
         return
     names = list(dict.fromkeys(stage.name for result in answered for stage in _stages(result)))
-    rows = []
-    for result in answered:
-        found = {stage.name: f"{stage.milliseconds:.2f}" for stage in _stages(result)}
-        times = [found.get(name, "-") for name in names]
-        rows.append([result.load, *times, _ms(result.measured.service.mean_ms, 2)])
-    title = "the server's own times beside the client's, means in ms"
-    print_rows(["load"], [*names, "client"], rows, title=title)
+    for begin in range(0, len(answered), _LOADS):
+        group = answered[begin : begin + _LOADS]
+        found = [{stage.name: f"{stage.milliseconds:.2f}" for stage in _stages(each)} for each in group]
+        rows = [[name, *(times.get(name, "-") for times in found)] for name in names]
+        rows.append(["the client's", *(_ms(each.measured.service.mean_ms, 2) for each in group)])
+        title = "the server's own times beside the client's, means in ms"
+        print_rows(["stage"], [each.load for each in group], rows, title=title)
 
 
 def _stages(result: Result) -> list[Stage]:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from accelserve.loadgen.ramp import Point, callers_of_ramp, climb, is_over, knee
+from accelserve.loadgen.ramp import Point, callers_of_ramp, climb, is_over, knee, rates_of_ramp
 
 
 def server(callers: int, *, service: float, most: float) -> Point:
@@ -39,8 +39,19 @@ def test_a_ramp_goes_on_until_more_callers_bring_nothing() -> None:
         asked.append(callers)
         return server(callers, service=0.01, most=400)
 
-    climb(256, measure)
+    climb(callers_of_ramp(256), measure)
     assert asked == [1, 2, 4, 8, 16]
+
+
+def test_an_open_ramp_ends_two_steps_behind_the_capacity() -> None:
+    asked: list[float] = []
+
+    def measure(rate: float) -> Point:
+        asked.append(rate)
+        return Point(throughput=min(rate, 400.0), mean_seconds=0.01)
+
+    climb(rates_of_ramp(200), measure)
+    assert asked == [200, 250, 312, 391, 488, 610]
 
 
 def test_a_ramp_ends_at_its_most_callers_and_when_it_is_interrupted() -> None:
@@ -51,8 +62,15 @@ def test_a_ramp_ends_at_its_most_callers_and_when_it_is_interrupted() -> None:
     def interrupted(callers: int) -> None:
         asked.append(callers)
 
-    climb(8, interrupted)
+    climb(callers_of_ramp(8), interrupted)
     assert asked == [1]
+
+
+def test_no_rate_is_beyond_what_one_may_ask_for() -> None:
+    rates = list(rates_of_ramp(0.3))
+    assert rates[:3] == [0.3, 0.375, 0.469]
+    assert rates == sorted(set(rates))
+    assert 0.7e6 < rates[-1] <= 1e6
 
 
 def test_one_bad_step_does_not_end_a_ramp() -> None:

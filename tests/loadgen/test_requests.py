@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 
 from accelserve.loadgen.errors import LoadError
-from accelserve.loadgen.plan import Target
+from accelserve.loadgen.plan import Api, PixelTensor, Target
 from accelserve.loadgen.requests import body_of, path_of
 from accelserve.protos import inference
 from accelserve.protos import tensorflow_serving as serving
+from accelserve.protos.tensors import to_array
 
 IMAGES = [b"\xff\xd8 one", b"two"]
 WISHES = {"model": "m", "version": 3, "signature": "features", "input_name": "x"}
@@ -54,6 +57,47 @@ def test_infer_over_http() -> None:
     assert tensor["parameters"]["binary_data_size"] == len(raw)
     assert raw == b"\x06\x00\x00\x00" + IMAGES[0] + b"\x03\x00\x00\x00" + IMAGES[1]
     assert path_of(target) == "/v2/models/m/versions/3/infer"
+
+
+PIXELS = {
+    "uint8": PixelTensor(dtype="uint8", height=2, width=3, channels=3, channels_first=False),
+    "float32": PixelTensor(dtype="float32", height=2, width=3, channels=1, channels_first=True),
+}
+
+
+def tensors_of(dtype: str) -> np.ndarray[Any, Any]:
+    values = np.arange(36, dtype=np.uint8).reshape(2, 2, 3, 3)
+    return values if dtype == "uint8" else (values[:, None, :, :, 0] / np.float32(255)).astype(np.float32)
+
+
+def target_of(address: str, api: Api, dtype: str) -> Target:
+    return Target(address=address, api=api, pixels=PIXELS[dtype], **WISHES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", PIXELS)
+def test_pixels_are_a_tensor_in_every_protocol(dtype: str) -> None:
+    sent = tensors_of(dtype)
+    files = [each.tobytes() for each in sent]
+
+    request = serving.PredictRequest.FromString(body_of(target_of("h:1", "tfserving", dtype), files).content)
+    read = to_array(request.inputs["x"])
+    assert read.dtype == sent.dtype
+    assert np.array_equal(read, sent)
+
+    infer = inference.ModelInferRequest.FromString(body_of(target_of("h:1", "kserve", dtype), files).content)
+    (tensor,) = infer.inputs
+    assert (tensor.datatype, list(tensor.shape)) == ({"uint8": "UINT8"}.get(dtype, "FP32"), list(sent.shape))
+    assert list(infer.raw_input_contents) == [sent.tobytes()]
+
+    body = body_of(target_of("http://h:1", "kserve", dtype), files)
+    end = int(body.headers["inference-header-content-length"])
+    (given,) = json.loads(body.content[:end])["inputs"]
+    assert (given["datatype"], given["shape"]) == (tensor.datatype, list(sent.shape))
+    assert body.content[end:] == sent.tobytes()
+    assert given["parameters"]["binary_data_size"] == len(sent.tobytes())
+
+    rows = json.loads(body_of(target_of("http://h:1", "tfserving", dtype), files).content)["instances"]
+    assert np.allclose(np.array([row["x"] for row in rows]), sent, atol=5e-7, rtol=0)
 
 
 def test_a_name_is_quoted_and_there_has_to_be_one() -> None:

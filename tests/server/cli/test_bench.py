@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from accelserve.server.config import RestConfig
 Serve = Callable[..., SimpleNamespace]
 Bench = Callable[..., SimpleNamespace]
 OPEN = RestConfig(address="127.0.0.1", port=0)
-SHORT = ("--duration=0.5", "--warm_up=0", "--processes=2", "--sizes=64:1,32:3")
+SHORT = ("--duration=0.5", "--warm_up=0", "--processes=2")
+SMALL = "--sizes=64:1,32:3"
 
 
 @pytest.fixture
@@ -37,7 +39,10 @@ def server(serve: Serve) -> SimpleNamespace:
 def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bench:
     def measure(address: str, *words: object) -> SimpleNamespace:
         file = tmp_path / "found.json"
-        code = run(["bench", address, *SHORT, f"--json={file}", *map(str, words)])
+        given = [*map(str, words)]
+        if not any(word.startswith("--pixels") for word in given):
+            given.insert(0, SMALL)
+        code = run(["bench", address, *SHORT, f"--json={file}", *given])
         printed = capsys.readouterr()
         found: Any = json.loads(file.read_text()) if file.exists() else None
         return SimpleNamespace(code=code, out=printed.out, err=printed.err, found=found)
@@ -61,13 +66,33 @@ def test_every_protocol_is_answered(server: SimpleNamespace, bench: Bench, api: 
     assert "3 callers" in done.out
 
 
+@pytest.mark.parametrize("api", ["tfserving", "kserve"])
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_decoded_pixels_are_answered_in_every_protocol(
+    server: SimpleNamespace, bench: Bench, api: str, transport: str
+) -> None:
+    words = ("--api", api, "--model=colour", "--batch_size=2", f"--metrics={server.metrics}")
+    done = bench(getattr(server, transport), *words, "--pixels=float32:8x8x3")
+    assert done.code == 0, done.err
+    (step,) = done.found["steps"]
+    assert step["errors"] == {}
+    assert step["answered"] > 0
+    assert step["server"]["requests"] == step["requests"]
+    assert step["server"]["stages_ms"]["serialize"] > 0
+    assert done.found["target"]["pixels"] == {"dtype": "float32", "shape": [8, 8, 3]}
+    assert "4 pictures, decoded before to float32" in done.out
+
+
 def test_the_servers_own_times_stand_beside_the_clients(server: SimpleNamespace, bench: Bench) -> None:
     done = bench(server.grpc, "--model=colour", f"--metrics={server.metrics}")
     assert done.code == 0, done.err
     (step,) = done.found["steps"]
-    assert list(step["server"]["stages_ms"]) == ["decode", "preprocess", "queue", "compute", "postprocess"]
+    stages = step["server"]["stages_ms"]
+    assert list(stages) == ["decode", "preprocess", "queue", "compute", "postprocess", "serialize"]
+    assert sum(stages.values()) <= step["server"]["request_ms"]
     assert step["server"]["requests"] == step["requests"]
-    assert "compute" in done.out
+    for name in (*stages, "in all", "the client's"):
+        assert re.search(rf"^ *{name} +[0-9.]+ *$", done.out, re.MULTILINE)
 
 
 class FailsThen(http.server.BaseHTTPRequestHandler):
@@ -118,6 +143,19 @@ def test_a_ramp_names_its_knee(server: SimpleNamespace, bench: Bench, tmp_path: 
     assert done.found["knee"]["step"] in {0, 1}
     assert "knee: " in done.out
     assert "<svg" in report.read_text()
+
+
+def test_an_open_ramp_begins_at_its_rate_and_says_what_kept_the_deadline(
+    server: SimpleNamespace, bench: Bench
+) -> None:
+    done = bench(server.grpc, "--ramp", "--rate=400", "--duration=0.3", "--deadline=60000")
+    assert done.code == 0, done.err
+    rates = [step["rate"] for step in done.found["steps"]]
+    assert rates[:3] == [400, 500, 625]
+    assert {step["loop"] for step in done.found["steps"]} == {"open"}
+    assert all(step["keeps_deadline"] for step in done.found["steps"])
+    assert "most goodput with 99% of the requests within 60000 ms: " in done.out
+    assert "knee: " in done.out
 
 
 def test_ones_own_pictures_and_errors_by_code(
@@ -180,7 +218,10 @@ def test_a_deadline_that_nobody_meets_is_one_line(server: SimpleNamespace, bench
         (["--model=nobody"], "NOT_FOUND: Servable not found for request: Latest(nobody)"),
         (["--signature=none"], 'Serving signature key "none" not found'),
         (["--rate=0"], "0.0 is not in the range"),
-        (["--rate=5", "--ramp"], "--callers, --rate and --ramp are three loads: give one."),
+        (["--rate=5", "--callers=2"], "--callers and --rate are two loads: give one."),
+        (["--ramp", "--callers=2"], "--ramp decides how many callers there are, up to --max_callers."),
+        (["--pixels=uint8:8x8x3", "--sizes=64"], "--sizes is for encoded pictures"),
+        (["--pixels=uint8:8x8"], "--pixels: 'uint8:8x8' is no tensor of pixels; expected uint8:HxWx3"),
         (["--sizes=big"], "--sizes: 'big' is no size"),
         (["--json=/nowhere/a.json"], "is no folder that can be written"),
         (["--metrics=http://127.0.0.1:1/"], "--metrics http://127.0.0.1:1/ cannot be read"),
@@ -209,6 +250,30 @@ def test_an_address_without_a_listener_is_one_line(bench: Bench, address: str, s
     assert done.code == 1
     assert done.err.startswith(f"accelserve: {sentence}")
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["127.0.0.1:65537"], "port: expected 1 to 65535, got 65537"),
+        (["http://"], "http:// has no host; expected http://HOST:PORT or https://HOST:PORT"),
+        (["http://[::1"], "expected http://HOST:PORT or https://HOST:PORT"),
+        (["http://host:99999"], "expected http://HOST:PORT or https://HOST:PORT"),
+        (["http://host:1/v1/models/m:predict"], "has more than an address"),
+        (["http://key@host:1"], "has more than an address"),
+        (["host", "--metrics=host:1/metrics"], "'host:1/metrics' is no URL of a page"),
+        (["host", "--metrics=http://[host"], "'http://[host' is no URL of a page"),
+        (["http://host", "--tls"], "http://host is plain text; with TLS it begins with https://"),
+    ],
+)
+def test_what_is_no_address_is_one_line(
+    capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    assert run(["bench", *words, "--model=m"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("accelserve: ")
+    assert sentence in printed.err
+    assert (printed.err.count("\n"), printed.out) == (1, "")
 
 
 def test_rest_wants_a_models_name_and_a_folder_wants_pictures(

@@ -11,6 +11,7 @@ import pytest
 from tests.server.rest.browser.chromium import NEEDS, chromedriver, window
 
 from accelserve.server.cli.group import run
+from accelserve.server.config import RestConfig
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +24,7 @@ def test_the_report_opens_offline_and_breaks_no_rule(
 ) -> None:
     if not all(map(shutil.which, NEEDS)):
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    server = serve().server
+    server = serve(rest=RestConfig(address="127.0.0.1", port=0)).server
     folder = tmp_path / f"pictures {HOSTILE.replace('/', '')}"
     folder.mkdir()
     from accelserve.models.samples import write_sample_photographs
@@ -37,12 +38,16 @@ def test_the_report_opens_offline_and_breaks_no_rule(
         "--warm_up=0",
         f"--images={folder}",
         f"--report={report}",
+        f"--metrics=http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics",
     ]
     assert run(["bench", f"127.0.0.1:{server.port}", *words]) == 0
     with chromedriver() as driver, window(driver) as browser:
         browser.prefer(scheme)
         browser.open(report.as_uri())
-        assert browser.run("return document.querySelectorAll('svg').length") == 2
+        assert browser.run("return document.querySelectorAll('svg').length") == 3
+        breakdown = browser.run("return [...document.querySelectorAll('svg')].at(-1).textContent")
+        for stage in ("decode", "preprocess", "queue", "compute", "postprocess", "serialize"):
+            assert f"{stage}: " in breakdown
         assert browser.run("return document.title").startswith("Load on 127.0.0.1")
         assert "<script>" in browser.run("return document.querySelector('dl').textContent")
         assert browser.run("return document.querySelectorAll('script, img').length") == 0
