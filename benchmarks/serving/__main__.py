@@ -1,7 +1,7 @@
 """Measure servers and write ``benchmarks/results/serving-INSTRUCTION_SET.json``, then docs/performance.md from it.
 
-    python -m benchmarks.serving                                  # all networks, 20 minutes on two idle cores
-    python -m benchmarks.serving --networks resnet50 open-nsfw    # those of the goals, 10 minutes
+    python -m benchmarks.serving                                  # all networks, less than 20 minutes on two idle cores
+    python -m benchmarks.serving --networks resnet50 open-nsfw    # those of the goals, 12 minutes
     python -m benchmarks.serving --isa avx2                       # ours and OpenVINO, which can be held down
     python -m benchmarks.serving --prepare                        # the environments and the networks alone
     python -m benchmarks.serving --resume                         # after one that was interrupted
@@ -34,7 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--isa", help="instruction set that everyone is held to; the best if not given")
     parser.add_argument("--cores", type=int, default=2, help="that everything runs on, the client too")
     parser.add_argument("--factor", type=float, default=1.0, help="on the length of every load")
-    parser.add_argument("--rounds", type=int, help="instead of 5, or 3 for the networks without goals")
+    parser.add_argument("--rounds", type=int, help="instead of 5, or 2 for the networks without goals")
     parser.add_argument("--full", action="store_true", help="every network as long as those of the goals")
     parser.add_argument(
         "--quick", action="store_true", help="no goodput, no large batches: what bench-check takes"

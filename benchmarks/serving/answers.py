@@ -7,6 +7,7 @@ the judge gets TensorFlow's decoding for ours, which is what ours promises, and 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -30,6 +31,7 @@ from benchmarks.serving.subjects import Subject
 Outputs = Mapping[str, NDArray[np.float32]]
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
+_PASSES = 5
 _SIZES = [("grpc.max_receive_message_length", 2**28)]
 
 
@@ -116,6 +118,17 @@ class Judge:
             "same_top1": sum(bool(a.argmax() == b.argmax()) for a, b in zip(found, right, strict=True)),
             "photographs": len(right),
         }
+
+
+def pillow_reads_ms(subject: Subject, files: Sequence[bytes]) -> float:
+    """What Pillow's decoding, resizing and cropping takes on an idle core, the median of a few passes."""
+    read = reader(subject.preprocess)
+    seconds = []
+    for file in [*files] * _PASSES:
+        begin = time.perf_counter()
+        read(file)
+        seconds.append(time.perf_counter() - begin)
+    return 1000 * float(np.median(seconds))
 
 
 def decoders_differ(judge: Judge, subject: Subject, file: bytes) -> float:

@@ -21,6 +21,7 @@ from benchmarks.serving.effort import effort_for
 from benchmarks.serving.environments import python_of
 from benchmarks.serving.network import Course, measure
 from benchmarks.serving.performance_page import rewrite, show
+from benchmarks.serving.rounds import is_close
 from benchmarks.serving.running import StartError
 from benchmarks.serving.subjects import photographs, subject
 
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
         course = Course(
             network=name,
-            peers=tuple(peers),
+            peers=tuple(peer for peer in peers if effort.everyone or is_close(peer)),
             cores=len(cores),
             isa=isa if isa != best else None,
             effort=effort,

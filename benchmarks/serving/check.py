@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.results_file import RESULTS
 from benchmarks.serving.effort import GOAL_NETWORKS
+from benchmarks.serving.subjects import SUBJECTS
 
 TOLERANCE = 0.2
 """Share of the committed ratio. Rounds of one run spread by a tenth on an idle machine."""
@@ -56,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--networks", nargs="+", default=list(GOAL_NETWORKS))
+    parser.add_argument("--networks", nargs="+", default=list(GOAL_NETWORKS), choices=SUBJECTS)
     parser.add_argument("--isa", help="instruction set; the best if not given")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="share of the committed ratio")
     parser.add_argument("--measured", type=Path, help="a results file to compare, instead of measuring")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,9 +35,8 @@ class Peer:
 
     Attributes:
         title: what the tables call it.
-        environment: of ``environments``.
-        module: of ``benchmarks.serving.peers``.
-        packages: whose versions the report names.
+        environment: of ``environments``; its program is ``benchmarks.serving.peers.ENVIRONMENT_server``.
+        frameworks: packages whose versions the report names, besides Pillow, numpy and what carries the requests.
         settings: what was set, and whose advice that is, for the report.
         wire: what it speaks.
         is_close: whether it takes part in every round and in the search for goodput; the others in every fourth round, so
@@ -49,8 +48,7 @@ class Peer:
 
     title: str
     environment: str
-    module: str
-    packages: Sequence[str]
+    frameworks: Sequence[str]
     settings: str
     wire: Wire = "predict"
     is_close: bool = True
@@ -58,57 +56,49 @@ class Peer:
     spinning: bool = True
     isa_variable: str = ""
 
+    @property
+    def packages(self) -> list[str]:
+        """Those whose versions the report names."""
+        carrier = [] if self.wire == "predict-json" else ["grpcio"]
+        return [*self.frameworks, "pillow", *carrier, "numpy"]
 
-_OPENVINO_SETTINGS = (
-    "grpcio + Pillow; PERFORMANCE_HINT={hint} and as many infer requests as OPTIMAL_NUMBER_OF_INFER_REQUESTS says "
-    "(OpenVINO, High-level Performance Hints), INFERENCE_NUM_THREADS = cores, normalization and layout built into the "
-    "network by PrePostProcessor (Optimize Preprocessing); 10 gRPC workers; pictures of a batch side by side"
+
+_ONNXRUNTIME = Peer(
+    title="onnxruntime int8",
+    environment="onnxruntime",
+    frameworks=["onnxruntime"],
+    settings="grpcio + Pillow; one session, intra_op_num_threads = cores (onnxruntime, Thread management), all graph "
+    "optimizations (the default), shared by 10 gRPC workers; a batch is one call, its pictures decoded side by side",
 )
 
-_ONNXRUNTIME_SETTINGS = (
-    "grpcio + Pillow; one session, intra_op_num_threads = cores (onnxruntime, Thread management), all graph optimizations "
-    "(the default), shared by 10 gRPC workers; a batch is one call, its pictures decoded side by side"
-)
+
+def _openvino(hint: str) -> Peer:
+    return Peer(
+        title=f"OpenVINO int8, {hint.lower()}",
+        environment="openvino",
+        frameworks=["openvino"],
+        settings=f"grpcio + Pillow; PERFORMANCE_HINT={hint} and as many infer requests as OPTIMAL_NUMBER_OF_INFER_REQUESTS "
+        "says (OpenVINO, High-level Performance Hints), INFERENCE_NUM_THREADS = cores, normalization and layout built into "
+        "the network by PrePostProcessor (Optimize Preprocessing); 10 gRPC workers; pictures of a batch side by side",
+        hint=hint,
+        isa_variable="ONEDNN_MAX_CPU_ISA",
+    )
+
 
 PEERS: Mapping[str, Peer] = {
-    "onnxruntime": Peer(
-        title="onnxruntime int8",
-        environment="onnxruntime",
-        module="onnxruntime_server",
-        packages=("onnxruntime", "pillow", "grpcio", "numpy"),
-        settings=_ONNXRUNTIME_SETTINGS,
-    ),
-    "onnxruntime-no-spinning": Peer(
+    "onnxruntime": _ONNXRUNTIME,
+    "onnxruntime-no-spinning": replace(
+        _ONNXRUNTIME,
         title="onnxruntime int8, no spinning",
-        environment="onnxruntime",
-        module="onnxruntime_server",
-        packages=("onnxruntime", "pillow", "grpcio", "numpy"),
         settings="the same with session.intra_op.allow_spinning=0 (Thread management, where processor time matters)",
         spinning=False,
     ),
-    "openvino-latency": Peer(
-        title="OpenVINO int8, latency",
-        environment="openvino",
-        module="openvino_server",
-        packages=("openvino", "pillow", "grpcio", "numpy"),
-        settings=_OPENVINO_SETTINGS.format(hint="LATENCY"),
-        hint="LATENCY",
-        isa_variable="ONEDNN_MAX_CPU_ISA",
-    ),
-    "openvino-throughput": Peer(
-        title="OpenVINO int8, throughput",
-        environment="openvino",
-        module="openvino_server",
-        packages=("openvino", "pillow", "grpcio", "numpy"),
-        settings=_OPENVINO_SETTINGS.format(hint="THROUGHPUT"),
-        hint="THROUGHPUT",
-        isa_variable="ONEDNN_MAX_CPU_ISA",
-    ),
+    "openvino-latency": _openvino("LATENCY"),
+    "openvino-throughput": _openvino("THROUGHPUT"),
     "mlserver": Peer(
         title="MLServer, onnxruntime int8",
         environment="mlserver",
-        module="mlserver_server",
-        packages=("mlserver", "onnxruntime", "pillow", "grpcio", "numpy"),
+        frameworks=["mlserver", "onnxruntime"],
         settings="a custom runtime (MLServer, Custom Inference Runtimes) around the session and the Pillow of the plain "
         "server, run off the event loop, without spinning, since its processes share the cores; parallel_workers=1 and no adaptive "
         "batching (the defaults), debug off",
@@ -119,8 +109,7 @@ PEERS: Mapping[str, Peer] = {
     "tensorflow": Peer(
         title="TensorFlow float32",
         environment="tensorflow",
-        module="tensorflow_server",
-        packages=("tensorflow-cpu", "pillow", "grpcio", "numpy"),
+        frameworks=["tensorflow-cpu"],
         settings="grpcio + Pillow; a tf.function with the file's weights, dequantized, as constants, oneDNN on (the default), "
         "intra-op threads = cores; in the server's own process, since TensorFlow Serving is no Python package",
         is_close=False,
@@ -128,8 +117,7 @@ PEERS: Mapping[str, Peer] = {
     "litserve": Peer(
         title="LitServe, onnxruntime int8",
         environment="litserve",
-        module="litserve_server",
-        packages=("litserve", "onnxruntime", "pillow", "numpy"),
+        frameworks=["litserve", "onnxruntime"],
         settings="a LitAPI around the session and the Pillow of the plain server, without spinning; workers_per_device=1 with "
         "all cores (the defaults), no batching",
         wire="predict-json",
@@ -155,19 +143,22 @@ def wire_of(name: str) -> str:
     return _WIRES["predict" if name == OURS else PEERS[name].wire][0]
 
 
-def command_of_ours(subject: Subject, cores: int, isa: str | None, folder: Path) -> tuple[Command, str]:
+def command_of_ours(
+    subject: Subject, cores: int, isa: str | None, folder: Path, cache: Path | None = None
+) -> tuple[Command, str]:
     """How our server is started, as its documentation says; and the address of its metrics.
 
     Args:
         subject: what it serves.
         cores: that it may use.
         isa: that it is held to; None is the best.
-        folder: for its cache and log.
+        folder: for its log, and its cache.
+        cache: another folder for that.
     """
     metrics = free_port()
     words = [sys.executable, "-m", "accelserve.server.cli", "serve", "--port=0", f"--rest_api_port={metrics}"]
     words += [f"--model_name={subject.name}", f"--model_base_path={subject.folder.parent.resolve()}"]
-    words += [f"--cache_dir={(folder / 'cache').resolve()}", f"--threads={cores}"]
+    words += [f"--cache_dir={(cache or folder / 'cache').resolve()}", f"--threads={cores}"]
     words += [f"--device=cpu:{isa}" if isa else "--device=cpu"]
     command = Command(
         words=words,
@@ -200,7 +191,7 @@ def command_of_peer(
     )
     held = {peer.isa_variable: ONEDNN_NAMES[isa]} if isa in ONEDNN_NAMES and peer.isa_variable else {}
     return Command(
-        words=[str(python), "-m", f"benchmarks.serving.peers.{peer.module}", task.to_json()],
+        words=[str(python), "-m", f"benchmarks.serving.peers.{peer.environment}_server", task.to_json()],
         environment=held,
         target=_target(peer.wire, subject.name, port),
         log=folder / f"{name}.log",

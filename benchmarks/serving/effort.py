@@ -11,24 +11,32 @@ class Effort:
     """Seconds of each load on each server, and how often.
 
     Attributes:
+        everyone: all peers, not only those that decide the ratios.
+        cold: start ours once without a cache, too.
+        compared: photographs whose answers are compared.
         rounds: in each of which every server has its turn with every load, in the order of the round before reversed.
         lone: one caller.
         many: eight callers.
         arrivals: each of the two open loops; 0 leaves them out.
         probe: of the search for goodput, at least.
         probes: of that search; 0 searches nothing.
+        searched: peers in that search: those that answer most to eight callers, since goodput is a part of that.
         batches: pictures a request, each batch size.
         batch: of each batch size.
         batch_rounds: of the batches.
         floor_rounds: of ``benchmarks.floor``; 0 leaves it out.
     """
 
+    everyone: bool
+    cold: bool
+    compared: int
     rounds: int
     lone: float
     many: float
     arrivals: float
     probe: float
     probes: int
+    searched: int
     batches: tuple[int, ...]
     batch: float
     batch_rounds: int
@@ -45,33 +53,41 @@ class Effort:
 
 
 WHOLE = Effort(
+    everyone=True,
+    cold=True,
+    compared=7,
     rounds=5,
-    lone=1.0,
-    many=1.2,
-    arrivals=1.6,
+    lone=0.8,
+    many=1.0,
+    arrivals=1.4,
     probe=3.0,
     probes=4,
+    searched=2,
     batches=(8, 32),
-    batch=1.0,
+    batch=0.7,
     batch_rounds=2,
     floor_rounds=200,
 )
-"""For the networks of which goals speak: about five minutes each with seven servers."""
+"""For the networks of which goals speak: less than six minutes each, with eight servers."""
 SHORT = Effort(
-    rounds=3,
-    lone=1.0,
-    many=1.2,
-    arrivals=1.2,
-    probe=3.0,
-    probes=0,
-    batches=(8,),
-    batch=1.0,
+    everyone=False,
+    cold=False,
+    compared=3,
+    rounds=2,
+    lone=0.6,
+    many=0.8,
+    arrivals=1.3,
+    probe=2.0,
+    probes=3,
+    searched=1,
+    batches=(8, 32),
+    batch=0.5,
     batch_rounds=1,
     floor_rounds=0,
 )
-"""For the other networks: two and a half minutes each."""
+"""For the other networks: less than two minutes each, with five servers."""
 GOAL_NETWORKS = ("resnet50", "open-nsfw")
-QUICK = replace(SHORT, rounds=5, lone=1.5, arrivals=0.0, batches=())
+QUICK = replace(SHORT, rounds=5, lone=1.5, many=1.2, arrivals=0.0, probes=0, batches=())
 """For a comparison of ratios: two minutes each."""
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -18,18 +18,20 @@ import numpy as np
 
 from accelserve.loadgen.plan import Closed, Pictures
 from benchmarks.networks import CACHE
-from benchmarks.serving.answers import Judge, answers, decoders_differ
+from benchmarks.serving.answers import Judge, answers, decoders_differ, pillow_reads_ms
 from benchmarks.serving.contenders import OURS, PEERS, command_of_ours, command_of_peer, title_of
 from benchmarks.serving.effort import Effort
 from benchmarks.serving.environments import PeerUnavailableError, python_of, versions
 from benchmarks.serving.goodput import prober, search
-from benchmarks.serving.loads import Loader, loader
+from benchmarks.serving.loads import loader
 from benchmarks.serving.record import of_taken, ratios, stages
-from benchmarks.serving.rounds import Field, Taken, answered, in_turn, is_close, take_rounds
+from benchmarks.serving.rounds import Field, answered, in_turn, is_close, take_rounds
 from benchmarks.serving.running import Running, StartError, run_to_the_end
 from benchmarks.serving.subjects import Subject, photographs, subject
 
 PATIENCE_SECONDS = 180.0
+PLANS = CACHE / "serving" / "plans"
+"""What ours compiles for the networks whose first start is not measured; kept, so that it is made once."""
 BOUND = 4.0
 """Times a lone request's median: what goodput's ninety-nine in a hundred have to keep."""
 Say = Callable[[str], None]
@@ -83,7 +85,7 @@ def measure(course: Course, say: Say) -> dict[str, Any]:
         )
         servers = stack.enter_context(_servers(course, served, pictures, folder, say))
         say("comparing answers")
-        record["decoders_differ_by"] = _compare(servers, served, pictures, course.cores)
+        record |= _compare(servers, served, pictures.files[: course.effort.compared], course.cores)
         loaders = {
             name: stack.enter_context(
                 loader(running, pictures, metrics=servers.metrics if name == OURS else "")
@@ -152,17 +154,19 @@ def _servers(
 ) -> Iterator[Servers]:
     servers = Servers()
     with ExitStack() as stack:
+        cold = course.effort.cold
+        plans = None if cold else PLANS
         say("starting accelserve, without a cache and with one")
-        command, _ = command_of_ours(served, course.cores, course.isa, folder)
+        command, _ = command_of_ours(served, course.cores, course.isa, folder, plans)
         with Running(command, pictures.files[0], PATIENCE_SECONDS) as first:
-            cold = first.start_seconds
-        command, servers.metrics = command_of_ours(served, course.cores, course.isa, folder)
+            without_cache = {"start_without_cache_seconds": first.start_seconds} if cold else {}
+        command, servers.metrics = command_of_ours(served, course.cores, course.isa, folder, plans)
         ours = stack.enter_context(Running(command, pictures.files[0], PATIENCE_SECONDS))
         servers.running[OURS] = ours
         servers.rows[OURS] = {
             "title": title_of(OURS),
             "start_seconds": ours.start_seconds,
-            "start_without_cache_seconds": cold,
+            **without_cache,
             "versions": versions(Path(sys.executable), ("accelserve", "numba", "grpcio", "numpy")),
         }
         for name in course.peers:
@@ -184,13 +188,21 @@ def _servers(
         yield servers
 
 
-def _compare(servers: Servers, served: Subject, pictures: Pictures, cores: int) -> float:
-    """Everyone's answers; returns how far apart TensorFlow's and Pillow's readings of a photograph are, in levels."""
-    judge = Judge(served, pictures.files, cores)
+def _compare(servers: Servers, served: Subject, photographs: Sequence[bytes], cores: int) -> dict[str, float]:
+    """Everyone's answers.
+
+    Returns:
+        ``decoders_differ_by``: how far apart TensorFlow's and Pillow's readings of a photograph are, in levels of 255;
+        ``pillow_reads_ms``: what the peers' reading takes, the median.
+    """
+    judge = Judge(served, photographs, cores)
     for name, running in servers.running.items():
-        said = answers(running.target, pictures.files)
+        said = answers(running.target, photographs)
         servers.rows[name]["answers"] = judge.verdict(said, by_pillow=name != OURS)
-    return decoders_differ(judge, served, pictures.files[0])
+    return {
+        "decoders_differ_by": decoders_differ(judge, served, photographs[0]),
+        "pillow_reads_ms": pillow_reads_ms(served, photographs),
+    }
 
 
 def _under_load(servers: Servers, running: Field, course: Course, record: dict[str, Any], say: Say) -> None:
@@ -207,20 +219,22 @@ def _under_load(servers: Servers, running: Field, course: Course, record: dict[s
         default=servers.rows[OURS]["lone"]["p50_ms"],
     )
     if effort.probes:
-        for name, each in in_order(running, taken):
+        for name in searched(servers.rows, list(running.loaders), effort.searched):
             say(f"goodput within {bound:.0f} ms: {title_of(name)}")
             with running.attempting(name):
                 capacity = servers.rows[name]["many"]["requests_per_second"]
-                found = search(prober(each, effort, bound), capacity, effort.probes)
+                found = search(prober(running.loaders[name], effort, bound), capacity, effort.probes)
                 servers.rows[name]["goodput"] = found.to_json()
     for name, why in running.failures.items():
         say(f"{title_of(name)}: {why}")
         servers.rows[name] = {**servers.rows[name], "error": why}
 
 
-def in_order(running: Field, taken: Mapping[str, Taken]) -> list[tuple[str, Loader]]:
-    """Those still in that decide the ratios, as a list that stays while some fall out."""
-    return [(name, running.loaders[name]) for name in taken if name in running.loaders and is_close(name)]
+def searched(rows: Mapping[str, Any], up: Sequence[str], count: int) -> list[str]:
+    """Ours, and so many peers: those that decide the ratios and answer most to eight callers."""
+    peers = [name for name in up if name != OURS and is_close(name)]
+    peers.sort(key=lambda name: -rows[name]["many"]["requests_per_second"])
+    return [name for name in (OURS, *peers[:count]) if name in up]
 
 
 def _batches(servers: Servers, pictures: Pictures, effort: Effort, say: Say) -> None:
