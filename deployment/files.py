@@ -27,6 +27,10 @@ class RenderedFile:
 Rendered = Mapping[str, RenderedFile]
 """Path within the folder -> file."""
 
+_OURS = b"written by 'accelserve deploy "
+"""In the first line of every rendered file."""
+_LINE_BYTES = 300
+
 
 def write_rendered(rendered: Rendered, folder: Path, *, replace: bool = False) -> None:
     """Write a folder of files.
@@ -34,7 +38,7 @@ def write_rendered(rendered: Rendered, folder: Path, *, replace: bool = False) -
     Args:
         rendered: what.
         folder: is made; one that is there must hold the very same, or be empty, or be replaced.
-        replace: whether it may be.
+        replace: whether it may be, if all that it holds was rendered before.
 
     Raises:
         OutputError: it holds something else, or cannot be written.
@@ -42,10 +46,14 @@ def write_rendered(rendered: Rendered, folder: Path, *, replace: bool = False) -
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file; name a folder")
-        if folder.is_dir() and any(folder.iterdir()) and not replace:
+        if folder.is_dir() and any(folder.iterdir()):
             if _holds(folder, rendered):
                 return
-            raise OutputError(f"{folder} is not empty; --replace writes over what it holds")
+            _refuse_others(folder)
+            if not replace:
+                raise OutputError(f"{folder} is not empty; --replace writes over what it holds")
+        if folder.exists() and folder.samefile(Path.cwd()):
+            raise OutputError(f"{folder} is the folder that this runs in; name another one")
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
@@ -62,6 +70,21 @@ def _holds(folder: Path, rendered: Rendered) -> bool:
     return there == set(rendered) and all(
         (folder / name).read_bytes() == each.text.encode() for name, each in rendered.items()
     )
+
+
+def _refuse_others(folder: Path) -> None:
+    """OutputError if the folder holds anything that was not rendered: it is never ours to remove."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if path.is_file():
+            with path.open("rb") as stream:
+                if _OURS in stream.readline(_LINE_BYTES).lower():
+                    continue
+        raise OutputError(
+            f"{folder} is not empty and holds {path.relative_to(folder)}, which 'accelserve deploy' did not write; "
+            "name another folder"
+        )
 
 
 def _fill(folder: Path, rendered: Rendered) -> None:

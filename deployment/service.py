@@ -22,12 +22,28 @@ KEYS_FOLDER = "/etc/accelserve/keys"
 TLS_FOLDER = "/etc/accelserve/tls"
 KEYS_FILE = "keys.json"
 TLS_KEY, TLS_CERTIFICATE = "tls.key", "tls.crt"
+SERVICE_LABEL = "accelserve.service"
+"""Label of every container that a deployment made: whose it is, so that nobody takes another one of that name down."""
 LOCAL_SOCKET = "/tmp/accelserve.sock"  # noqa: S108 - of the container's own file system in memory
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,511}(@sha256:[0-9a-f]{64})?")
 _OPTION = re.compile(r"[A-Za-z0-9_./=-]+(,[A-Za-z0-9_./=-]+)*")
 _FLAG = re.compile(r"--[a-z][a-z0-9_-]*(=[^\s$%\"'\\]*)?")
+# Flags that a deployment sets by itself, and what sets them.
+_OWN_FLAGS = {
+    "port": "--port",
+    "rest_api_port": "--rest-api-port",
+    "device": "--device",
+    "grpc_address": "nothing: a deployment listens where it publishes",
+    "grpc_socket_path": "nothing: health checks have it",
+    "auth_keys_file": "--auth-keys-file",
+    "tls_key": "--tls-key",
+    "tls_certificate": "--tls-certificate",
+    "ssl_config_file": "--tls-key and --tls-certificate",
+    "drain_delay_seconds": "--drain-delay-seconds",
+    "drain_timeout_seconds": "--drain-timeout-seconds",
+}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE = re.compile(r"[^\s$%\"'\\]*")
 _SPARE_SECONDS = 10.0
@@ -77,7 +93,11 @@ class Service:
             f"name '{self.name}'",
             "at most 53 lower case letters, digits and '-', beginning with a letter and not ending with '-'",
         )
-        _require(_IMAGE.fullmatch(self.image), f"image '{self.image}'", "a name such as resnet50:3")
+        _require(
+            _IMAGE.fullmatch(self.image),
+            f"image '{self.image}'",
+            "a name such as resnet50:3, behind which '@sha256:' and 64 hexadecimal digits may pin it",
+        )
         _require(self.device in DEVICES, f"device '{self.device}'", f"one of {', '.join(DEVICES)}")
         _require(self.others in POLICIES, f"policy '{self.others}'", f"one of {', '.join(POLICIES)}")
         if self.device_options:
@@ -104,6 +124,8 @@ class Service:
                 f"flag '{flag}'",
                 "--NAME=VALUE of 'accelserve serve', without blanks and quotes",
             )
+            instead = _OWN_FLAGS.get(flag_name(flag))
+            _require(instead is None, f"flag '{flag}'", f"{instead}, since the deployment sets this one")
 
     @property
     def grace_seconds(self) -> int:
@@ -131,6 +153,11 @@ class Service:
         flags.append(f"--drain_delay_seconds={self.drain_delay_seconds:g}")
         flags.append(f"--drain_timeout_seconds={self.drain_timeout_seconds:g}")
         return [*flags, *self.flags]
+
+
+def flag_name(flag: str) -> str:
+    """Of ``--NAME=VALUE``, with underscores: either spelling is taken."""
+    return flag.partition("=")[0].removeprefix("--").replace("-", "_")
 
 
 def require_path(what: str, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from accelserve.deployment.edge.configuration import EdgeConfiguration, Mount
-from accelserve.deployment.service import USER
+from accelserve.deployment.service import SERVICE_LABEL, USER
 from accelserve.deployment.yaml_text import yaml_text
 
 HEADING = (
@@ -20,6 +20,7 @@ def compose_file(configuration: EdgeConfiguration) -> str:
     body: dict[str, Any] = {
         "image": service.image,
         "container_name": service.name,
+        "labels": {SERVICE_LABEL: service.name},
         "hostname": service.name,  # by which a lease names its holder
         "command": configuration.flags,
         "restart": "unless-stopped",

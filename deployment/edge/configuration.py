@@ -72,6 +72,10 @@ class EdgeConfiguration:
         for what, each in paths.items():
             for path in each:
                 require_path(what, path)
+        targets = [each.target for each in self.all_mounts()]
+        for target in targets:
+            if targets.count(target) > 1:
+                raise ServiceError(f"two mounts at '{target}'", "one")
         if bool(self.tls_key) != bool(self.tls_certificate):
             raise ServiceError("TLS", "both --tls_key and --tls_certificate, or neither")
         if self.watchdog_seconds < 1 or self.start_seconds < 1:

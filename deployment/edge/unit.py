@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelserve.deployment.edge.configuration import EdgeConfiguration, Mount
-from accelserve.deployment.service import USER
+from accelserve.deployment.service import SERVICE_LABEL, USER
 
 PODMAN = "/usr/bin/podman"
 _INSTALL = "/usr/bin/install"
@@ -57,6 +57,7 @@ def _run(configuration: EdgeConfiguration, podman: str) -> list[str]:
     command = [
         f"{podman} run --replace --rm --detach",
         f"--name={service.name}",
+        f"--label={SERVICE_LABEL}={service.name}",
         f"--hostname={service.name}",  # by which a lease names its holder
         "--sdnotify=container",
         "--cgroups=no-conmon",

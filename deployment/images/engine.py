@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelserve.deployment.errors import EngineFailedError, NoEngineError
+from accelserve.deployment.programs import ask, call, last_words
 
-_SECONDS = 60
 # Podman and buildah drop HEALTHCHECK unless they write docker's format: OCI's has no place for it.
 _BUILD = {
     "docker": ("build",),
@@ -106,11 +106,15 @@ class Engine:
         return found
 
     def find(self, image: str) -> BuiltImage | None:
-        """An image by name and tag; None if this engine has none."""
-        done = _run([self.name, *_INSPECT[self.name], image])
+        """An image by name and tag; None if this engine has none. EngineFailedError if it cannot be asked."""
+        done = ask([self.name, *_INSPECT[self.name], image])
         if done.returncode != 0:
             return None
-        documents = json.loads(done.stdout or "[]") or []
+        try:
+            documents = json.loads(done.stdout or "[]")
+        except ValueError as error:
+            doing = f"looking for '{image}' by {self.name}"
+            raise EngineFailedError(doing, "it does not answer in JSON") from error
         if not documents:
             return None
         found = documents[0]
@@ -126,9 +130,7 @@ class Engine:
         """
         if self.find(image) is None:
             return
-        done = _run([self.name, *_REMOVE[self.name], image])
-        if done.returncode != 0:
-            raise EngineFailedError(f"removing '{image}' from {self.name}", _last_line(done))
+        call(f"removing '{image}' from {self.name}", [self.name, *_REMOVE[self.name], image])
 
 
 def find_engine(name: str = "auto", *, instead: str = "install one of them") -> Engine:
@@ -146,22 +148,11 @@ def find_engine(name: str = "auto", *, instead: str = "install one of them") -> 
         if shutil.which(each) is None:
             continue
         try:
-            done = _run([each, *_ALIVE[each]])
-        except (OSError, subprocess.TimeoutExpired) as error:
-            passed_over.append(f"{each}: {error}")
+            done = ask([each, *_ALIVE[each]])
+        except EngineFailedError as error:
+            passed_over.append(f"{each}: {error.reason}")
             continue
         if done.returncode == 0:
             return Engine(each)
-        passed_over.append(f"{each}: {_last_line(done)}")
+        passed_over.append(f"{each}: {last_words(done)}")
     raise NoEngineError(passed_over, instead)
-
-
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - an engine of ours, without a shell
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_SECONDS
-    )
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = done.stderr.strip().splitlines()
-    return lines[-1] if lines else f"exit code {done.returncode}"

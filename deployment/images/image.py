@@ -136,8 +136,8 @@ class Image:
             repository: folder of models.
             name: of the image, with or without a tag; the model's name and version if None.
             models: the one that it holds, as for ``create``.
-            folder: that becomes an OCI image layout; must not exist, or be empty.
-            replace: a record of that name is replaced.
+            folder: that becomes an OCI image layout; must not exist, be empty, or hold the layout that is replaced.
+            replace: a record of that name is replaced, and its layout if that is in the same folder.
 
         Raises:
             ImageNameError, RecordExistsError, ModelNotFoundError, CorruptVersionError: as ``create``.
@@ -147,11 +147,13 @@ class Image:
         tagged = image_name(name or f"{found.name}:{found.version}")
         record = _record_of(found, tagged, f"{_OCI}{folder.resolve()}", "cpu", "")
         records = Records(str(repository))
+        before = next((each for each in records.images() if each.reference == record.reference), None)
         records.add_image(record, replace=replace)
+        old = before.digest if before is not None and before.location == record.location else ""
         try:
-            written = write_layout(folder, found, tagged[1], model_labels(found))
+            written = write_layout(folder, found, tagged[1], model_labels(found), instead_of=old)
         except BaseException:
-            records.delete_image(*tagged)
+            _put_back(records, record, before)
             raise
         changed = records.change_image(
             *tagged, state="succeeded", digest=written.digest, size_bytes=written.size_bytes
@@ -212,6 +214,14 @@ def _record_of(
     )
 
 
+def _put_back(records: Records, failed: ImageRecord, before: ImageRecord | None) -> None:
+    """What the record said before a write that failed: the layout of then is still there."""
+    if before is None:
+        records.delete_image(failed.name, failed.tag)
+    else:
+        records.add_image(before, replace=True)
+
+
 def _begin(repository: str, record: ImageRecord, engine: Engine, *, replace: bool) -> None:
     """Record an image that is being built, unless its name is taken; a build that failed takes none."""
     records = Records(repository)
@@ -256,7 +266,7 @@ def _log_path(repository: str | Path, name: str, tag: str) -> Path:
 
 def _remove(record: ImageRecord) -> None:
     if record.location.startswith(_OCI):
-        if record.state == "succeeded":
+        if record.digest:
             remove_layout(Path(record.location.removeprefix(_OCI)), record.digest)
     elif record.location in ENGINES:
         # What was never finished is no reason to ask for an engine that is gone.

@@ -44,28 +44,32 @@ class Artefact:
     size_bytes: int
 
 
-def write_layout(folder: Path, model: ModelVersion, tag: str, labels: Mapping[str, str]) -> Artefact:
+def write_layout(
+    folder: Path, model: ModelVersion, tag: str, labels: Mapping[str, str], *, instead_of: str = ""
+) -> Artefact:
     """Write a model's layout, whole or not at all.
 
     Args:
-        folder: does not exist, or is empty.
+        folder: does not exist, or is empty, or holds the layout that is replaced.
         model: its files become the layer.
         tag: of the image in the layout.
         labels: of the image.
+        instead_of: digest of the layout that may be replaced; empty for none.
 
     Raises:
-        OutputError: the folder holds something, or cannot be written.
+        OutputError: the folder holds something else, or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not empty and not (instead_of and _is_layout(folder, instead_of)):
         raise OutputError(f"{folder} exists already and is not empty; name another folder")
     unfinished: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        unfinished = _beside(folder)
         unfinished.chmod(0o755)
         digest, size = _write(unfinished, model, tag, labels)
         if folder.exists():
-            folder.rmdir()
+            _take_away(folder)
         unfinished.rename(folder)
     except OSError as error:
         raise OutputError(f"{error.filename or folder}: {error.strerror or error}") from error
@@ -83,14 +87,34 @@ def remove_layout(folder: Path, digest: str) -> None:
     """
     if not folder.exists():
         return
+    if not _is_layout(folder, digest):
+        raise OutputError(f"{folder} is not the layout that was written there; remove it yourself")
+    try:
+        _take_away(folder)
+    except OSError as error:
+        raise OutputError(f"{error.filename or folder}: {error.strerror or error}") from error
+
+
+def _is_layout(folder: Path, digest: str) -> bool:
     try:
         found = json.loads((folder / "index.json").read_bytes())["manifests"]
-        ours = [each["digest"] for each in found] == [digest]
+        return [each["digest"] for each in found] == [digest]
     except (OSError, ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise OutputError(f"{folder} is not the layout that was written there; remove it yourself")
-    shutil.rmtree(folder)
+        return False
+
+
+def _take_away(folder: Path) -> None:
+    """Remove a folder, which is there whole until it is gone."""
+    going = _beside(folder)
+    try:
+        folder.rename(going)  # in place of the empty one
+    finally:
+        shutil.rmtree(going, ignore_errors=True)
+
+
+def _beside(folder: Path) -> Path:
+    """A new folder on the same file system."""
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
 
 
 def _write(folder: Path, model: ModelVersion, tag: str, labels: Mapping[str, str]) -> tuple[str, int]:

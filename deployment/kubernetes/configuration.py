@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from accelserve.deployment.errors import ServiceError
-from accelserve.deployment.service import Service
+from accelserve.deployment.service import Service, flag_name
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CPU = re.compile(r"(?=.*[1-9])([0-9]+(\.[0-9]{1,3})?|[0-9]+m)")
+_MEMORY = re.compile(r"(?=.*[1-9])[0-9]+(\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?")
+_METRICS_PORTS = (8502, 8503, 8504)
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 
 
@@ -74,20 +77,31 @@ class KubernetesConfiguration:
             f"device resource '{self.device_resource}' for {self.service.device}",
             "with --device fpga, and only then, the name by which the cluster's device plugin offers it",
         )
-        for what, name in (
-            ("namespace", self.namespace),
-            ("secret", self.keys_secret),
-            ("secret", self.tls_secret),
-        ):
+        _require(
+            not self.namespace or _NAMESPACE.fullmatch(self.namespace),
+            f"namespace '{self.namespace}'",
+            "at most 63 lower case letters, digits and '-'",
+        )
+        for name in (self.keys_secret, self.tls_secret):
             _require(
-                not name or _NAME.fullmatch(name), f"{what} '{name}'", "lower case letters, digits and '-'"
+                not name or _NAME.fullmatch(name), f"secret '{name}'", "lower case letters, digits and '-'"
             )
         labels = {**self.node_selector, **({self.device_resource: ""} if fpga else {})}
         for key, value in labels.items():
             good = _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)
             _require(good, f"label '{key}={value}'", "KEY=VALUE as Kubernetes has labels")
-        for what, quantity in (("cpu", self.cpu), ("memory", self.memory)):
-            _require(_QUANTITY.fullmatch(quantity), f"{what} '{quantity}'", "a quantity such as 2, 500m, 1Gi")
+        _require(
+            _CPU.fullmatch(self.cpu), f"cpu '{self.cpu}'", "a quantity of 1m or more, such as 2, 0.5, 500m"
+        )
+        _require(
+            _MEMORY.fullmatch(self.memory),
+            f"memory '{self.memory}'",
+            "a quantity above 0, such as 512Mi, 2Gi",
+        )
+        for flag in self.service.flags:
+            port = flag.partition("=")[2]
+            fine = flag_name(flag) != "metrics_port" or (port.isdecimal() and 1 <= int(port) <= 65535)
+            _require(fine, f"flag '{flag}'", "a port, 1 to 65535")
         _require(
             bool(self.tls_key) == bool(self.tls_certificate), "TLS", "both key and certificate, or neither"
         )
@@ -106,6 +120,15 @@ class KubernetesConfiguration:
     def tls_from(self) -> str:
         """Name of the Secret with key and certificate; empty for plain text."""
         return self.tls_secret or (f"{self.service.name}-tls" if self.tls_key else "")
+
+    @property
+    def metrics_port(self) -> int:
+        """Of the metrics alone, which Prometheus reads without a key; 0 where the HTTP port asks for none either."""
+        for flag in self.service.flags:
+            if flag_name(flag) == "metrics_port":
+                return int(flag.partition("=")[2])
+        taken = (self.service.grpc_port, self.service.rest_port)
+        return next(port for port in _METRICS_PORTS if port not in taken) if self.keys_from else 0
 
     @property
     def labels(self) -> dict[str, str]:

@@ -5,14 +5,36 @@ The runtime's arguments are those of KServe's own runtime for TensorFlow Serving
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from accelserve.deployment.errors import ServiceError
 from accelserve.deployment.kubernetes.configuration import KubernetesConfiguration
 from accelserve.deployment.kubernetes.workload import METRICS_PATH
-from accelserve.deployment.service import USER
+from accelserve.deployment.service import LEASES, USER, Service
 
 RUNTIME = "accelserve"
 _GRPC, _HTTP = 9000, 8080
+_STORAGE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*")
+
+
+def check_kserve(configuration: KubernetesConfiguration, storage: str) -> None:
+    """ServiceError for what KServe decides by itself, so that nobody believes it was done; or no storage's URI."""
+    if not _STORAGE.fullmatch(storage):
+        raise ServiceError(
+            f"storage '{storage}'", "a URI such as pvc://models/resnet50 or s3://models/resnet50"
+        )
+    service, plain = configuration.service, Service(name="plain", image="plain")
+    ports = (service.grpc_port, service.rest_port) != (plain.grpc_port, plain.rest_port)
+    for given, what, instead in (
+        (configuration.keys_from, "keys", "none: KServe's ingress checks callers"),
+        (configuration.tls_from, "TLS", "none: KServe's ingress ends it"),
+        (service.models_folder, "a models folder", "none beside --kserve-storage"),
+        (configuration.host_network, "the node's network", "KServe's own"),
+        (ports, "ports", f"KServe's own, {_GRPC} and {_HTTP}"),
+    ):
+        if given:
+            raise ServiceError(f"{what} with KServe", instead)
 
 
 def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
@@ -23,6 +45,12 @@ def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
     limits = {"memory": configuration.memory}
     if configuration.device_resource:
         limits[configuration.device_resource] = "1"
+    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the container
+    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {}}]
+    if service.device == "fpga":
+        mounts.append({"name": "leases", "mountPath": LEASES})
+        volumes.append({"name": "leases", "hostPath": {"path": service.lease_folder, "type": "Directory"}})
+    nodes = {"nodeSelector": dict(configuration.node_selector)} if configuration.node_selector else {}
     return {
         "apiVersion": "serving.kserve.io/v1alpha1",
         "kind": "ClusterServingRuntime",
@@ -47,6 +75,7 @@ def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
                         "--rest_api_timeout_in_ms=60000",
                         *flags,
                     ],
+                    "env": [{"name": name, "value": value} for name, value in service.environment.items()],
                     "resources": {"requests": resources, "limits": limits},
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
@@ -55,10 +84,11 @@ def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
                         "runAsUser": USER,
                         "capabilities": {"drop": ["ALL"]},
                     },
-                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - of the container
+                    "volumeMounts": mounts,
                 }
             ],
-            "volumes": [{"name": "tmp", "emptyDir": {}}],
+            "volumes": volumes,
+            **nodes,
         },
     }
 

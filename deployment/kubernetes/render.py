@@ -11,7 +11,7 @@ from accelserve.deployment.kubernetes.access import (
     secrets,
 )
 from accelserve.deployment.kubernetes.configuration import KubernetesConfiguration
-from accelserve.deployment.kubernetes.kserve import inference_service, serving_runtime
+from accelserve.deployment.kubernetes.kserve import check_kserve, inference_service, serving_runtime
 from accelserve.deployment.kubernetes.workload import deployment
 from accelserve.deployment.yaml_text import Document, yaml_text
 
@@ -51,7 +51,11 @@ def render_kserve(configuration: KubernetesConfiguration, storage: str) -> dict[
     Args:
         configuration: what runs.
         storage: URI of the model's folder.
+
+    Raises:
+        ServiceError: something that KServe decides by itself was asked for, or the storage is no URI.
     """
+    check_kserve(configuration, storage)
     return {
         "serving-runtime.yaml": RenderedFile(yaml_text([serving_runtime(configuration)], HEADING)),
         "inference-service.yaml": RenderedFile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from accelserve.deployment.kubernetes.configuration import KubernetesConfiguration
-from accelserve.deployment.service import KEYS_FOLDER, LEASES, MODELS, TLS_FOLDER, USER
+from accelserve.deployment.service import KEYS_FOLDER, LEASES, MODELS, TLS_FOLDER, USER, flag_name
 
 _START_SECONDS, _START_PERIOD = 900, 5
 _CHANNEL = "--grpc_channel_arguments"
@@ -45,7 +45,8 @@ def _scraped(configuration: KubernetesConfiguration) -> dict[str, str]:
     return {
         "prometheus.io/scrape": "true",
         "prometheus.io/scheme": "https" if configuration.tls_from else "http",
-        "prometheus.io/port": str(configuration.service.rest_port),
+        # With keys the HTTP port shows the metrics to administrators only.
+        "prometheus.io/port": str(configuration.metrics_port or configuration.service.rest_port),
         "prometheus.io/path": METRICS_PATH,
     }
 
@@ -80,18 +81,20 @@ def _container(configuration: KubernetesConfiguration, mounts: list[dict[str, An
     if configuration.device_resource:
         limits[configuration.device_resource] = "1"
     flags = service.serve_flags(keys=bool(configuration.keys_from), tls=bool(configuration.tls_from))
-    if not any(flag.startswith(_CHANNEL) for flag in flags):
+    if not any(flag_name(flag) == flag_name(_CHANNEL) for flag in flags):
         flags.append(f"{_CHANNEL}=grpc.max_connection_age_ms={_CONNECTION_AGE_MS}")
+    ports = {"grpc": service.grpc_port, "http": service.rest_port}
+    if configuration.metrics_port:
+        ports["metrics"] = configuration.metrics_port
+        if not any(flag_name(flag) == "metrics_port" for flag in flags):
+            flags.append(f"--metrics_port={configuration.metrics_port}")
     return {
         "name": "accelserve",
         "image": service.image,
         "imagePullPolicy": configuration.pull_policy,
         "args": flags,
         "env": [{"name": name, "value": value} for name, value in service.environment.items()],
-        "ports": [
-            {"name": "grpc", "containerPort": service.grpc_port},
-            {"name": "http", "containerPort": service.rest_port},
-        ],
+        "ports": [{"name": name, "containerPort": port} for name, port in ports.items()],
         "resources": {
             "requests": {"cpu": configuration.cpu, "memory": configuration.memory},
             "limits": limits,  # none of the processor: it would be taken away in the middle of a picture

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from accelserve.deployment.errors import EngineFailedError
-from accelserve.deployment.service import USER
+from accelserve.deployment.programs import ask, call, last_words
+from accelserve.deployment.service import SERVICE_LABEL, USER
 from accelserve.deployment.webservices.state import LOG_FILE, ServiceState
 
 _LOOK_SECONDS = 0.05
-_ENGINE_SECONDS = 120
+_ENGINE_SECONDS = 120.0
+_SPARE_SECONDS = 60.0
 _STAT_STATE, _STAT_STARTED = 0, 19  # of /proc/PID/stat, behind the name: proc(5)
 
 
@@ -38,47 +39,79 @@ def start_process(folder: Path, flags: Sequence[str]) -> tuple[int, int]:
     return process, _stat(process)[1]
 
 
-def start_container(engine: str, name: str, image: str, ports: Sequence[int], flags: Sequence[str]) -> None:
-    """Start a container that may do no more than serve; EngineFailedError."""
-    command = ["run", "--detach", f"--name={name}", f"--user={USER}:{USER}", "--read-only", "--tmpfs=/tmp"]
+def start_container(
+    state: ServiceState, owner: str, image: str, mounts: Mapping[Path, str], flags: Sequence[str]
+) -> None:
+    """Start a container that may do no more than serve.
+
+    Args:
+        state: with the engine, the container's name and its ports.
+        owner: whose container it is, for its label.
+        image: that is run.
+        mounts: files of this machine, and where the container reads them.
+        flags: of ``accelserve serve``.
+
+    Raises:
+        EngineFailedError: the engine refuses; the container may be there nevertheless.
+    """
+    engine, name = state.runner, state.container
+    command = [engine, "run", "--detach", f"--name={name}", f"--label={SERVICE_LABEL}={owner}"]
+    command += [f"--user={USER}:{USER}", "--read-only", "--tmpfs=/tmp"]
     command += ["--cap-drop=all", "--security-opt=no-new-privileges"]
-    command += [f"--publish=127.0.0.1:{port}:{port}" for port in ports]
-    _run(f"starting '{name}' by {engine}", engine, *command, image, *flags)
+    command += [f"--volume={path}:{target}:ro,z" for path, target in mounts.items()]
+    command += [f"--publish=127.0.0.1:{port}:{port}" for port in (state.grpc_port, state.rest_port)]
+    command += [f"--env=ACCELSERVE_HEALTHCHECK_ADDRESS={state.own_address}"]
+    call(f"starting '{name}' by {engine}", [*command, image, *flags], seconds=_ENGINE_SECONDS)
 
 
-def runs(state: ServiceState) -> bool:
-    """Whether it is there at all; it may still load its model."""
+def runs(state: ServiceState, owner: str) -> bool:
+    """Whether it is there at all; it may still load its model. EngineFailedError if its engine cannot be asked."""
     if state.runner == "process":
         return _same_process(state)
-    done = _engine(state.runner, "container", "inspect", "--format", "{{.State.Running}}", state.container)
-    return done.returncode == 0 and done.stdout.strip() == "true"
+    return _container(state.runner, state.container) == (owner, "true")
 
 
-def stop(state: ServiceState, grace_seconds: float) -> None:
+def stop(state: ServiceState, owner: str, grace_seconds: float) -> None:
     """Let it finish what is in flight, then end it; nothing if it is gone. EngineFailedError."""
     if state.runner == "process":
         _stop_process(state, grace_seconds)
         return
-    if has_container(state.runner, state.container):
-        stop_container(state.runner, state.container, grace_seconds)
+    stop_container(state.runner, state.container, owner, grace_seconds)
 
 
-def has_container(engine: str, name: str) -> bool:
-    """Whether an engine has a container of that name, running or not."""
-    return _engine(engine, "container", "inspect", name).returncode == 0
-
-
-def stop_container(engine: str, name: str, grace_seconds: float) -> None:
-    """Stop a container and remove it; EngineFailedError."""
+def stop_container(engine: str, name: str, owner: str, grace_seconds: float) -> bool:
+    """Stop a container and remove it, if there is one of that name and that owner; whether there was. EngineFailedError."""
+    there = _container(engine, name)
+    if there is None or there[0] != owner:
+        return False
     doing = f"stopping '{name}' by {engine}"
-    _run(doing, engine, "stop", f"--time={round(grace_seconds)}", name)
-    _run(doing, engine, "rm", "--force", name)
+    if there[1] == "true":
+        stopping = [engine, "stop", f"--time={round(grace_seconds)}", name]
+        call(doing, stopping, seconds=grace_seconds + _SPARE_SECONDS)
+    call(doing, [engine, "rm", "--force", name], seconds=_ENGINE_SECONDS)
+    return True
+
+
+def _container(engine: str, name: str) -> tuple[str, str] | None:
+    """Whose a container is, and whether it runs, ``true`` or ``false``; None if the engine has none of that name.
+
+    Raises:
+        EngineFailedError: it does not answer, which is no reason to take the container for gone.
+    """
+    wanted = f'{{{{index .Config.Labels "{SERVICE_LABEL}"}}}} {{{{.State.Running}}}}'
+    done = ask([engine, "container", "inspect", "--format", wanted, name], seconds=_ENGINE_SECONDS)
+    if done.returncode != 0:
+        if "no such container" in done.stderr.lower():
+            return None
+        raise EngineFailedError(f"looking for '{name}' by {engine}", last_words(done))
+    owner, _, running = done.stdout.strip("\n").rpartition(" ")
+    return owner, running
 
 
 def log_of(state: ServiceState | None, folder: Path) -> str:
     """What the server has said; empty if that is lost."""
     if state is not None and state.runner != "process":
-        done = _engine(state.runner, "logs", state.container)
+        done = ask([state.runner, "logs", state.container], seconds=_ENGINE_SECONDS)
         return done.stdout + done.stderr
     try:
         return (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")
@@ -108,21 +141,3 @@ def _same_process(state: ServiceState) -> bool:
 def _stat(process: int) -> tuple[str, int]:
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return fields[_STAT_STATE], int(fields[_STAT_STARTED])
-
-
-def _engine(engine: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - an engine of ours, without a shell
-        [engine, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_ENGINE_SECONDS,
-    )
-
-
-def _run(doing: str, engine: str, *arguments: str) -> None:
-    done = _engine(engine, *arguments)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()
-        raise EngineFailedError(doing, lines[-1] if lines else f"exit code {done.returncode}")

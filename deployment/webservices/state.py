@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from accelserve.deployment.service import LOCAL_SOCKET
+
 Runner = Literal["process", "docker", "podman"]
 RUNNERS = get_args(Runner)
 STATE_FILE, LOG_FILE, MODELS_FOLDER = "service.json", "server.log", "models"
@@ -24,6 +26,7 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         process: id of the server's; 0 in a container.
         started: when that process began, in the kernel's clock ticks, since ids are given out again.
         container: its name; empty for a process.
+        tls: whether it speaks TLS on both ports.
     """
 
     runner: Runner
@@ -33,6 +36,12 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     process: int = 0
     started: int = 0
     container: str = ""
+    tls: bool = False
+
+    @property
+    def own_address(self) -> str:
+        """Where it answers health checks within its container, in plain text."""
+        return f"unix:{LOCAL_SOCKET}" if self.tls else f"127.0.0.1:{self.grpc_port}"
 
 
 _DECODER = msgspec.json.Decoder(ServiceState)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from accelserve.deployment.errors import TakeDownError
+from accelserve.deployment.errors import EngineFailedError, TakeDownError
+from accelserve.deployment.programs import call
 from accelserve.deployment.webservices import runners
 from accelserve.deployment.webservices.state import read_state
 from accelserve.models.registry.records import DeploymentRecord
 
-_KUBECTL_SECONDS = 300
+_KUBECTL_SECONDS = 300.0
 
 
 def take_down(record: DeploymentRecord, grace_seconds: float) -> None:
@@ -19,7 +19,7 @@ def take_down(record: DeploymentRecord, grace_seconds: float) -> None:
 
     Raises:
         TakeDownError: it runs where this machine cannot reach it; says what to run there.
-        EngineFailedError: its engine did not end it.
+        EngineFailedError: its engine does not answer, or did not end it.
     """
     folder = Path(record.files)
     if record.kind == "kubernetes":
@@ -38,18 +38,22 @@ def end_local(folder: Path, grace_seconds: float) -> None:
     """End the process or container that a folder tells of, and remove the folder."""
     state = read_state(folder)
     if state is not None:
-        runners.stop(state, grace_seconds)
+        runners.stop(state, folder.name, grace_seconds)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _from_box(record: DeploymentRecord, grace_seconds: float) -> None:
-    """The container of a compose file or a unit has the deployment's name."""
-    for engine in ("docker", "podman"):
-        if shutil.which(engine) and runners.has_container(engine, record.name):
-            runners.stop_container(engine, record.name, grace_seconds)
-            return
+    """The container of a compose file or a unit has the deployment's name, and its label."""
+    silent = []
+    for engine in filter(shutil.which, ("docker", "podman")):
+        try:
+            if runners.stop_container(engine, record.name, record.name, grace_seconds):
+                return
+        except EngineFailedError as error:
+            silent.append(str(error))
     instead = f"there, run: docker compose --file {record.files}/compose.yaml down, or: systemctl disable --now {record.name}"
-    raise TakeDownError(record.name, "no engine of this machine has its container", instead)
+    reason = "; ".join(["no engine of this machine has its container", *silent])
+    raise TakeDownError(record.name, reason, instead)
 
 
 def _from_cluster(record: DeploymentRecord) -> None:
@@ -58,15 +62,8 @@ def _from_cluster(record: DeploymentRecord) -> None:
         raise TakeDownError(
             record.name, "there is no kubectl here", f"where there is, run: {' '.join(command)}"
         )
-    done = subprocess.run(  # noqa: S603 - kubectl, without a shell
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_KUBECTL_SECONDS,
-    )
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()
-        reason = lines[-1] if lines else f"exit code {done.returncode}"
-        raise TakeDownError(record.name, f"kubectl says: {reason}", f"mend that, or run: {' '.join(command)}")
+    try:
+        call("kubectl", command, seconds=_KUBECTL_SECONDS)
+    except EngineFailedError as error:
+        instead = f"mend that, or run: {' '.join(command)}"
+        raise TakeDownError(record.name, f"kubectl says: {error.reason}", instead) from error

@@ -14,12 +14,13 @@ from typing import Self
 
 import msgspec
 
-from accelserve.deployment.errors import DeployFailedError, PortTakenError, ServiceError
+from accelserve.deployment.errors import DeployFailedError, EngineError, PortTakenError, ServiceError
 from accelserve.deployment.images.engine import find_engine
 from accelserve.deployment.images.image import Image
-from accelserve.deployment.service import Service
+from accelserve.deployment.service import LOCAL_SOCKET, Service
 from accelserve.deployment.webservices import runners
-from accelserve.deployment.webservices.health import serves
+from accelserve.deployment.webservices.access import AccessFiles
+from accelserve.deployment.webservices.health import LOCAL, serves
 from accelserve.deployment.webservices.model_files import unpack_model
 from accelserve.deployment.webservices.state import (
     RUNNERS,
@@ -30,11 +31,10 @@ from accelserve.deployment.webservices.state import (
     write_state,
 )
 from accelserve.deployment.webservices.take_down import end_local, take_down
-from accelserve.models.registry.records import DeploymentRecord, Records
+from accelserve.models.registry.records import DeploymentRecord, ImageRecord, Records
 from accelserve.models.registry.registry import Registry
 from accelserve.models.repository.location import is_remote, local_path
 
-LOCAL = "127.0.0.1"
 _LOOK_SECONDS = 0.1
 
 
@@ -61,6 +61,9 @@ class Webservice:
         port: int = 0,
         rest_port: int = 0,
         flags: Sequence[str] = (),
+        auth_keys_file: Path | None = None,
+        tls_key: Path | None = None,
+        tls_certificate: Path | None = None,
         wait_seconds: float = 300.0,
     ) -> Self:
         """Run an image on this machine; returns when it answers.
@@ -74,10 +77,13 @@ class Webservice:
             port: of gRPC; 0 takes a free one.
             rest_port: of HTTP, likewise.
             flags: further ones of ``accelserve serve``.
+            auth_keys_file: of ``accelserve keys``; None lets everybody in. A container's user, 10001, has to be able to read it.
+            tls_key: PEM file, for TLS on both ports; likewise.
+            tls_certificate: PEM file, with ``tls_key``.
             wait_seconds: until it has to answer.
 
         Raises:
-            ServiceError: the name is none, or the image is not finished.
+            ServiceError: the name is none, the image is not finished, or a file is missing.
             RecordExistsError, RecordNotFoundError: there is a deployment of that name, or no such image.
             PortTakenError: somebody listens on a port.
             NoEngineError: the engine that has the image does not answer.
@@ -86,9 +92,12 @@ class Webservice:
         image = Image.get(repository, image) if isinstance(image, str) else image
         record = image.record
         service = Service(name=name, image=record.reference, flags=tuple(flags))
+        if not wait_seconds >= 0:
+            raise ServiceError(f"a wait of {wait_seconds} s", "0 s or more")
         if record.state != "succeeded":
             raise ServiceError(f"image '{record.reference}', which is {record.state}", "one that succeeded")
-        runner = _runner(engine, record.location)
+        runner = _runner(engine, record)
+        access = AccessFiles.checked(auth_keys_file, tls_key, tls_certificate)
         ports = (_port(port), _port(rest_port))
         folder = _folder(image.repository, name)
         deployment = DeploymentRecord(
@@ -105,7 +114,7 @@ class Webservice:
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700, parents=True)
-            made._start(image, service.flags, runner, ports)
+            made._start(image, service.flags, runner, ports, access)
             made.wait_for_deployment(wait_seconds)
         except BaseException:
             end_local(folder, service.grace_seconds)
@@ -133,14 +142,18 @@ class Webservice:
         """How it is.
 
         ``Healthy``: it answers; ``Transitioning``: it runs and does not answer yet, or any more; ``Failed``: it ended;
-        ``Unknown``: it was rendered for another machine.
+        ``Unknown``: it was rendered for another machine, or its engine does not answer.
         """
-        state = read_state(Path(self.record.files))
+        folder = Path(self.record.files)
+        state = read_state(folder)
         if state is None:
             return "Unknown"
-        if not runners.runs(state):
-            return "Failed"
-        return "Healthy" if serves(self.record.address) else "Transitioning"
+        try:
+            if not runners.runs(state, folder.name):
+                return "Failed"
+        except EngineError:
+            return "Unknown"
+        return "Healthy" if serves(state) else "Transitioning"
 
     @property
     def scoring_address(self) -> str:
@@ -151,7 +164,10 @@ class Webservice:
     def scoring_uri(self) -> str:
         """Where TensorFlow Serving's REST API takes predictions; empty if it runs elsewhere."""
         state = read_state(Path(self.record.files))
-        return "" if state is None else f"http://{LOCAL}:{state.rest_port}/v1/models/{state.model}:predict"
+        if state is None:
+            return ""
+        scheme = "https" if state.tls else "http"
+        return f"{scheme}://{LOCAL}:{state.rest_port}/v1/models/{state.model}:predict"
 
     def get_logs(self) -> str:
         """All that its server has said; empty if it runs elsewhere."""
@@ -199,32 +215,42 @@ class Webservice:
         if model:
             Registry(self.repository).delete(f"{self.record.model}:{self.record.version}")
 
-    def _start(self, image: Image, flags: Sequence[str], runner: Runner, ports: tuple[int, int]) -> None:
+    def _start(
+        self, image: Image, flags: Sequence[str], runner: Runner, ports: tuple[int, int], access: AccessFiles
+    ) -> None:
         folder = Path(self.record.files)
         port, rest_port = ports
-        state = ServiceState(runner=runner, model=self.record.model, grpc_port=port, rest_port=rest_port)
+        state = ServiceState(
+            runner=runner, model=self.record.model, grpc_port=port, rest_port=rest_port, tls=access.tls
+        )
         flags = [f"--port={port}", f"--rest_api_port={rest_port}", *flags]
         if runner != "process":
-            write_state(folder, msgspec.structs.replace(state, container=self.name))
-            runners.start_container(runner, self.name, image.name, ports, flags)
+            state = msgspec.structs.replace(state, container=self.name)
+            write_state(folder, state)
+            socket_flags = [f"--grpc_socket_path={LOCAL_SOCKET}"] if access.tls else []
+            flags = [*access.flags_in_container(), *socket_flags, *flags]
+            runners.start_container(state, folder.name, image.name, access.mounts(), flags)
             return
         base = unpack_model(image.record, self.repository, folder)
         served = [f"--model_name={self.record.model}", f"--model_base_path={base}"]
         where = [f"--device={image.record.device}", f"--grpc_address={LOCAL}"]
-        process, started = runners.start_process(folder, [*served, *where, *flags])
+        process, started = runners.start_process(folder, [*served, *where, *access.flags(), *flags])
         write_state(folder, msgspec.structs.replace(state, process=process, started=started))
 
 
-def _runner(engine: str, location: str) -> Runner:
-    """What carries an image that is at ``location``."""
+def _runner(engine: str, image: ImageRecord) -> Runner:
+    """What carries an image; ServiceError for what would not carry it."""
     if engine not in ("auto", *RUNNERS):
         raise ServiceError(f"engine '{engine}'", f"one of auto, {', '.join(RUNNERS)}")
-    layout = location.startswith("oci:")
+    layout = image.location.startswith("oci:")
     if engine == "process" or (engine == "auto" and layout):
         return "process"
     if layout:
         raise ServiceError(f"an image layout by {engine}", "--engine process, since it holds the model alone")
-    name = location if engine == "auto" else engine
+    name = image.location if engine == "auto" else engine
+    if image.device == "fpga":
+        instead = "'accelserve deploy edge --device fpga', which gives a container its device and its leases, or --engine process"
+        raise ServiceError(f"image '{image.reference}' for an FPGA by {name}", instead)
     # buildah builds into podman's storage, and runs nothing itself.
     found = find_engine("podman" if name == "buildah" else name, instead="--engine process needs none")
     return "docker" if found.name == "docker" else "podman"

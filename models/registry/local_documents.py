@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from accelserve.models.errors import ChangedMeanwhileError, ReadOnlyError
+from accelserve.models.errors import ChangedMeanwhileError, ReadOnlyError, RegistryError
 
 _SUFFIX = ".json"
 _LOCK_FILE = ".lock"
@@ -143,7 +143,7 @@ class LocalDocuments:
         except OSError as error:
             if error.errno in _MAY_NOT_WRITE:
                 raise ReadOnlyError(self.where, error.strerror or str(error)) from error
-            raise
+            raise RegistryError(f"{self.where} cannot be written: {error.strerror or error}") from error
 
 
 def _etag(data: bytes) -> str:

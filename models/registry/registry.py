@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from accelserve.models.errors import (
-    ModelNameError,
     ModelNotFoundError,
     RecordExistsError,
     RegistryError,
@@ -31,7 +30,7 @@ from accelserve.models.repository import (
     latest_version,
 )
 from accelserve.models.repository.location import is_remote, local_path
-from accelserve.models.repository.store import check_name
+from accelserve.models.repository.store import check_name, check_version
 
 
 def _quiet(_done: int, _total: int) -> None:
@@ -130,8 +129,8 @@ class Registry:
             ReadOnlyError: nobody may write to the repository.
         """
         check_name(name)
-        if version is not None and version < 1:
-            raise ModelNameError(str(version), "is no version: a whole number of 1 or more")
+        if version is not None:
+            check_version(version)
         said = VersionRecord(
             description=description, tags=dict(tags or {}), properties=dict(properties or {}), parent=parent
         )

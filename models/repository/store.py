@@ -32,15 +32,24 @@ UNFINISHED_PREFIX = ".unfinished-"
 LOCK_FILE = ".lock"
 _CHUNK_BYTES = 1 << 20
 _MAX_VERSION = 2**63 - 1
+_MOST_DIGITS = 19
 
 
 def check_name(name: str) -> str:
     """The name itself; ModelNameError if a repository cannot hold it."""
     if not NAME_PATTERN.fullmatch(name):
         raise ModelNameError(
-            name, "is no model name: letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            name,
+            "is no model name: up to 128 letters, digits, '.', '_' and '-', beginning with a letter or digit",
         )
     return name
+
+
+def check_version(version: int) -> int:
+    """The number itself; ModelNameError if no version can have it."""
+    if not 1 <= version <= _MAX_VERSION:
+        raise ModelNameError(str(version), "is no version: a whole number of 1 or more, less than 2^63")
+    return version
 
 
 def check_destination(repository: Path, name: str) -> Path:
@@ -89,7 +98,7 @@ def versions_among(names: Iterable[str]) -> dict[int, list[str]]:
 
 def version_number(name: str) -> int | None:
     """The version that a folder's name means: ASCII digits, an int64 as in the protocol; None for any other name."""
-    if not (name.isascii() and name.isdigit()):
+    if not (name.isascii() and name.isdigit()) or len(name.lstrip("0")) > _MOST_DIGITS:
         return None
     number = int(name)
     return number if number <= _MAX_VERSION else None
@@ -142,8 +151,8 @@ def publish(
         RepositoryError: the version exists already, the repository is a Python package, or the file system refuses.
     """
     folder = check_destination(repository, name)
-    if version is not None and version < 1:
-        raise ModelNameError(str(version), "is no version: a whole number of 1 or more")
+    if version is not None:
+        check_version(version)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):

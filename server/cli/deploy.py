@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from accelserve.server.cli.deployed_files import keys_content, pair_content, serve_flags
 from accelserve.server.cli.deployments import (
     JSON,
     REPOSITORY,
+    REPOSITORY_VARIABLE,
     delete_options,
     deleted,
     describe,
     recorded,
 )
+from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
     from accelserve.deployment.files import RenderedFile
@@ -29,12 +32,18 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group
 def deploy() -> None:
     """Run an image on this machine, or write what runs it on an edge box or on Kubernetes; list, take down."""
+    unwind_on_sigterm()
 
 
 _SERVICE = (
     click.argument("name"),
     click.option("--image", help="That is run, with its tag."),
-    click.option("--repository", default="", help=f"{REPOSITORY} Nothing is recorded without it."),
+    click.option(
+        "--repository",
+        default="",
+        envvar=REPOSITORY_VARIABLE,
+        help=f"{REPOSITORY} Nothing is recorded without it.",
+    ),
     click.option(
         "--output", type=click.Path(path_type=Path), help="Folder for the files; ./NAME if not given."
     ),
@@ -96,7 +105,7 @@ def _service(flags: dict[str, Any], **more: Any) -> Service:
     names = ("name", "image", "device", "device_options", "others", "lease_folder", "grpc_port", "rest_port")
     given = {name: flags[name] for name in (*names, "drain_timeout_seconds")}
     environment = dict(_pair("--env", each) for each in flags["environment"])
-    return Service(**given, environment=environment, flags=tuple(flags["flags"]), **more)
+    return Service(**given, environment=environment, flags=serve_flags(flags["flags"]), **more)
 
 
 def _write(
@@ -197,7 +206,7 @@ def _mount(text: str) -> Any:
     show_default=True,
     help="Until new requests are refused: what clients take to notice.",
 )
-@click.option("--kserve-storage", default="", help="Write for KServe instead; URI of the model's folder.")
+@click.option("--kserve-storage", help="Write for KServe instead; URI of the model's folder.")
 def kubernetes(**flags: Any) -> None:
     """Write manifests for Kubernetes, or for KServe.
 
@@ -213,21 +222,18 @@ def kubernetes(**flags: Any) -> None:
     )
     same = ("namespace", "replicas", "max_replicas", "queue_seconds", "cpu", "memory", "device_resource")
     also = ("keys_secret", "tls_secret", "host_network", "pull_policy")
+    pair = pair_content(flags["tls_key"], flags["tls_certificate"])
     configuration = KubernetesConfiguration(
         service=service,
         node_selector=dict(_pair("--node-selector", each) for each in flags["selectors"]),
-        keys=_content(flags["auth_keys_file"]),
-        tls_key=_content(flags["tls_key"]),
-        tls_certificate=_content(flags["tls_certificate"]),
+        keys=keys_content(flags["auth_keys_file"]),
+        tls_key=pair[0],
+        tls_certificate=pair[1],
         **{name: flags[name] for name in (*same, *also)},
     )
     storage = flags["kserve_storage"]
-    rendered = render_kserve(configuration, storage) if storage else render_kubernetes(configuration)
+    rendered = render_kubernetes(configuration) if storage is None else render_kserve(configuration, storage)
     _write(flags, "kubernetes", rendered)
-
-
-def _content(path: Path | None) -> bytes:
-    return b"" if path is None else path.read_bytes()
 
 
 def _pair(flag: str, text: str) -> tuple[str, str]:
@@ -240,7 +246,7 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
 @deploy.command
 @click.argument("name")
 @click.option("--image", help="That the repository records, with its tag.")
-@click.option("--repository", required=True, help=REPOSITORY)
+@click.option("--repository", required=True, envvar=REPOSITORY_VARIABLE, help=REPOSITORY)
 @click.option(
     "--engine",
     type=click.Choice(["auto", "docker", "podman", "process"]),
@@ -251,6 +257,9 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
 @click.option("--port", default=0, show_default="a free one", help="Of gRPC.")
 @click.option("--rest-api-port", "rest_port", default=0, show_default="a free one", help="Of HTTP.")
 @click.option("--flag", "flags", multiple=True, help="Further one of 'accelserve serve'; repeatable.")
+@click.option("--auth-keys-file", type=_FILE, help="Keys that open the server.")
+@click.option("--tls-key", type=_FILE, help="PEM file; TLS on both ports.")
+@click.option("--tls-certificate", type=_FILE, help="PEM file.")
 @click.option("--wait", default=300.0, show_default=True, help="Seconds until it has to answer.")
 @JSON
 @delete_options
@@ -270,7 +279,10 @@ def local(**flags: Any) -> None:
         engine=flags["engine"],
         port=flags["port"],
         rest_port=flags["rest_port"],
-        flags=flags["flags"],
+        flags=serve_flags(flags["flags"]),
+        auth_keys_file=flags["auth_keys_file"],
+        tls_key=flags["tls_key"],
+        tls_certificate=flags["tls_certificate"],
         wait_seconds=flags["wait"],
     )
     if flags["as_json"]:
@@ -280,7 +292,7 @@ def local(**flags: Any) -> None:
 
 
 @deploy.command("list")
-@click.option("--repository", required=True, help=REPOSITORY)
+@click.option("--repository", required=True, envvar=REPOSITORY_VARIABLE, help=REPOSITORY)
 @click.option("--model", help="Of which alone.")
 @JSON
 def list_(repository: str, model: str | None, as_json: bool) -> None:

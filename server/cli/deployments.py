@@ -12,11 +12,14 @@ import click
 
 if TYPE_CHECKING:
     from accelserve.deployment.webservices.webservice import Webservice
-    from accelserve.models.registry.records import DeploymentKind
+    from accelserve.models.registry.records import DeploymentKind, ImageRecord, Records
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-REPOSITORY = "Folder of models, or its s3:// address, that records images and deployments."
+REPOSITORY = (
+    "Folder of models, or its s3:// address, that records images and deployments. Also ACCELSERVE_REPOSITORY."
+)
+REPOSITORY_VARIABLE = "ACCELSERVE_REPOSITORY"
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 _DELETE = (
     click.option("--delete", is_flag=True, help="Take it down instead, and forget it."),
@@ -69,10 +72,10 @@ def recorded(flags: dict[str, Any], kind: DeploymentKind, folder: Path) -> Itera
     if not flags["repository"]:
         yield
         return
-    from accelserve.models.registry.records import DeploymentRecord, Records, split_reference
+    from accelserve.models.registry.records import DeploymentRecord, Records
 
     records = Records(flags["repository"])
-    image = records.image(*split_reference(flags["image"]))
+    image = _runnable(records, flags)
     record = DeploymentRecord(
         name=flags["name"],
         kind=kind,
@@ -94,6 +97,30 @@ def recorded(flags: dict[str, Any], kind: DeploymentKind, folder: Path) -> Itera
     except BaseException:
         records.delete_deployment(record.name)
         raise
+
+
+def _runnable(records: Records, flags: dict[str, Any]) -> ImageRecord:
+    """The record of the image that is deployed, which a digest behind its tag may pin; an error if nobody could run it."""
+    from accelserve.deployment.errors import ServiceError
+    from accelserve.models.errors import RecordNotFoundError, RegistryError
+    from accelserve.models.registry.records import split_reference
+
+    try:
+        image = records.image(*split_reference(flags["image"].partition("@")[0]))
+    except RecordNotFoundError as error:
+        raise RegistryError(f"{error}; --repository= records nothing") from error
+    if image.state != "succeeded":
+        raise ServiceError(f"image '{image.reference}', which is {image.state}", "one that succeeded")
+    if image.location.startswith("oci:"):
+        raise ServiceError(
+            f"image '{image.reference}', which holds a model without a server",
+            "one that an engine built; 'accelserve deploy local' serves this one",
+        )
+    if image.device != flags["device"]:
+        raise ServiceError(
+            f"--device {flags['device']}", f"{image.device}, which '{image.reference}' was built for"
+        )
+    return image
 
 
 def describe(service: Webservice) -> dict[str, Any]:

@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "models": ("models", "Register, label, copy and delete the versions of a model repository."),
         "pull": ("pull", "Download published weights of a network and verify them."),
         "import": ("import_", "Turn a trained network of PyTorch, Keras or TensorFlow into ONNX."),
-        "deploy": ("deploy", "Write what runs an image on an edge box or on Kubernetes."),
+        "deploy": ("deploy", "Run an image here, or write what runs it on an edge box or Kubernetes."),
         "fpga": ("fpga", "Build bitstreams; predict latency on a part."),
         "keys": ("keys", "Make, list and replace the keys that open a server."),
         "healthcheck": ("healthcheck", "Ask a server how it is; the exit code tells."),

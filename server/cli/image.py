@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accelserve.server.cli.termination import unwind_on_sigterm
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,6 +32,7 @@ _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.group
 def image() -> None:
     """Build container images of a server with a model; list, show and delete them."""
+    unwind_on_sigterm()
 
 
 @image.command

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from accelserve.server.cli.server_options import tls_given, tls_options, with_port
+from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
     from accelserve.models.registry.information import Information
@@ -39,6 +40,7 @@ def models() -> None:
     A version is NAME:3, NAME:latest or NAME:stable (a label); NAME alone is the latest. Exit codes: 0 done, 1 refused or
     failed, 2 wrong usage; whatever is refused changes nothing.
     """
+    unwind_on_sigterm()
 
 
 @models.command()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from accelserve.models.registry.information import Information
 from accelserve.models.repository import TensorSpec
+from accelserve.server.cli.tables import printable
 
 
 def lines_of(found: Information) -> Iterator[str]:
@@ -24,7 +25,7 @@ def lines_of(found: Information) -> Iterator[str]:
         "images": ", ".join(found.images),
         "deployments": ", ".join(found.deployments),
     }
-    yield from (f"{fact:<12} {text}" for fact, text in facts.items() if text)
+    yield from (f"{fact:<12} {printable(text)}" for fact, text in facts.items() if text)
     for file, record in found.files.items():
         yield f"{'file':<12} {file}, {record.bytes} bytes, sha256 {record.sha256}"
     for name, signature in found.signatures.items():

@@ -27,5 +27,13 @@ def print_rows(
     for heading in numbers:
         table.add_column(escape(heading), overflow="fold", justify="right")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(printable(each)) for each in row))
     Console().print(table)
+
+
+def printable(text: str) -> str:
+    """Text that somebody else wrote, on one line, with what a terminal would obey written as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in text
+    )

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 
 from accelserve.server.cluster.passage import PASSED, REFUSED, PassedRequest
-from accelserve.server.protocols.headers import REQUEST_ID
+from accelserve.server.protocols.headers import REQUEST_ID, RETRY_AFTER
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # a generic in its stubs only
 Route = Callable[[PassedRequest, Any], Awaitable[bytes]]
@@ -49,6 +49,7 @@ _SERVES_OWN: Mapping[grpc.StatusCode, _Row] = MappingProxyType(
         ),
     }
 )
+_RETRY_MS = 1000
 _UNFORESEEN: _Row = (grpc.StatusCode.UNAVAILABLE, "the cluster's proxy failed; send the request again")
 
 
@@ -114,6 +115,8 @@ def _through(route: Route) -> Callable[[bytes, Any], Awaitable[bytes]]:
             code, sentence = _SERVES_OWN.get(context.code(), _UNFORESEEN)
             context.set_code(code)
             context.set_details(sentence)
+            if code is grpc.StatusCode.RESOURCE_EXHAUSTED:  # a replica's own refusal says when, too
+                context.set_trailing_metadata(((RETRY_AFTER, str(_RETRY_MS)),))
         return response
 
     return answer

@@ -8,6 +8,8 @@ import secrets
 AUTHORIZATION = "authorization"
 REQUEST_ID = "x-request-id"
 TRACE_PARENT = "traceparent"
+RETRY_AFTER = "grpc-retry-pushback-ms"
+"""In how many milliseconds a caller may try again (gRFC A6), which gRPC's clients obey by themselves."""
 _REQUEST_ID_PATTERN = re.compile(r"[\x21-\x7e]{1,128}")
 
 

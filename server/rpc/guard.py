@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from accelserve.protos.services import BoundMethod, UnaryMethod
 from accelserve.server.errors import InvalidRequestError
+from accelserve.server.protocols.headers import RETRY_AFTER
 from accelserve.server.protocols.status import Status, status_of
 from accelserve.server.scheduler.watch import CallWatch
 
@@ -25,9 +26,6 @@ Observe = Callable[[RequestT | None, Status | None, float], None]
 
 # gRPC reports "no deadline" as a time in the far future.
 _NO_DEADLINE_SECONDS = 10 * 365 * 24 * 3600.0
-
-# The hint that gRPC's clients obey by themselves.
-_RETRY_AFTER = "grpc-retry-pushback-ms"
 
 
 class _OnPool(Generic[A, R]):
@@ -101,7 +99,7 @@ def _parse(method: UnaryMethod[RequestT, ResponseT], raw: bytes) -> RequestT:
 def abort(context: grpc.ServicerContext, status: Status) -> NoReturn:
     """End a call with a status, and keep the trailing metadata that are set already."""
     if status.retry_after_ms is not None:
-        hint = (_RETRY_AFTER, str(status.retry_after_ms))
+        hint = (RETRY_AFTER, str(status.retry_after_ms))
         context.set_trailing_metadata((*(context.trailing_metadata() or ()), hint))
     context.abort(status.code, status.message)
     raise AssertionError  # abort raises

@@ -82,6 +82,23 @@ def _output(command: Sequence[str]) -> str:
     return done.stdout
 
 
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Installs an engine of a name that runs a script and records how it is called; the PATH has no others."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+    def install(name: str, script: str) -> Path:
+        calls = tmp_path / f"{name}.calls"
+        path = folder / name
+        path.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >>{calls}\n{script}\n")
+        path.chmod(0o755)
+        return calls
+
+    return install
+
+
 @pytest.fixture(scope="session")
 def container_settings() -> Iterator[None]:
     """Podman with a storage of its own below .cache, for this process and those that it starts."""

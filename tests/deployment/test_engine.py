@@ -9,26 +9,10 @@ import pytest
 
 from accelserve.deployment.errors import EngineFailedError, NoEngineError
 from accelserve.deployment.images.engine import Engine, find_engine
+from accelserve.deployment.programs import ask
 
 WORKS = "exit 0"
 NO_DAEMON = "echo 'Cannot connect to the Docker daemon at unix:///x.sock.' >&2; exit 1"
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Installs an engine of a name that runs a script; the PATH has no others."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
-
-    def install(name: str, script: str) -> Path:
-        calls = tmp_path / f"{name}.calls"
-        path = folder / name
-        path.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >>{calls}\n{script}\n")
-        path.chmod(0o755)
-        return calls
-
-    return install
 
 
 def test_the_first_that_answers_is_taken(engine: Callable[[str, str], Path]) -> None:
@@ -74,6 +58,21 @@ def test_a_build_that_fails_ends_in_the_engines_last_line(
     ):
         Engine("docker").build(tmp_path, "cats:1", tmp_path / "log", lambda _line: None)
     assert (tmp_path / "log").read_text() == "step 1\nno space left\n"
+
+
+def test_an_engine_that_hangs_or_babbles_is_an_error_in_words(
+    engine: Callable[[str, str], Path],
+) -> None:
+    engine("podman", "echo no JSON")
+    with pytest.raises(
+        EngineFailedError, match="looking for 'cats:1' by podman failed: it does not answer in JSON"
+    ):
+        Engine("podman").find("cats:1")
+    engine("docker", "while :; do :; done")
+    with pytest.raises(EngineFailedError, match=r"'docker version' failed: no end within 0\.2 s"):
+        ask(["docker", "version"], seconds=0.2)
+    with pytest.raises(EngineFailedError, match="'buildah images' failed: No such file"):
+        ask(["buildah", "images"])
 
 
 def test_what_is_gone_already_is_removed_without_a_word(engine: Callable[[str, str], Path]) -> None:

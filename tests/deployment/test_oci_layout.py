@@ -15,6 +15,7 @@ import pytest
 from accelserve.deployment.errors import OutputError
 from accelserve.deployment.images.image import Image
 from accelserve.models.errors import RecordExistsError
+from accelserve.models.registry.records import Records
 from tests.deployment.servables import published
 
 
@@ -93,6 +94,28 @@ def test_a_name_that_is_recorded_is_refused_unless_it_is_replaced(repository: Pa
     assert not (tmp_path / "second").exists()
     made = Image.create_artefact(repository, None, "cats:1", tmp_path / "second", replace=True)
     assert Image.get(repository, "cats:1") == made
+
+
+def test_a_layout_is_replaced_in_its_place_and_nothing_else_is(repository: Path, tmp_path: Path) -> None:
+    published(repository, content=b"another network")
+    first = Image.create_artefact(repository, "cats:x", "cats:1", tmp_path / "layout")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine").write_text("")
+    with pytest.raises(OutputError, match="other exists already and is not empty"):
+        Image.create_artefact(repository, "cats:x", "cats:2", tmp_path / "other", replace=True)
+    assert Image.list(repository) == [first]  # and not a word of the failure
+    second = Image.create_artefact(repository, "cats:x", "cats:2", tmp_path / "layout", replace=True)
+    assert (second.record.version, second.record.digest != first.record.digest) == (2, True)
+    index = json.loads((tmp_path / "layout" / "index.json").read_bytes())
+    assert index["manifests"][0]["digest"] == second.record.digest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layout", "models", "other"]
+
+
+def test_a_deletion_that_was_killed_is_finished_by_the_next(repository: Path, tmp_path: Path) -> None:
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "layout")
+    Records(str(repository)).change_image("cats", "1", state="deleting")  # is what it leaves
+    Image.get(repository, made.name).delete()
+    assert (Image.list(repository), (tmp_path / "layout").exists()) == ([], False)
 
 
 def test_deleting_removes_the_layout_that_was_written_and_no_other(repository: Path, tmp_path: Path) -> None:

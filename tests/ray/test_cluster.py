@@ -169,7 +169,9 @@ def test_what_is_too_much_is_refused_with_a_hint(caller: Caller) -> None:
         errors = [error for error in pool.map(ask, range(48)) if error is not None]
     assert errors
     assert {error.code() for error in errors} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
-    assert all("model tiny is overloaded" in error.details() for error in errors)
+    # Which of the two queues is full first is a matter of how fast the machine is at the moment.
+    full = ("model tiny is overloaded", "every replica is busy and the proxy's queue is full")
+    assert all(any(words in error.details() for words in full) for error in errors)
     assert all("grpc-retry-pushback-ms" in dict(error.trailing_metadata()) for error in errors)
 
 

@@ -94,6 +94,18 @@ def test_the_container_may_do_little(configuration: EdgeConfiguration) -> None:
         assert f" {flag} " in text
 
 
+def test_a_container_carries_the_label_by_which_it_is_taken_down() -> None:
+    assert compose(CPU)["labels"] == {"accelserve.service": "resnet50"}
+    assert " --label=accelserve.service=resnet50 " in unit(CPU)
+
+
+def test_a_digest_pins_the_image() -> None:
+    pinned = f"registry.example:5000/vision/resnet50:3@sha256:{'0' * 64}"
+    configuration = replace(CPU, service=replace(CPU.service, image=pinned))
+    assert compose(configuration)["image"] == pinned
+    assert f" {pinned} " in unit(configuration)
+
+
 def test_nothing_is_killed_before_the_drain_is_over() -> None:
     """5 + 30 seconds and some."""
     assert compose(FPGA)["stop_grace_period"] == "45s"
@@ -162,6 +174,9 @@ def test_the_health_check_needs_no_certificate() -> None:
         ({"environment": {"A": "$(id)"}}, "variable 'A=$(id)': expected NAME=VALUE"),
         ({"flags": ("--x=$(id)",)}, "flag '--x=$(id)': expected"),
         ({"flags": ("max_images=3",)}, "flag 'max_images=3': expected --NAME=VALUE"),
+        ({"flags": ("--port=9",)}, "flag '--port=9': expected --port, since the deployment sets this one"),
+        ({"flags": ("--auth-keys-file=/x",)}, "expected --auth-keys-file, since the deployment sets"),
+        ({"image": "x@sha256:12"}, "image 'x@sha256:12': expected a name such as resnet50:3"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(wrong: dict[str, Any], said: str) -> None:
@@ -176,6 +191,7 @@ def test_what_makes_no_sense_is_refused_in_words(wrong: dict[str, Any], said: st
         ({"keys_file": "keys.json"}, "file 'keys.json': expected an absolute path"),
         ({"device_files": ("/dev/x y",)}, "device file '/dev/x y': expected"),
         ({"mounts": (Mount("/a", "b"),)}, "mount 'b': expected"),
+        ({"mounts": (Mount("/a", "/b"), Mount("/c", "/b"))}, "two mounts at '/b': expected one"),
         ({"watchdog_seconds": 0}, "watchdog and start: expected 1 second or more"),
     ],
 )

@@ -170,6 +170,55 @@ def test_secrets_are_rendered_for_their_owner_alone() -> None:
     assert "secrets.yaml" not in render_kubernetes(SECRETS)
 
 
+def test_with_keys_prometheus_reads_a_port_that_asks_for_none() -> None:
+    """The HTTP port shows the metrics to administrators only, so that the autoscaler would see nothing."""
+    scraped = objects(SECRETS)["deployment.yaml"][0]["spec"]["template"]["metadata"]["annotations"]
+    assert (scraped["prometheus.io/port"], scraped["prometheus.io/scheme"]) == ("8502", "https")
+    assert "--metrics_port=8502" in container(SECRETS)["args"]
+    assert {"name": "metrics", "containerPort": 8502} in container(SECRETS)["ports"]
+    assert "metrics_port" not in str(objects(CPU))
+    chosen = replace(SECRETS, service=replace(SECRETS.service, flags=("--metrics-port=9102",)))
+    assert [flag for flag in container(chosen)["args"] if "metrics" in flag] == ["--metrics-port=9102"]
+    assert {"name": "metrics", "containerPort": 9102} in container(chosen)["ports"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "storage", "said"),
+    [
+        ({"keys": b"x"}, "s3://models/x", "keys with KServe: expected none: KServe's ingress checks callers"),
+        ({"tls_secret": "x"}, "s3://models/x", "TLS with KServe: expected none: KServe's ingress ends it"),
+        ({"host_network": True}, "s3://models/x", "the node's network with KServe: expected KServe's own"),
+        ({"service": replace(CPU.service, grpc_port=9)}, "s3://models/x", "ports with KServe: expected"),
+        (
+            {"service": replace(CPU.service, models_folder="/x")},
+            "s3://models/x",
+            "a models folder with KServe",
+        ),
+        ({}, "", "storage '': expected a URI"),
+        ({}, "s3://a b", "storage 's3://a b': expected a URI"),
+        ({}, "models/x", "storage 'models/x': expected a URI"),
+    ],
+)
+def test_what_kserve_would_silently_leave_out_is_refused(
+    wrong: dict[str, Any], storage: str, said: str
+) -> None:
+    with pytest.raises(ServiceError, match=re.escape(said)):
+        render_kserve(replace(CPU, **wrong), storage)
+
+
+def test_kserves_pods_get_variables_nodes_and_leases() -> None:
+    alone = replace(FPGA, keys=b"", tls_key=b"", tls_certificate=b"", host_network=False)
+    plain = replace(alone.service, models_folder="", environment={"BOARD": "a10"})
+    runtime = yaml.safe_load(
+        render_kserve(replace(alone, service=plain), "s3://models/x")["serving-runtime.yaml"].text
+    )["spec"]
+    (only,) = runtime["containers"]
+    assert only["env"] == [{"name": "BOARD", "value": "a10"}]
+    assert runtime["nodeSelector"] == {"vision/fpga": "a10"}
+    assert {"name": "leases", "mountPath": "/leases"} in only["volumeMounts"]
+    assert [each["name"] for each in runtime["volumes"]] == ["tmp", "leases"]
+
+
 def test_kserve_runs_it_with_the_arguments_of_tensorflow_serving() -> None:
     """Those of KServe's own config/runtimes/kserve-tensorflow-serving.yaml."""
     files = {name: yaml.safe_load(each.text) for name, each in render_kserve(CPU, "pvc://models/x").items()}
@@ -198,6 +247,12 @@ def test_kserve_runs_it_with_the_arguments_of_tensorflow_serving() -> None:
         ({"keys_secret": "a/b"}, "secret 'a/b': expected"),
         ({"node_selector": {"a b": "c"}}, "label 'a b=c': expected KEY=VALUE"),
         ({"memory": "much"}, "memory 'much': expected a quantity"),
+        ({"memory": "0"}, "memory '0': expected a quantity above 0"),
+        ({"memory": "1m"}, "memory '1m': expected a quantity"),
+        ({"cpu": "0.0001"}, "cpu '0.0001': expected a quantity of 1m or more"),
+        ({"cpu": "1Gi"}, "cpu '1Gi': expected a quantity"),
+        ({"namespace": "a.b"}, "namespace 'a.b': expected at most 63"),
+        ({"namespace": "a" * 64}, "expected at most 63"),
         ({"tls_key": b"x"}, "TLS: expected both key and certificate"),
         ({"keys": b"x", "keys_secret": "x"}, "keys: expected a file or the name of a Secret"),
         ({"pull_policy": "Sometimes"}, "pull policy 'Sometimes': expected IfNotPresent, Always, Never"),

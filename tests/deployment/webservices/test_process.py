@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,13 +11,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from tests.models.tiny_classifier import PHOTOGRAPHS
+from tests.server.security.conftest import Authority
 
-from accelserve.client import PredictionClient
+from accelserve.client import CallError, PredictionClient, TlsOptions
 from accelserve.deployment.errors import DeployFailedError, PortTakenError, ServiceError, TakeDownError
 from accelserve.deployment.images.image import Image
 from accelserve.deployment.webservices.webservice import Webservice
@@ -68,6 +71,60 @@ def test_a_layout_is_deployed_asked_and_deleted(service: Webservice, state_home:
     assert list(state_home.iterdir()) == []
     with pytest.raises(OSError, match="refused"), socket.create_connection((host, int(port))):
         pass
+
+
+def test_keys_and_tls_are_asked_for(image: Image, tmp_path: Path) -> None:
+    authority = Authority("tests")
+    identity = authority.sign("server")
+    (tmp_path / "key.pem").write_bytes(identity.key_pem)
+    (tmp_path / "certificate.pem").write_bytes(identity.pem)
+    keys = [
+        sys.executable,
+        "-m",
+        "accelserve.server.cli",
+        "keys",
+        "add",
+        "camera",
+        f"--file={tmp_path}/keys.json",
+    ]
+    key = subprocess.run(keys, capture_output=True, text=True, check=True).stdout.split()[1]
+    service = Webservice.deploy_from_image(
+        image.repository,
+        "colours",
+        image,
+        auth_keys_file=tmp_path / "keys.json",
+        tls_key=tmp_path / "key.pem",
+        tls_certificate=tmp_path / "certificate.pem",
+    )
+    try:
+        assert (service.state, service.scoring_uri.partition(":")[0]) == ("Healthy", "https")
+        tls = TlsOptions(root_certificates=authority.pem)
+        with PredictionClient(service.scoring_address, tls=tls, access_token=key) as client:
+            assert np.asarray(client.score_file(PHOTOGRAPHS[0])).shape == (3,)
+        with (
+            PredictionClient(service.scoring_address, tls=tls) as client,
+            pytest.raises(CallError, match="no key in 'authorization'"),
+        ):
+            client.score_file(PHOTOGRAPHS[0])
+    finally:
+        service.delete()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tls_key": Path("key.pem")}, "TLS: expected both --tls-key and --tls-certificate"),
+        ({"auth_keys_file": Path("/no/such")}, "file '/no/such': expected a file that can be read"),
+        ({"wait_seconds": float("nan")}, "a wait of nan s: expected 0 s or more"),
+        ({"flags": ["--tls_key=/x"]}, "flag '--tls_key=/x': expected --tls-key"),
+    ],
+)
+def test_settings_that_make_no_sense_start_nothing(
+    image: Image, state_home: Path, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ServiceError, match=re.escape(said)):
+        Webservice.deploy_from_image(image.repository, "colours", image, **given)
+    assert_nothing_is_left(image, state_home)
 
 
 def test_it_outlives_the_program_that_deployed_it_and_is_deleted_by_another(

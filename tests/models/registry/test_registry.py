@@ -201,7 +201,7 @@ def test_names_that_no_repository_holds_are_refused(name: str, registry: Registr
 
 
 @pytest.mark.parametrize(
-    "which", ["", "a b", "..", "-1", "1.5", "9999999999999999999", "../1", "ä", "1a", "²"]
+    "which", ["", "a b", "..", "-1", "1.5", "9999999999999999999", "9" * 5000, "../1", "ä", "1a", "²"]
 )
 def test_versions_and_labels_that_are_none_are_refused(
     which: str, registry: Registry, servable: Path
@@ -209,6 +209,15 @@ def test_versions_and_labels_that_are_none_are_refused(
     registry.register(servable, "net")
     with pytest.raises(ModelError, match=r"is no (label|version)"):
         registry.show(f"net:{which}")
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 10**20])
+def test_numbers_that_no_version_has_leave_nothing(number: int, registry: Registry, servable: Path) -> None:
+    with pytest.raises(ModelNameError, match="is no version: a whole number of 1 or more, less than 2"):
+        registry.register(servable, "net", version=number)
+    assert not Path(registry.repository).exists()
+    registry.register(servable, "net", version=2**63 - 1)
+    assert registry.show("net:latest").version == 2**63 - 1
 
 
 @given(reference=st.text(max_size=40))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.server.security.conftest import Authority
 from tests.server.serve_process import run
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -72,9 +73,17 @@ def test_a_place_that_cannot_be_written_is_named(kind: str, tmp_path: Path) -> N
     )
 
 
-def test_secrets_of_files_are_for_their_owner(tmp_path: Path) -> None:
-    for name in ("keys.json", "key.pem", "certificate.pem"):
-        (tmp_path / name).write_text(name)
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A folder with ``keys.json``, ``key.pem`` and ``certificate.pem``."""
+    identity = Authority("tests").sign("server")
+    assert run("keys", "add", "camera", f"--file={tmp_path}/keys.json").returncode == 0
+    (tmp_path / "key.pem").write_bytes(identity.key_pem)
+    (tmp_path / "certificate.pem").write_bytes(identity.pem)
+    return tmp_path
+
+
+def test_secrets_of_files_are_for_their_owner(secrets: Path, tmp_path: Path) -> None:
     done = run(
         "deploy", "kubernetes", "box", "--image=resnet50:3", f"--output={tmp_path / 'box'}",
         f"--auth-keys-file={tmp_path}/keys.json", f"--tls-key={tmp_path}/key.pem",
@@ -84,6 +93,64 @@ def test_secrets_of_files_are_for_their_owner(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "box" / "secrets.yaml").stat().st_mode) == 0o600
     kustomization = yaml.safe_load((tmp_path / "box" / "kustomization.yaml").read_text())
     assert "secrets.yaml" in kustomization["resources"]
+
+
+def test_secrets_that_no_server_would_take_are_found_before_a_pod_does(secrets: Path) -> None:
+    other = Authority("others").sign("server")
+    (secrets / "other.pem").write_bytes(other.pem)
+    box = ("deploy", "kubernetes", "box", "--image=resnet50:3", f"--output={secrets / 'box'}")
+    for flags, said in (
+        ((f"--auth-keys-file={secrets}/key.pem",), "key.pem is no keys file: JSON is malformed"),
+        (
+            (f"--tls-key={secrets}/key.pem", f"--tls-certificate={secrets}/other.pem"),
+            "are no private key without a password and its certificate, as PEM: KEY_VALUES_MISMATCH",
+        ),
+        (
+            (f"--tls-key={secrets}/certificate.pem", f"--tls-certificate={secrets}/key.pem"),
+            "are no private key without a password and its certificate",
+        ),
+    ):
+        done = run(*box, *flags)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert said in done.stderr
+    assert not (secrets / "box").exists()
+
+
+@KINDS
+def test_a_folder_of_somebody_elses_is_never_replaced(kind: str, tmp_path: Path) -> None:
+    command = ("deploy", kind, "box", f"--output={tmp_path / 'box'}", "--image=resnet50:3")
+    assert run(*command).returncode == 0
+    (tmp_path / "box" / "overlays").mkdir()
+    (tmp_path / "box" / "overlays" / "mine.yaml").write_text("mine: 1\n")
+    done = run(*command, "--replace", "--port=9500")
+    assert done.returncode == 1
+    assert (
+        "holds overlays/mine.yaml, which 'accelserve deploy' did not write; name another folder"
+        in done.stderr
+    )
+    assert (tmp_path / "box" / "overlays" / "mine.yaml").read_text() == "mine: 1\n"
+    assert "9500" not in "".join(path.read_text() for path in (tmp_path / "box").glob("*.*"))
+    done = run("deploy", kind, "box", "--image=resnet50:3", "--output=.", "--replace")
+    assert done.returncode == 1
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("flag", "code", "said"),
+    [
+        ("--no_such=1", 2, "--flag '--no_such=1': 'accelserve serve' has no such flag for a deployment."),
+        ("--version", 2, "has no such flag for a deployment"),
+        ("--max_images=many", 2, "Invalid value for '--max_images': 'many' is not a valid integer."),
+        ("--port=9", 1, "flag '--port=9': expected --port, since the deployment sets this one"),
+        ("--max-images=3", 0, ""),
+        ("--enable_batching", 0, ""),
+    ],
+)
+def test_flags_of_the_server_are_those_that_it_has(
+    kind: str, flag: str, code: int, said: str, tmp_path: Path
+) -> None:
+    done = run("deploy", kind, "box", "--image=x", f"--output={tmp_path / 'box'}", f"--flag={flag}")
+    assert (done.returncode, said in done.stderr, (tmp_path / "box").exists()) == (code, True, code == 0)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.server.serve_process import publish, run, train
+from tests.server.waiting import until
 
 from accelserve.deployment.images.image import Image
-from accelserve.models.registry.records import Records
+from accelserve.models.registry.records import ImageRecord, Records
 
 Deploy = Callable[..., Any]
 
@@ -29,6 +33,15 @@ def repository(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     copied = Path(shutil.copytree(published, tmp_path / "models"))
     Image.create_artefact(copied, None, "tiny:1", tmp_path / "layout")
     return copied
+
+
+@pytest.fixture
+def built(repository: Path) -> Records:
+    """The same image as if docker had built it, which is what a box or a cluster can run."""
+    records = Records(str(repository))
+    fields = {"model": "tiny", "version": 1, "state": "succeeded", "location": "docker"}
+    records.add_image(ImageRecord(name="box", tag="1", **fields))  # type: ignore[arg-type]
+    return records
 
 
 @pytest.fixture
@@ -63,21 +76,78 @@ def test_an_image_is_run_listed_and_deleted_in_order(
 
 @pytest.mark.parametrize("kind", ["edge", "kubernetes"])
 def test_what_is_written_for_elsewhere_is_recorded_and_keeps_its_image(
-    deploy: Deploy, repository: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    deploy: Deploy, built: Records, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")  # neither an engine nor kubectl is at hand
-    deploy(kind, "box", "--image=tiny:1")
+    deploy(kind, "box", "--image=box:1")
     (found,) = deploy("list")
-    assert (found["kind"], found["state"], found["image"]) == (kind, "Unknown", "tiny:1")
+    assert (found["kind"], found["state"], found["image"]) == (kind, "Unknown", "box:1")
     assert found["files"] == str(tmp_path / kind)
-    deploy(kind, "box", "--image=tiny:1")  # once more changes nothing
+    deploy(kind, "box", "--image=box:1")  # once more changes nothing
     assert "--gone then forgets it" in deploy(kind, "box", "--delete", code=1)
     other = "edge" if kind == "kubernetes" else "kubernetes"
     assert f"is of kind {kind}" in deploy(other, "box", "--delete", code=2)
     with pytest.raises(Exception, match="delete deployments first, then the image"):
-        Image.get(repository, "tiny:1").delete()
-    deploy(kind, "box", "--delete", "--gone", "--with-image")
-    assert Records(str(repository)).images() == []
+        Image.get(built.repository, "box:1").delete()
+    assert deploy(kind, "box", "--delete", "--gone") == {"deleted": [f"{kind} deployment 'box'"]}
+    assert built.deployments() == []
+
+
+def test_a_digest_pins_an_image_that_is_recorded_by_its_tag(
+    deploy: Deploy, built: Records, tmp_path: Path
+) -> None:
+    pinned = f"box:1@sha256:{'0' * 64}"
+    deploy("edge", "box", f"--image={pinned}")
+    assert pinned in (tmp_path / "edge" / "compose.yaml").read_text()
+    assert [each.image for each in built.deployments()] == ["box:1"]
+    assert "image 'box:1@sha256:0'" in deploy("edge", "other", "--image=box:1@sha256:0", code=1)
+
+
+@pytest.mark.parametrize("kind", ["edge", "kubernetes"])
+def test_what_nobody_could_run_is_not_written(
+    deploy: Deploy, built: Records, tmp_path: Path, kind: str
+) -> None:
+    assert "holds a model without a server: expected one that an engine built" in deploy(
+        kind, "box", "--image=tiny:1", code=1
+    )
+    fpga = ("--device=fpga", "--device-resource=a/b") if kind == "kubernetes" else ("--device=fpga",)
+    assert "--device fpga: expected cpu, which 'box:1' was built for" in deploy(
+        kind, "box", "--image=box:1", *fpga, code=1
+    )
+    built.change_image("box", "1", state="failed")
+    assert "image 'box:1', which is failed" in deploy(kind, "box", "--image=box:1", code=1)
+    assert (deploy("list"), (tmp_path / kind).exists()) == ([], False)
+
+
+def test_the_repository_is_taken_from_the_environment(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/azure.md says of every command; one that records may be told not to."""
+    monkeypatch.setenv("ACCELSERVE_REPOSITORY", str(repository))
+    assert run("deploy", "list", "--json").stdout == "[]\n"
+    written = ("deploy", "edge", "box", "--image=elsewhere:1", f"--output={tmp_path / 'box'}")
+    refused = run(*written)
+    assert refused.returncode == 1
+    assert refused.stderr.endswith(
+        "has no image 'elsewhere:1'; there are tiny:1; --repository= records nothing\n"
+    )
+    assert run(*written, "--repository=").returncode == 0
+
+
+def test_told_to_end_it_leaves_nothing(repository: Path, tmp_path: Path) -> None:
+    """By SIGTERM, as CI's runners do."""
+    words = ["deploy", "local", "colours", "--image=tiny:1", f"--repository={repository}", "--wait=60"]
+    deploying = subprocess.Popen(
+        [sys.executable, "-m", "accelserve.server.cli", *words], stderr=subprocess.PIPE
+    )
+    records, services = Records(str(repository)), tmp_path / "state" / "accelserve" / "services"
+    until(lambda: bool(records.deployments()) and any(services.glob("*/service.json")))
+    deploying.send_signal(signal.SIGTERM)
+    assert deploying.wait(60) == 143
+    assert deploying.stderr is not None
+    assert deploying.stderr.read() == b""
+    deploying.stderr.close()
+    assert (records.deployments(), list(services.iterdir())) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["local", "edge", "kubernetes"])
@@ -87,8 +157,11 @@ def test_an_image_that_nobody_has_leaves_nothing(deploy: Deploy, tmp_path: Path,
     assert not (tmp_path / kind).exists()
 
 
-def test_files_that_cannot_be_written_are_not_recorded(deploy: Deploy, tmp_path: Path) -> None:
+def test_files_that_cannot_be_written_are_not_recorded(
+    deploy: Deploy, built: Records, tmp_path: Path
+) -> None:
     (tmp_path / "edge").mkdir()
     (tmp_path / "edge" / "mine").write_text("")
-    assert "is not empty" in deploy("edge", "box", "--image=tiny:1", code=1)
+    assert "is not empty" in deploy("edge", "box", "--image=box:1", code=1)
+    assert built.deployments() == []
     assert deploy("list") == []

@@ -22,3 +22,21 @@ def test_a_wide_table_is_folded_and_never_cut(
     assert "…" not in printed
     column = slice(0, lines[1].index("shape"))
     assert "".join(line[column].strip() for line in lines[3:]) == "".join(names)
+
+
+def test_what_others_wrote_gives_a_terminal_no_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    """A tag or a description of a shared repository could move the cursor or change the terminal's title."""
+    print_rows(
+        ["tags"],
+        [],
+        [
+            [
+                "a=\x1b]0;title\x07\nb",
+            ],
+            ["ünï ☃"],
+        ],
+    )
+    printed = capsys.readouterr().out
+    assert "a=\\x1b]0;title\\x07\\nb" in printed
+    assert "ünï ☃" in printed
+    assert all(each.isprintable() or each == "\n" for each in printed)

@@ -100,6 +100,23 @@ def test_a_replica_that_ended_is_a_reason_to_ask_again(serve: Callable[[Route], 
     assert words == "the replica that had this request ended; send it again"
 
 
+def test_a_full_queue_says_when_to_ask_again(serve: Callable[[Route], grpc.Channel]) -> None:
+    """As a replica's own refusal does; without it clients do not try again."""
+
+    async def route(_request: PassedRequest, context: Any) -> bytes:
+        context.set_code(grpc.StatusCode.RESOURCE_EXHAUSTED)
+        return b""
+
+    call: Any = serve(route).unary_unary(PredictionService.PREDICT.path)
+    with pytest.raises(grpc.RpcError) as refused:
+        call(b"", timeout=20)
+    assert refused.value.details() == (
+        "every replica is busy and the proxy's queue is full; send the request again later"
+    )
+    trailing = {each.key: each.value for each in refused.value.trailing_metadata()}
+    assert str(trailing["grpc-retry-pushback-ms"]) == "1000"
+
+
 def test_a_replicas_own_status_passes_as_it_is(serve: Callable[[Route], grpc.Channel]) -> None:
     trailing = (("x-request-id", "7"),)
     assert status_when_serve_says(serve, grpc.StatusCode.INTERNAL, trailing) == (
