@@ -100,7 +100,7 @@ bench-floor: setup
 	$(BIN)/python -m benchmarks.floor
 
 bench-growth: setup
-	$(BIN)/python -m benchmarks.growth --short
+	$(BIN)/python -m benchmarks.growth --short --network open-nsfw
 
 bench-process: setup
 	$(BIN)/python -m benchmarks.memory

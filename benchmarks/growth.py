@@ -35,6 +35,7 @@ from accelserve.loadgen.run import Wish
 from accelserve.loadgen.run import measure as make_load
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import ModelService
+from benchmarks.arguments import instruction_set
 from benchmarks.floor import SIZE, photograph, version_of
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.results_file import RESULTS, heading, write
@@ -277,7 +278,9 @@ def main() -> None:
     parser.add_argument("--network", default="resnet50", choices=[*NETWORKS, open_nsfw.NAME])
     parser.add_argument("--curves", nargs="+", default=list(AXES), choices=list(AXES))
     parser.add_argument("--short", action="store_true", help="fewer requests a point")
-    parser.add_argument("--isa", help="instruction set; the processor's best if not given")
+    parser.add_argument(
+        "--isa", type=instruction_set, help="instruction set; the processor's best if not given"
+    )
     parser.add_argument("--results", type=Path, help="default: benchmarks/results/growth.json")
     parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the plots, growth-CURVE.svg")
     options = parser.parse_args()

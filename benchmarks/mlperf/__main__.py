@@ -20,13 +20,14 @@ from typing import Any
 from rich.console import Console
 
 from accelserve.kernels.cpu.isa import choose
-from benchmarks.mlperf.driver import Runner, run_all, show
+from benchmarks.arguments import instruction_set, positive
+from benchmarks.mlperf.driver import LoadGenError, Runner, run_all, show
 from benchmarks.mlperf.scenario import OFFICIAL_SECONDS
 from benchmarks.networks import CACHE
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving.contenders import command_of_ours
 from benchmarks.serving.network import PATIENCE_SECONDS
-from benchmarks.serving.running import Running
+from benchmarks.serving.running import Running, StartError
 from benchmarks.serving.subjects import SUBJECTS, photographs, subject
 
 
@@ -38,10 +39,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--network", default="resnet50", choices=SUBJECTS, help="that our server is given")
-    parser.add_argument("--isa", help="instruction set of our server; the best if not given")
+    parser.add_argument(
+        "--isa", type=instruction_set, help="instruction set of our server; the best if not given"
+    )
     parser.add_argument("--address", help="of a server of TensorFlow Serving's API that runs, HOST:PORT")
     parser.add_argument("--model", default="", help="its name at that server")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each scenario, at least")
+    parser.add_argument("--seconds", type=positive, default=60.0, help="of each scenario, at least")
     parser.add_argument("--official", action="store_true", help=f"{OFFICIAL_SECONDS:.0f} seconds each")
     parser.add_argument(
         "--python", type=Path, default=Path(".venv-mlperf/bin/python"), help="that has LoadGen"
@@ -69,16 +72,23 @@ def main() -> None:
     """Measure, write and show."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse()
+    if not options.python.exists():
+        sys.exit(f"{options.python} is not there: make bench-mlperf installs LoadGen")
     console = Console(width=120)
     seconds = OFFICIAL_SECONDS if options.official else options.seconds
     isa = choose(options.isa).name
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=CACHE.absolute(), prefix="mlperf-") as folder,
-        server(options, Path(folder)) as (address, model),
-    ):
-        runner = Runner(python=options.python.absolute(), address=address, model=model, folder=Path(folder))
-        found = run_all(runner, seconds, lambda words: console.print(words, highlight=False))
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=CACHE.absolute(), prefix="mlperf-") as folder,
+            server(options, Path(folder)) as (address, model),
+        ):
+            runner = Runner(
+                python=options.python.absolute(), address=address, model=model, folder=Path(folder)
+            )
+            found = run_all(runner, seconds, lambda words: console.print(words, highlight=False))
+    except (LoadGenError, StartError) as error:
+        sys.exit(str(error))
     results: dict[str, Any] = heading() | {
         "submission": False,
         "isa": None if options.address else isa,

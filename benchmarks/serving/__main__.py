@@ -21,6 +21,7 @@ from typing import Any
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
+    from benchmarks.arguments import count, instruction_set, positive
     from benchmarks.serving.contenders import PEERS
     from benchmarks.serving.subjects import SUBJECTS
 
@@ -31,10 +32,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=SUBJECTS)
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
-    parser.add_argument("--isa", help="instruction set that everyone is held to; the best if not given")
-    parser.add_argument("--cores", type=int, default=2, help="that everything runs on, the client too")
-    parser.add_argument("--factor", type=float, default=1.0, help="on the length of every load")
-    parser.add_argument("--rounds", type=int, help="instead of 5, or 2 for the networks without goals")
+    parser.add_argument(
+        "--isa", type=instruction_set, help="instruction set that everyone is held to; the best if not given"
+    )
+    parser.add_argument("--cores", type=count, default=2, help="that everything runs on, the client too")
+    parser.add_argument("--factor", type=positive, default=1.0, help="on the length of every load")
+    parser.add_argument("--rounds", type=count, help="instead of 5, or 2 for the networks without goals")
     parser.add_argument("--full", action="store_true", help="every network as long as those of the goals")
     parser.add_argument(
         "--quick", action="store_true", help="no goodput, no large batches: what bench-check takes"

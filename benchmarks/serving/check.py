@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arguments import instruction_set, positive
 from benchmarks.results_file import RESULTS
 from benchmarks.serving.effort import GOAL_NETWORKS
 from benchmarks.serving.subjects import SUBJECTS
@@ -50,6 +51,16 @@ def worse(
                 yield f"{network}, {name} beside {peer}: {now:.2f}x, committed {was:.2f}x", lost > tolerance
 
 
+def missing(committed: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[str]:
+    """Peers of the measured networks that the committed file has and this run did not get to measure, and why."""
+    for network, row in measured["networks"].items():
+        before = committed["networks"].get(network, {}).get("ratios", {})
+        for peer in before:
+            why = row.get("contenders", {}).get(peer, {}).get("error")
+            if why is not None:
+                yield f"{network} beside {peer}: {why}"
+
+
 def main() -> None:
     """Measure and compare."""
     from accelserve.kernels.cpu.isa import choose
@@ -58,18 +69,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=list(GOAL_NETWORKS), choices=SUBJECTS)
-    parser.add_argument("--isa", help="instruction set; the best if not given")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="share of the committed ratio")
+    parser.add_argument("--isa", type=instruction_set, help="instruction set; the best if not given")
+    parser.add_argument("--tolerance", type=positive, default=TOLERANCE, help="share of the committed ratio")
     parser.add_argument("--measured", type=Path, help="a results file to compare, instead of measuring")
     options = parser.parse_args()
     committed = RESULTS / f"serving-{choose(options.isa).name}.json"
     if not committed.exists():
         sys.exit(f"{committed} is not there: nothing to compare with; make bench-serving writes it")
+    if options.measured is not None and not options.measured.is_file():
+        sys.exit(f"--measured {options.measured} is not there")
     with tempfile.TemporaryDirectory() as folder:
         path = options.measured or Path(folder) / "serving.json"
         if options.measured is None:
             _measure(options, path)
         before, now = (json.loads(each.read_text("utf-8")) for each in (committed, path))
+    for words in missing(before, now):
+        print(f"       not compared: {words}")
     found = list(worse(before, now, options.tolerance))
     for words, is_worse in found:
         print(("WORSE  " if is_worse else "       ") + words)

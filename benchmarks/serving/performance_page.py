@@ -23,6 +23,17 @@ from benchmarks.serving.published import PUBLISHED
 BEGIN, END = "<!-- written by benchmarks.serving -->", "<!-- end of what is written -->"
 PAGE = Path("docs/performance.md")
 Row = Mapping[str, Any]
+RATIOS = {
+    "lone_p50": "p50, one caller",
+    "many_requests": "requests/s, 8 callers",
+    "p99_at_50%": "p99 at 50%",
+    "p99_at_80%": "p99 at 80%",
+    "goodput": "goodput",
+    "batch_8": "batch 8",
+    "batch_32": "batch 32",
+    "cpu": "CPU",
+}
+"""Of ``record.ratios`` -> the column's heading."""
 
 
 def rewrite(page: Path = PAGE, folder: Path = RESULTS) -> None:
@@ -120,19 +131,8 @@ def _stages(ours: Row) -> str:
 
 def _ratios(measured: Mapping[str, Row]) -> str:
     """The networks beside each other: ours by every peer."""
-    headings = (
-        "network",
-        "beside",
-        "p50, one caller",
-        "requests/s, 8 callers",
-        "p99 at 50%",
-        "goodput",
-        "batch 8",
-        "CPU",
-    )
-    names = ("lone_p50", "many_requests", "p99_at_50%", "goodput", "batch_8", "cpu")
     rows = [
-        (network, row["contenders"][peer]["title"], *(_ratio(found.get(name)) for name in names))
+        (network, row["contenders"][peer]["title"], *(_ratio(found.get(name)) for name in RATIOS))
         for network, row in measured.items()
         for peer, found in row["ratios"].items()
     ]
@@ -140,7 +140,7 @@ def _ratios(measured: Mapping[str, Row]) -> str:
         "Ratios, in brackets the least and the greatest of a round. Above 1 we answer sooner or more; **p99** and **CPU** are "
         "ours divided by the peer's, so there less than 1 is better."
     )
-    return f"{words}\n\n{_markdown(headings, rows)}"
+    return f"{words}\n\n{_markdown(('network', 'beside', *RATIOS.values()), rows)}"
 
 
 def _ratio(found: Row | None) -> str:
@@ -277,13 +277,12 @@ def _settings(results: Row, measured: Mapping[str, Row]) -> str:
 def show(results: Row, console: Console) -> None:
     """Print the ratios and the goals."""
     table = Table(title=f"ours by theirs, {results['isa']}; p99 and CPU: less is better")
-    names = ("lone_p50", "many_requests", "p99_at_50%", "p99_at_80%", "goodput", "batch_8", "batch_32", "cpu")
-    for column in ("network", "beside", *names):
+    for column in ("network", "beside", *RATIOS.values()):
         table.add_column(column)
     for network, row in results["networks"].items():
         for peer, found in row.get("ratios", {}).items():
             title = row["contenders"][peer]["title"]
-            table.add_row(network, title, *(_ratio(found.get(name)) for name in names))
+            table.add_row(network, title, *(_ratio(found.get(name)) for name in RATIOS))
     console.print(table)
     for network, row in results["networks"].items():
         if "contenders" in row and _has_goals(row):
