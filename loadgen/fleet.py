@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from accelserve.loadgen.errors import LoadError
-from accelserve.loadgen.plan import Pictures, Step, Target
+from accelserve.loadgen.plan import Form, Pictures, Step, Target
 from accelserve.loadgen.process import READY, STOP, Job, Report, Start, run
 from accelserve.loadgen.recorder import Merged, Recorded, merged
 
@@ -96,7 +96,7 @@ def received(pipe: Connection, process: BaseProcess) -> object:
 
 @contextmanager
 def fleet(
-    target: Target, pictures: Pictures, *, batch_size: int, column: bool, processes: int, connections: int
+    target: Target, pictures: Pictures, *, batch_size: int, form: Form, processes: int, connections: int
 ) -> Iterator[Fleet]:
     """Client processes that are ready to send; they end with the block.
 
@@ -104,7 +104,7 @@ def fleet(
         target: whom to ask.
         pictures: what to send.
         batch_size: pictures a request.
-        column: as ``preflight.Accepted`` says.
+        form: that the server takes, as ``preflight`` found out.
         processes: at least one.
         connections: most requests in flight in any step, of all processes together.
     """
@@ -118,7 +118,7 @@ def fleet(
                 target=target,
                 pictures=pictures,
                 batch_size=batch_size,
-                column=column,
+                form=form,
                 number=number,
                 processes=processes,
                 connections=-(-connections // processes),

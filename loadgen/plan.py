@@ -55,6 +55,19 @@ class PixelTensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a server of the Open Inference Protocol wants its tensors; the first request finds out.
+
+    Attributes:
+        column: encoded pictures as [N, 1] rather than [N], which is what Triton asks of a model with a batch.
+        as_json: over REST, in JSON rather than in the binary tensor data extension, which MLServer does not read.
+    """
+
+    column: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A model behind an address.
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from accelserve.loadgen.callers import Arrivals, MonotonicClock, call_at, call_in_turn
 from accelserve.loadgen.pictures import groups
-from accelserve.loadgen.plan import Closed, Pictures, Step, Target
+from accelserve.loadgen.plan import Closed, Form, Pictures, Step, Target
 from accelserve.loadgen.recorder import Recorded, Recorder
 from accelserve.loadgen.requests import body_of
 from accelserve.loadgen.senders import Outcome, sender_for
@@ -28,7 +28,7 @@ class Job:
         target: whom to ask.
         pictures: what to send.
         batch_size: pictures a request.
-        column: as ``preflight.Accepted`` says.
+        form: that the server takes.
         number: of the process, from 0.
         processes: in all.
         connections: most that it will need.
@@ -37,7 +37,7 @@ class Job:
     target: Target
     pictures: Pictures
     batch_size: int
-    column: bool
+    form: Form
     number: int
     processes: int
     connections: int
@@ -67,7 +67,7 @@ def run(job: Job, pipe: Connection) -> None:
     """Say that everything is ready, then take steps until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads, which then says stop
     sender = sender_for(job.target, job.connections)
-    bodies = [body_of(job.target, each, column=job.column) for each in groups(job.pictures, job.batch_size)]
+    bodies = [body_of(job.target, each, job.form) for each in groups(job.pictures, job.batch_size)]
     # Each process begins elsewhere, so that they do not all send the same picture at once.
     numbers = itertools.count(job.number * len(bodies) // job.processes)
     try:

@@ -14,12 +14,13 @@ import numpy as np
 
 from accelserve.client.prediction import ModelSelection, images_request, tensors_request
 from accelserve.loadgen.errors import LoadError
-from accelserve.loadgen.plan import PixelTensor, Target
+from accelserve.loadgen.plan import Form, PixelTensor, Target
 from accelserve.protos import inference
 from accelserve.protos import tensorflow as tf
 
 _SIGNATURE = "signature_name"
 _DECIMALS = 6
+_FORM = Form()
 _TENSORFLOW = {"uint8": tf.DT_UINT8, "float32": tf.DT_FLOAT}
 _OPEN_INFERENCE = {"uint8": "UINT8", "float32": "FP32"}
 
@@ -32,18 +33,20 @@ class Body:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def body_of(target: Target, images: Sequence[bytes], *, column: bool = False) -> Body:
+def body_of(target: Target, images: Sequence[bytes], form: Form = _FORM) -> Body:
     """The request for some pictures, in the target's protocol.
 
     Args:
         target: protocol, model, signature, input, and what that takes.
         images: at least one: encoded, or the bytes of tensors.
-        column: the shape of encoded pictures is [N, 1] rather than [N] (the Open Inference Protocol only).
+        form: of the Open Inference Protocol's tensors.
     """
     if target.api == "tfserving":
         return _predict_json(target, images) if target.over_http else _predict(target, images)
-    tensor = _tensor(target.pixels, images, column=column)
-    return _infer_http(target, tensor) if target.over_http else _infer(target, tensor)
+    tensor = _tensor(target.pixels, images, column=form.column)
+    if not target.over_http:
+        return _infer(target, tensor)
+    return _infer_json(target, tensor) if form.as_json else _infer_binary(target, tensor)
 
 
 def path_of(target: Target) -> str:
@@ -125,17 +128,28 @@ def _infer(target: Target, tensor: _Tensor) -> Body:
     return Body(content=request.SerializeToString())
 
 
-def _infer_http(target: Target, tensor: _Tensor) -> Body:
-    """The binary tensor data extension: JSON has no bytes, and not every server reads base64."""
-    raw = tensor.raw
-    given = {
-        "name": target.input_name,
-        "datatype": tensor.datatype,
-        "shape": list(tensor.shape),
-        "parameters": {"binary_data_size": len(raw)},
-    }
+def _infer_json(target: Target, tensor: _Tensor) -> Body:
+    """Numbers, or base64 with the content type by which MLServer knows it; JSON has no bytes."""
+    given: dict[str, Any] = {}
+    if target.pixels is None:
+        given["parameters"] = {"content_type": "base64"}
+        given["data"] = [base64.b64encode(image).decode() for image in tensor.images]
+    else:
+        given["data"] = [_json_value(target.pixels, image) for image in tensor.images]
+    content = _infer_head(target, tensor, given)
+    return Body(content=content, headers={"content-type": "application/json"})
+
+
+def _infer_head(target: Target, tensor: _Tensor, given: Mapping[str, Any]) -> bytes:
+    own = {"name": target.input_name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
     parameters = {"parameters": {_SIGNATURE: target.signature}} if target.signature else {}
-    head = json.dumps({**parameters, "inputs": [given]}).encode()
+    return json.dumps({**parameters, "inputs": [{**own, **given}]}).encode()
+
+
+def _infer_binary(target: Target, tensor: _Tensor) -> Body:
+    """The binary tensor data extension."""
+    raw = tensor.raw
+    head = _infer_head(target, tensor, {"parameters": {"binary_data_size": len(raw)}})
     headers = {
         "content-type": "application/octet-stream",
         "inference-header-content-length": str(len(head)),

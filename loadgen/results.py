@@ -7,11 +7,11 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from accelserve.loadgen.plan import Closed, Pictures, Step, Target
+from accelserve.loadgen.plan import Closed, Form, Pictures, Step, Target
 from accelserve.loadgen.ramp import KNEE, Point
 from accelserve.loadgen.recorder import Merged, Times
 from accelserve.loadgen.server_metrics import Breakdown, Stage
@@ -87,6 +87,7 @@ class Measurement:
         is_ramp: whether it was one.
         interrupted: whether it was ended early.
         metrics: where the server's account comes from; empty if it was not asked.
+        form: in which the server took its tensors.
     """
 
     target: Target
@@ -98,6 +99,12 @@ class Measurement:
     is_ramp: bool
     interrupted: bool
     metrics: str
+    form: Form = field(default_factory=Form)
+
+    @property
+    def protocol(self) -> str:
+        """In words."""
+        return self.target.protocol + (", tensors in JSON" if self.form.as_json else "")
 
 
 def document(measurement: Measurement, version: str) -> dict[str, Any]:
@@ -113,7 +120,7 @@ def document(measurement: Measurement, version: str) -> dict[str, Any]:
         "client": {**machine(), "processes": measurement.processes},
         "target": {
             "address": target.address,
-            "protocol": target.protocol,
+            "protocol": measurement.protocol,
             "model": target.model,
             "version": target.version,
             "signature": target.signature,

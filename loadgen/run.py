@@ -61,14 +61,14 @@ def measure(wish: Wish, watch: Watch) -> Measurement:
     if look is not None:
         look()
     first = wish.pictures.files[wish.pictures.order[0]]
-    accepted = ask_once(wish.target, [first] * wish.batch_size)
+    form = ask_once(wish.target, [first] * wish.batch_size)
     most = wish.load.callers if isinstance(wish.load, Closed) else wish.load.max_in_flight
     processes = min(wish.processes, most)
     with fleet(
         wish.target,
         wish.pictures,
         batch_size=wish.batch_size,
-        column=accepted.column,
+        form=form,
         processes=processes,
         connections=most,
     ) as clients:
@@ -84,6 +84,7 @@ def measure(wish: Wish, watch: Watch) -> Measurement:
         is_ramp=wish.is_ramp,
         interrupted=interrupted,
         metrics=wish.metrics,
+        form=form,
     )
 
 

@@ -10,6 +10,7 @@ import grpc
 import urllib3
 
 from accelserve.client.connection import DEFAULT_MAX_MESSAGE_BYTES, Connection, TlsOptions, connection
+from accelserve.loadgen.errors import LoadError
 from accelserve.loadgen.plan import Target, TlsFiles
 from accelserve.loadgen.requests import Body, path_of
 from accelserve.protos.services import InferenceService, PredictionService
@@ -146,12 +147,19 @@ class HttpSender:
 
 
 def tls_settings(address: str, tls: TlsFiles | None) -> dict[str, Any]:
-    """Arguments of a urllib3 pool; none for plain text."""
+    """Arguments of a urllib3 pool; none for plain text. LoadError for a PEM file that holds no such thing."""
     if not address.startswith("https://"):
         return {}
     files = tls or TlsFiles()
-    context = ssl.create_default_context(cafile=files.ca)
-    if files.certificate is not None:
-        context.load_cert_chain(files.certificate, files.key)
+    try:
+        context = ssl.create_default_context(cafile=files.ca)
+    except ssl.SSLError as error:
+        raise LoadError(f"{files.ca} holds no certificate in PEM: {error.reason}") from error
+    try:
+        if files.certificate is not None:
+            context.load_cert_chain(files.certificate, files.key)
+    except ssl.SSLError as error:
+        pair = f"{files.certificate} and {files.key}"
+        raise LoadError(f"{pair} are no certificate with its key in PEM: {error.reason}") from error
     name = {"server_hostname": files.server_name} if files.server_name else {}
     return {"ssl_context": context, **name}

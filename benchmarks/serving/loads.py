@@ -118,12 +118,12 @@ def loader(running: Running, pictures: Pictures, batch_size: int = 1, metrics: s
         batch_size: pictures a request.
         metrics: as ``Loader`` takes it.
     """
-    accepted = ask_once(running.target, [pictures.files[0]] * batch_size)
+    form = ask_once(running.target, [pictures.files[0]] * batch_size)
     with fleet(
         running.target,
         pictures,
         batch_size=batch_size,
-        column=accepted.column,
+        form=form,
         processes=CLIENT_PROCESSES,
         connections=MOST_IN_FLIGHT,
     ) as clients:

@@ -24,7 +24,7 @@ def print_measurement(measurement: Measurement) -> None:
     target = measurement.target
     model = f", model {target.model}" if target.model else ""
     batch = "" if measurement.batch_size == 1 else f", {measurement.batch_size} a request"
-    click.echo(f"{target.address}: {target.protocol}{model}")
+    click.echo(f"{target.address}: {measurement.protocol}{model}")
     click.echo(
         f"{measurement.pictures.description}; {measurement.pictures.mean_bytes / 1000:.0f} kB on average{batch}"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from accelserve.loadgen.errors import LoadError
-from accelserve.loadgen.plan import Api, PixelTensor, Target
+from accelserve.loadgen.plan import Api, Form, PixelTensor, Target
 from accelserve.loadgen.requests import body_of, path_of
 from accelserve.protos import inference
 from accelserve.protos import tensorflow_serving as serving
@@ -40,7 +40,7 @@ def test_predict_over_http() -> None:
 @pytest.mark.parametrize(("column", "shape"), [(False, [2]), (True, [2, 1])])
 def test_infer(column: bool, shape: list[int]) -> None:
     target = Target(address="h:1", api="kserve", **WISHES)  # type: ignore[arg-type]
-    request = inference.ModelInferRequest.FromString(body_of(target, IMAGES, column=column).content)
+    request = inference.ModelInferRequest.FromString(body_of(target, IMAGES, Form(column=column)).content)
     assert (request.model_name, request.model_version) == ("m", "3")
     assert request.parameters["signature_name"].string_param == "features"
     (tensor,) = request.inputs
@@ -57,6 +57,18 @@ def test_infer_over_http() -> None:
     assert tensor["parameters"]["binary_data_size"] == len(raw)
     assert raw == b"\x06\x00\x00\x00" + IMAGES[0] + b"\x03\x00\x00\x00" + IMAGES[1]
     assert path_of(target) == "/v2/models/m/versions/3/infer"
+
+
+def test_infer_over_http_for_servers_without_the_binary_extension() -> None:
+    target = Target(address="http://h:1", api="kserve", **WISHES)  # type: ignore[arg-type]
+    body = body_of(target, IMAGES, Form(column=True, as_json=True))
+    content = json.loads(body.content)
+    (tensor,) = content["inputs"]
+    assert content["parameters"] == {"signature_name": "features"}
+    assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("x", "BYTES", [2, 1])
+    assert tensor["parameters"] == {"content_type": "base64"}  # MLServer's codec of that name
+    assert [base64.b64decode(each) for each in tensor["data"]] == IMAGES
+    assert "inference-header-content-length" not in body.headers
 
 
 PIXELS = {
@@ -95,6 +107,11 @@ def test_pixels_are_a_tensor_in_every_protocol(dtype: str) -> None:
     assert (given["datatype"], given["shape"]) == (tensor.datatype, list(sent.shape))
     assert body.content[end:] == sent.tobytes()
     assert given["parameters"]["binary_data_size"] == len(sent.tobytes())
+
+    plain = body_of(target_of("http://h:1", "kserve", dtype), files, Form(as_json=True))
+    (given,) = json.loads(plain.content)["inputs"]
+    assert given["shape"] == list(sent.shape)
+    assert np.allclose(np.array(given["data"]), sent, atol=5e-7, rtol=0)
 
     rows = json.loads(body_of(target_of("http://h:1", "tfserving", dtype), files).content)["instances"]
     assert np.allclose(np.array([row["x"] for row in rows]), sent, atol=5e-7, rtol=0)

@@ -276,6 +276,26 @@ def test_what_is_no_address_is_one_line(
     assert (printed.err.count("\n"), printed.out) == (1, "")
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--tls_ca"], "holds no certificate in PEM: "),
+        (["--tls_client_key", "--tls_client_certificate"], "are no certificate with its key in PEM: "),
+    ],
+)
+def test_a_file_that_is_no_pem_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], sentence: str
+) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing")
+    given = [word for flag in flags for word in (flag, str(file))]
+    assert run(["bench", "https://127.0.0.1:1", "--model=m", "--sizes=8", *given]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"accelserve: {file}")
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
 def test_rest_wants_a_models_name_and_a_folder_wants_pictures(
     server: SimpleNamespace, bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
