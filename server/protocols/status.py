@@ -30,7 +30,8 @@ from accelserve.server.errors import (
 
 _LOG = logging.getLogger(__name__)
 
-# TensorFlow Serving cuts longer messages: they travel in HTTP/2 headers, which proxies bound.
+# Bytes. TensorFlow Serving cuts longer messages: they travel in HTTP/2 trailers, percent-encoded, which clients and proxies
+# bound; gRPC's clients refuse trailers above 8 KiB at random, and then report RESOURCE_EXHAUSTED.
 _MAX_MESSAGE = 1024
 _TRUNCATED = "...TRUNCATED"
 
@@ -63,7 +64,7 @@ class Status:
 
     Attributes:
         code: gRPC's.
-        message: at most 1024 characters, and the mark of the cut.
+        message: at most 1024 bytes of UTF-8, and the mark of the cut.
         retry_after_ms: for the caller's back-off, or None.
     """
 
@@ -87,4 +88,7 @@ def status_of(error: Exception) -> Status:
 
 def cut(message: str) -> str:
     """The message as it may travel."""
-    return message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + _TRUNCATED
+    encoded = message.encode(errors="replace")
+    if len(encoded) <= _MAX_MESSAGE:
+        return message
+    return encoded[:_MAX_MESSAGE].decode(errors="ignore") + _TRUNCATED

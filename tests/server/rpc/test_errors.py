@@ -256,6 +256,16 @@ def test_long_messages_are_cut(serve: Serve) -> None:
     assert len(message) == 1024 + len("...TRUNCATED")
 
 
+def test_long_messages_of_any_script_reach_the_caller(serve: Serve) -> None:
+    """Percent-encoded, one of these characters takes 9 bytes of the 8 KiB from which on gRPC's clients refuse trailers."""
+    served = serve()
+    for character in "é図😀":
+        code, message = error(served, PREDICT, predict(model=spec(5000 * character)))
+        assert code is CODE.NOT_FOUND
+        assert message.endswith(character + "...TRUNCATED")
+        assert 1020 < len(message.removesuffix("...TRUNCATED").encode()) <= 1024
+
+
 def test_an_unforeseen_error_is_internal_and_its_trace_is_in_the_log(
     serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
