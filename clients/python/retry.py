@@ -18,6 +18,8 @@ from accelserve.protos import google_rpc
 
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
+# 27,000 hours, the longest that gRPC announces to a server. It takes times that overflow, infinity too, for times long past.
+LONGEST_CALL_S: Final = 97_200_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ class CallBudget:
 
     Attributes:
         policy: how often and how patiently.
-        timeout_s: seconds for everything: all attempts and the waits between them.
+        timeout_s: seconds for everything: all attempts and the waits between them; infinity sets no limit.
         clock: monotonic, in seconds.
         chance: uniform between 0 and 1.
         attempts: how many were begun.
@@ -153,7 +155,7 @@ class CallBudget:
     def begin_attempt(self) -> float:
         """Counts an attempt; the seconds that it may take."""
         self.attempts += 1
-        return max(self._deadline - self.clock(), 0.0)
+        return min(max(self._deadline - self.clock(), 0.0), LONGEST_CALL_S)
 
     def wait_s(self, failure: Failure) -> float | None:
         """Seconds to wait before the next attempt; None if there is to be none.

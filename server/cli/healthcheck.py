@@ -29,6 +29,7 @@ _NOT_YET = frozenset(
 )
 def healthcheck(address: str, service: str, timeout: float, wait: float, **tls: Any) -> int:
     """Ask a server how it is, for a container's health check: exit code 0 if it serves, 1 if not."""
+    from accelserve.client.retry import LONGEST_CALL_S
     from accelserve.protos import grpc_health_v1 as health
     from accelserve.protos.services import HealthService
 
@@ -39,7 +40,7 @@ def healthcheck(address: str, service: str, timeout: float, wait: float, **tls: 
         while True:
             last = time.monotonic() + _AGAIN_SECONDS > end
             try:
-                status = check(request, timeout=timeout).status
+                status = check(request, timeout=min(timeout, LONGEST_CALL_S)).status
             except grpc.RpcError as error:
                 if last or not isinstance(error, grpc.Call) or error.code() not in _NOT_YET:
                     raise

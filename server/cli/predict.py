@@ -51,6 +51,7 @@ class _Target:
 
         from accelserve.client import DEFAULT_MAX_MESSAGE_BYTES
         from accelserve.client.connection import connection
+        from accelserve.client.retry import LONGEST_CALL_S
         from accelserve.protos import tensorflow as tf
         from accelserve.protos import tensorflow_serving as serving
         from accelserve.protos.services import PredictionService
@@ -69,7 +70,9 @@ class _Target:
         with link.open() as channel:
             ask = PredictionService.GET_MODEL_METADATA.stub(channel)
             try:
-                response = ask(request, metadata=link.metadata, timeout=self.timeout_seconds)
+                response = ask(
+                    request, metadata=link.metadata, timeout=min(self.timeout_seconds, LONGEST_CALL_S)
+                )
             except (
                 grpc.RpcError
             ):  # TensorFlow Serving refuses the question; the numbers of the classes remain

@@ -1,5 +1,6 @@
 """Errors, retries and deadlines, against a real server."""
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -162,10 +163,12 @@ def test_the_clients_deadline_reaches_the_server(peer: Peer) -> None:
     with PredictionClient("127.0.0.1", peer.port, timeout_s=1000) as client:
         client.score_image(b"1")
         client.score_image(b"1", timeout=100)
-    by_client, by_call = remaining
+        client.score_image(b"1", timeout=math.inf)
+    by_client, by_call, endless = remaining
     # gRPC sends a deadline with two digits or so, rounded up.
     assert 200 < by_client < 1100
     assert by_call < 110
+    assert endless > 1e7
 
 
 def test_a_request_larger_than_the_clients_limit_is_not_sent(peer: Peer) -> None:

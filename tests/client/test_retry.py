@@ -1,11 +1,13 @@
 """The decision to try again, apart from any network."""
 
+import math
+
 import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelserve.client.retry import CallBudget, Failure, RetryPolicy, failure_of
+from accelserve.client.retry import LONGEST_CALL_S, CallBudget, Failure, RetryPolicy, failure_of
 from accelserve.protos import google_rpc
 
 CODES = st.sampled_from(list(grpc.StatusCode))
@@ -160,3 +162,7 @@ def test_hints_are_read_from_the_trailing_metadata(
     failure = failure_of(FailedCall(*metadata))
     assert (failure.retry_after_s, failure.is_retry_forbidden) == (retry_after_s, is_forbidden)
     assert (failure.code, failure.details) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
+def test_without_a_limit_an_attempt_has_the_longest_time_that_grpc_knows() -> None:
+    assert CallBudget(policy=RetryPolicy(), timeout_s=math.inf).begin_attempt() == LONGEST_CALL_S
