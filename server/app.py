@@ -75,18 +75,22 @@ class Server:
         """
         try:
             self._frontends.reserve()
+            if self._usage_notes is not None:
+                self._usage_notes.start(self._name(self.config.grpc.port))
             if self.config.start_before_ready:
                 self._open(opened)
             self.backend.load()
             if not self.config.start_before_ready:
                 self._open(opened)
             if self._usage_notes is not None:
-                self._usage_notes.start(joined(named_by_others(self.config.grpc.address), self.port))
+                self._usage_notes.name(self._name(self.port))
             self.backend.run()
         except Exception:
             self.backend.streams.close()
             self._frontends.close(time.monotonic())
             self.registry.close(timeout=0)
+            if self._usage_notes is not None:
+                self._usage_notes.stop()
             raise
 
     def reload(self) -> None:
@@ -117,6 +121,10 @@ class Server:
         if self._usage_notes is not None:
             self._usage_notes.stop()
         _LOG.info("stopped")
+
+    def _name(self, port: int) -> str:
+        """What other machines call this server."""
+        return joined(named_by_others(self.config.grpc.address), port)
 
     def _open(self, opened: Callable[[], None]) -> None:
         self._frontends.open()

@@ -42,12 +42,14 @@ class _Written:
     """A note, and what was written when."""
 
     note: Note
+    server: str
     versions: tuple[int, ...]
     at: float
 
-    def fresh(self, versions: tuple[int, ...], renewal_seconds: float) -> bool:
+    def fresh(self, server: str, versions: tuple[int, ...], renewal_seconds: float) -> bool:
         """Whether it says this, and need not be renewed yet."""
-        return self.versions == versions and time.monotonic() - self.at < renewal_seconds
+        same = (self.server, self.versions) == (server, versions)
+        return same and time.monotonic() - self.at < renewal_seconds
 
 
 class UsageNotes:
@@ -72,11 +74,16 @@ class UsageNotes:
         self._thread: threading.Thread | None = None
 
     def start(self, server: str) -> None:
-        """Begin to write. ``server`` is HOST:PORT, as others reach it."""
+        """Begin to write, before the first model is loaded. ``server`` is HOST:PORT, as others will reach it."""
         self._server = server
         self._registry.states.subscribe(self._changed)
         self._thread = threading.Thread(target=self._run, name="usage-notes", daemon=True)
         self._thread.start()
+
+    def name(self, server: str) -> None:
+        """From now on it is called so: the port may have been the system's to choose."""
+        self._server = server
+        self._wake.set()
 
     def stop(self) -> None:
         """Remove the notes; harmless if it never began. To be called when everything is unloaded."""
@@ -116,13 +123,13 @@ class UsageNotes:
         return {name: tuple(sorted(versions)) for name, versions in found.items()}
 
     def _write(self, folder: str, name: str, versions: tuple[int, ...]) -> None:
-        known = self._written.get(folder)
-        if folder in self._read_only or (known and known.fresh(versions, self._renewal_seconds)):
+        known, server = self._written.get(folder), self._server
+        if folder in self._read_only or (known and known.fresh(server, versions, self._renewal_seconds)):
             return
         if not is_remote(folder) and not Path(folder).is_dir():
             return  # deleted while it serves: a note would bring the folder back
         note = InUse(
-            server=self._server,
+            server=server,
             process=os.getpid(),
             model=name,
             versions=versions,
@@ -138,14 +145,14 @@ class UsageNotes:
                 "%s may not be written, so nobody can see there that this server uses it; "
                 "'accelserve models delete' sees it with --server %s",
                 folder,
-                self._server,
+                server,
             )
         except Exception as error:  # noqa: BLE001 - stores raise what they like; it is tried again
             self._faults.report(
                 folder, f"{folder}: the note of loaded versions could not be written: {error}"
             )
         else:
-            self._written[folder] = _Written(place, versions, time.monotonic())
+            self._written[folder] = _Written(place, server, versions, time.monotonic())
             self._faults.clear(folder)
 
     def _remove(self, folder: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _UNIX: Final = ("unix:", "unix-abstract:")
+_DNS: Final = "dns:"
 
 _ROUND_ROBIN: Final[list[dict[str, dict[str, str]]]] = [{"round_robin": {}}]
 
@@ -23,14 +24,17 @@ class Addresses:
 
     Attributes:
         each: HOST:PORT, unix:PATH or a DNS target of gRPC; at least one.
-        is_balanced: calls go to all of them, and to all IP addresses of a DNS target, in turn.
     """
 
     each: tuple[str, ...]
-    is_balanced: bool
 
     def __str__(self) -> str:
         return ", ".join(self.each)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether calls go to all of them, and to all IP addresses of a DNS target, in turn."""
+        return len(self.each) > 1 or self.each[0].startswith(_DNS)
 
     def target(self) -> str:
         """What gRPC connects to. Names are resolved here if there are several addresses: gRPC takes only one name.
@@ -77,10 +81,10 @@ def read_addresses(address: str | Sequence[str], port: int | None, *, is_secure:
     each = tuple(_with_port(text.strip(), port, is_secure=is_secure) for text in texts)
     if not each:
         raise ValueError("address: expected at least one, got none.")
-    odd = next((one for one in each if one.startswith((*_UNIX, "dns:"))), None)
+    odd = next((one for one in each if one.startswith((*_UNIX, _DNS))), None)
     if odd is not None and len(each) > 1:
         raise ValueError(f"address: {odd} stands alone or not at all, got it among {len(each)} addresses.")
-    return Addresses(each, is_balanced=len(each) > 1 or each[0].startswith("dns:"))
+    return Addresses(each)
 
 
 def _with_port(address: str, port: int | None, *, is_secure: bool) -> str:
@@ -108,9 +112,9 @@ def _check_port(port: int) -> None:
 
 def _scheme_and_name(address: str) -> tuple[str, str]:
     """dns:NAME, dns:///NAME and dns://RESOLVER/NAME before their names (gRPC's doc/naming.md); "" for all else."""
-    if not address.startswith("dns:"):
+    if not address.startswith(_DNS):
         return "", address
-    end = max(address.rfind("/") + 1, len("dns:"))
+    end = max(address.rfind("/") + 1, len(_DNS))
     return address[:end], address[end:]
 
 

@@ -90,8 +90,16 @@ class Replica:
             loader = ServableLoader(config.device, config.limits, self._cores)
             self._backend = Backend(config, loader, _CONTROL_THREADS, self._cores)
             self._security = Security(config.security)
+            self._usage_notes = UsageNotes(self._backend.registry) if config.usage_notes else None
+            if (
+                self._usage_notes is not None
+            ):  # by the proxy of this node, since nobody reaches a replica itself
+                self._usage_notes.start(joined(named_by_others(config.grpc.address), config.grpc.port))
             self._backend.load()
         except (ServerError, KernelError) as error:
+            notes = getattr(self, "_usage_notes", None)
+            if notes is not None:
+                notes.stop()
             raise ReplicaStartError(" ".join(str(error).split())) from None
         self._opener = CallOpener(self._security.keys)
         self._handlers: Mapping[str, Callable[[bytes, Any], bytes]] = {
@@ -101,9 +109,6 @@ class Replica:
         self._pool = ThreadPoolExecutor(threads, "requests")
         self._security.start()
         self._metrics_listener = self._listen_for_scrapes()
-        self._usage_notes = UsageNotes(self._backend.registry) if config.usage_notes else None
-        if self._usage_notes is not None:  # by the proxy of this node, since nobody reaches a replica itself
-            self._usage_notes.start(joined(named_by_others(config.grpc.address), config.grpc.port))
         self._backend.run()
         self._reloads = 0
 

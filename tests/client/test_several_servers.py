@@ -46,7 +46,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 def test_what_calls_are_balanced_over(
     address: str | list[str], port: int | None, each: tuple[str, ...]
 ) -> None:
-    assert read_addresses(address, port, is_secure=False) == Addresses(each, is_balanced=True)
+    addresses = read_addresses(address, port, is_secure=False)
+    assert (addresses, addresses.is_balanced) == (Addresses(each), True)
 
 
 @pytest.mark.parametrize("address", ["models:8500", "unix:/run/a,b.sock", ["models:8500"], "10.0.0.1:8500"])

@@ -9,9 +9,10 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.server.serve_process import SPEC, network, run
+from tests.server.serve_process import SPEC, Process, network, run
 
 from accelserve.models.importing import export_onnx
 from accelserve.models.registry.registry import Registry
@@ -76,3 +77,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     return Registry(folder)
+
+
+@pytest.fixture
+def servers(uri: str, registry: Registry, tmp_path: Path) -> Iterator[list[Process]]:
+    """Three, of version 1 of ``tiny`` in one store, which is labelled stable; version 2 comes later."""
+    remote = Registry(uri)
+    registry.copy_to(remote, "tiny:1")
+    remote.label("tiny:1", "stable")
+    started = [
+        Process(
+            "--port=0", "--device=reference", f"--cache_dir={tmp_path}/{each}", f"--model_base_path={uri}/tiny",
+            "--model_name=tiny", "--remote_poll_wait_seconds=0.1", "--file_system_poll_wait_seconds=0.1",
+        )
+        for each in range(3)
+    ]  # fmt: skip
+    yield started
+    for server in started:
+        server.end()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent import futures
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,24 +18,6 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 PHOTO = next(photo for photo in PHOTOS if photo.name == "rocket.jpg").read_bytes()
 STABLE = ModelSelection(name="tiny", version_label="stable")
-
-
-@pytest.fixture
-def servers(uri: str, registry: Registry, tmp_path: Path) -> Iterator[list[Process]]:
-    """Of version 1, which is labelled stable."""
-    remote = Registry(uri)
-    registry.copy_to(remote, "tiny:1")
-    remote.label("tiny:1", "stable")
-    started = [
-        Process(
-            "--port=0", "--device=reference", f"--cache_dir={tmp_path}/{each}", f"--model_base_path={uri}/tiny",
-            "--model_name=tiny", "--remote_poll_wait_seconds=0.1", "--file_system_poll_wait_seconds=0.1",
-        )
-        for each in range(3)
-    ]  # fmt: skip
-    yield started
-    for server in started:
-        server.end()
 
 
 class Caller:

@@ -6,14 +6,18 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from tests.server.conftest import ColourLoader, ColourNetwork
 from tests.server.waiting import until
 
 from accelserve.models.registry.in_use import in_use
-from accelserve.server.config import ModelConfig
+from accelserve.server.app import Server
+from accelserve.server.config import GrpcConfig, ModelConfig, ServerConfig
 from accelserve.server.core.servable import ServableId
 from accelserve.server.core.states import ServableStateMonitor, StateReport, VersionState
+from accelserve.server.errors import LoadError
 from accelserve.server.usage_notes import UsageNotes
 
 Serve = Callable[..., SimpleNamespace]
@@ -38,6 +42,41 @@ def test_what_is_loaded_is_noted_and_a_stop_takes_the_note_away(
     server.server.registry.reload([ModelConfig(name="other", base_path=server.folder / "other")])
     until(lambda: versions(server.folder / "colour") == [])
     assert versions(server.folder / "other") == [(7,)]
+
+
+class WaitsForItsNote(ColourLoader):
+    """Loads once the model's folder says that this server is at it."""
+
+    def load(self, servable_id: ServableId, path: Path) -> ColourNetwork:
+        until(lambda: versions(path.parent) == [(1,)])
+        return super().load(servable_id, path)
+
+
+def starting(folder: Path, **settings: Any) -> Server:
+    models = (ModelConfig(name="colour", base_path=folder / "colour"),)
+    config = ServerConfig(models=models, grpc=GrpcConfig(address="127.0.0.1", port=0), **settings)
+    return Server(config, WaitsForItsNote())
+
+
+def test_a_version_is_protected_while_it_loads_for_the_first_time(
+    tmp_path: Path, publish: Callable[..., Path]
+) -> None:
+    """Which may take minutes, before any port is open; then the note has the port that the system chose."""
+    publish(tmp_path / "colour", 1)
+    server = starting(tmp_path)
+    server.start()
+    try:
+        until(lambda: in_use(str(tmp_path / "colour"))[0].server == f"127.0.0.1:{server.port}")
+    finally:
+        server.stop()
+    assert in_use(str(tmp_path / "colour")) == []
+
+
+def test_a_server_that_does_not_start_leaves_no_note(tmp_path: Path, publish: Callable[..., Path]) -> None:
+    publish(tmp_path / "colour", 1, "no gain")
+    with pytest.raises(LoadError):
+        starting(tmp_path).start()
+    assert in_use(str(tmp_path / "colour")) == []
 
 
 def test_nothing_is_written_if_it_is_not_wanted(serve: Serve) -> None:
