@@ -15,6 +15,7 @@ from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.graph_outputs import outputs_option
 from accelserve.server.cli.input_shapes import input_shape_option
 from accelserve.server.cli.label_names import label_names
+from accelserve.server.cli.repository_option import repository_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,9 +31,7 @@ PROVING = "compiling the network, and comparing this CPU's answers with the refe
 @click.command(context_settings=former_names(output="outputs"))
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="What requests will call the model.")
-@click.option(
-    "--repository", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of models."
-)
+@repository_option("Folder of models.", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--version", type=int, help="The next one if not given.")
 @click.option(
     "--calibrate", type=_FOLDER, help="Photographs like those to be served; generated if not given."

@@ -13,12 +13,12 @@ from accelserve.server.cli.deployed_files import keys_content, pair_content, ser
 from accelserve.server.cli.deployments import (
     JSON,
     REPOSITORY,
-    REPOSITORY_VARIABLE,
     delete_options,
     deleted,
     describe,
     recorded,
 )
+from accelserve.server.cli.repository_option import repository_option
 from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ def deploy() -> None:
 _SERVICE = (
     click.argument("name"),
     click.option("--image", help="That is run, with its tag."),
-    click.option(
-        "--repository",
-        default="",
-        envvar=REPOSITORY_VARIABLE,
-        help=f"{REPOSITORY} Nothing is recorded without it.",
-    ),
+    repository_option(f"{REPOSITORY} Nothing is recorded without it.", default=""),
     click.option(
         "--output", type=click.Path(path_type=Path), help="Folder for the files; ./NAME if not given."
     ),
@@ -246,7 +241,7 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
 @deploy.command
 @click.argument("name")
 @click.option("--image", help="That the repository records, with its tag.")
-@click.option("--repository", required=True, envvar=REPOSITORY_VARIABLE, help=REPOSITORY)
+@repository_option(REPOSITORY)
 @click.option(
     "--engine",
     type=click.Choice(["auto", "docker", "podman", "process"]),
@@ -292,7 +287,7 @@ def local(**flags: Any) -> None:
 
 
 @deploy.command("list")
-@click.option("--repository", required=True, envvar=REPOSITORY_VARIABLE, help=REPOSITORY)
+@repository_option(REPOSITORY)
 @click.option("--model", help="Of which alone.")
 @JSON
 def list_(repository: str, model: str | None, as_json: bool) -> None:

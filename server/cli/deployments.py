@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-REPOSITORY = (
-    "Folder of models, or its s3:// address, that records images and deployments. Also ACCELSERVE_REPOSITORY."
-)
-REPOSITORY_VARIABLE = "ACCELSERVE_REPOSITORY"
+REPOSITORY = "Folder of models, or its s3:// address, that records images and deployments."
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 _DELETE = (
     click.option("--delete", is_flag=True, help="Take it down instead, and forget it."),

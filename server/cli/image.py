@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accelserve.server.cli.repository_option import repository_option
 from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
@@ -19,12 +20,7 @@ _WRITTEN_NOT_BUILT = 3
 _OCI = "oci:"
 _OF_ARTEFACTS = frozenset(("model", "repository", "name", "output", "replace", "as_json", "config"))
 
-_REPOSITORY = click.option(
-    "--repository",
-    required=True,
-    envvar="ACCELSERVE_REPOSITORY",
-    help="Folder of models, which records their images; or s3://BUCKET/PREFIX. Also ACCELSERVE_REPOSITORY.",
-)
+_REPOSITORY = repository_option("Folder of models, which records their images; or s3://BUCKET/PREFIX.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 

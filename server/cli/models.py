@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from accelserve.server.cli.repository_option import repository_option
 from accelserve.server.cli.server_options import tls_given, tls_options, with_port
 from accelserve.server.cli.termination import unwind_on_sigterm
 
@@ -19,12 +20,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_REPOSITORY = click.option(
-    "--repository",
-    required=True,
-    envvar="ACCELSERVE_REPOSITORY",
-    help="Folder of models, or s3://BUCKET/PREFIX. Also ACCELSERVE_REPOSITORY.",
-)
+_REPOSITORY = repository_option("Folder of models, or s3://BUCKET/PREFIX.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _TAGS = click.option("--tag", "tags", multiple=True, help="KEY=VALUE; repeatable.")
 _PROPERTIES = click.option(

@@ -139,6 +139,33 @@ def test_outputs_may_be_separated_by_commas_or_repeated() -> None:
     assert command.make_context("convert", arguments, parent=group).params["outputs"] == ("a", "b", "c")
 
 
+def test_every_command_that_needs_a_repository_takes_it_from_the_same_variable() -> None:
+    """As docs/azure.md says; train-head publishes where its network is."""
+    group = accelserve.make_context("accelserve", ["serve"])
+    found: dict[str, bool] = {}
+
+    def look(path: str, command: click.Command) -> None:
+        for name, below in getattr(command, "commands", {}).items():
+            look(f"{path} {name}", below)
+        for option in command.params:
+            if "--repository" in option.opts and isinstance(option, click.Option):
+                found[path] = "ACCELSERVE_REPOSITORY" in (option.envvar or ())
+
+    for name in COMMANDS:
+        command = accelserve.get_command(group, name)
+        assert command is not None
+        look(name, command)
+    assert [path for path, reads in found.items() if not reads] == ["train-head"]
+    assert {
+        "convert",
+        "models list",
+        "image build",
+        "deploy local",
+        "deploy edge",
+        "deploy list",
+    } <= found.keys()
+
+
 def test_every_flag_of_serve_is_in_one_section() -> None:
     group = accelserve.make_context("accelserve", ["serve"])
     command = accelserve.get_command(group, "serve")
