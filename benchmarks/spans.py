@@ -49,7 +49,7 @@ SCHEDULE, COMPUTE, RESPOND, OBSERVE, BUILD = "schedule", "compute", "respond", "
 _STEPS: tuple[tuple[str, object, str], ...] = (
     (RECEIVE, MessageReceiver, "message"),
     (PARSE, guard, "_parse"),
-    (ARRAYS, predict, "arrays_of"),
+    (ARRAYS, predict, "inputs_of"),
     (ACQUIRE, ModelRegistry, "acquire"),
     (PREDICT, Predictor, "predict"),
     (PREPARE, Servable, "decode"),

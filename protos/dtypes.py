@@ -76,6 +76,12 @@ _TO_TENSORFLOW: Final[dict[str, int]] = {
     "complex64": tf.DT_COMPLEX64,
     "complex128": tf.DT_COMPLEX128,
 }
+# Of those whose arrays have another dtype than what travels.
+_ARRAYS: Final[dict[int, np.dtype[Any]]] = {
+    tf.DT_STRING: np.dtype(object),
+    tf.DT_HALF: np.dtype("<f2"),
+    tf.DT_BFLOAT16: np.dtype("<f4"),
+}
 _FLOAT32: Final = np.dtype(np.float32)
 
 
@@ -91,8 +97,7 @@ def numpy_dtype(dtype: int) -> np.dtype[Any]:
     Raises:
         TensorDtypeError: it has none.
     """
-    special = {tf.DT_STRING: np.dtype(object), tf.DT_HALF: np.dtype("<f2"), tf.DT_BFLOAT16: np.dtype("<f4")}
-    return special[dtype] if dtype in special else encoding_of(dtype).content
+    return _ARRAYS[dtype] if dtype in _ARRAYS else encoding_of(dtype).content
 
 
 def tensorflow_dtype(dtype: npt.DTypeLike) -> int:

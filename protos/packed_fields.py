@@ -9,15 +9,16 @@ little-endian values, so it is read out of the serialised message and written by
 from typing import Final
 
 from accelserve.protos import tensorflow as tf
+from accelserve.protos.wire import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT, varint
 
 FIELD_NUMBERS: Final = {"float_val": 5, "double_val": 6, "scomplex_val": 9, "dcomplex_val": 12}
 """The fields that this is about, with their numbers in TensorProto."""
-_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
+_KEYS: Final = {name: varint(number << 3 | LENGTH_DELIMITED) for name, number in FIELD_NUMBERS.items()}
 
 
 def read_block(tensor: tf.TensorProto, field: str) -> bytes:
     """The values of a field of FIELD_NUMBERS, little-endian, one behind the other."""
-    wanted = FIELD_NUMBERS[field] << 3 | _LENGTH_DELIMITED
+    wanted = FIELD_NUMBERS[field] << 3 | LENGTH_DELIMITED
     data = memoryview(tensor.SerializeToString())
     blocks: list[memoryview] = []
     position = 0
@@ -35,20 +36,20 @@ def encoded_block(field: str, block: bytes) -> bytes:
     """Little-endian values as they stand on the wire in a field of FIELD_NUMBERS; nothing for none."""
     if not block:
         return b""
-    return _encoded(FIELD_NUMBERS[field] << 3 | _LENGTH_DELIMITED) + _encoded(len(block)) + block
+    return _KEYS[field] + varint(len(block)) + block
 
 
 def _field_end(data: memoryview, position: int, wire_type: int) -> int:
     """Where the field ends whose content begins at `position`."""
     # The runtime itself wrote these bytes: they are well-formed, and deprecated groups can only be unknown fields.
-    if wire_type == _VARINT:
+    if wire_type == VARINT:
         return _varint(data, position)[1]
-    if wire_type == _LENGTH_DELIMITED:
+    if wire_type == LENGTH_DELIMITED:
         length, start = _varint(data, position)
         return start + length
-    if wire_type == _FIXED64:
+    if wire_type == FIXED64:
         return position + 8
-    if wire_type == _FIXED32:
+    if wire_type == FIXED32:
         return position + 4
     # Unknown fields come last, so nothing that is wanted follows a group.
     return len(data)
@@ -64,12 +65,3 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         shift += 7
         if byte < 0x80:
             return number, position
-
-
-def _encoded(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)

@@ -1,5 +1,6 @@
 """Tensor shapes: read with suspicion, written plainly."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -22,23 +23,25 @@ def shape_of(shape: tf.TensorShapeProto) -> tuple[int, ...]:
     """
     if shape.unknown_rank:
         raise TensorShapeError("A tensor's shape must be known, got unknown_rank: true.", shape=None)
-    if len(shape.dim) > MAX_RANK:
+    sizes = tuple([dim.size for dim in shape.dim])
+    if len(sizes) > MAX_RANK:
         raise TensorShapeError(
-            f"A tensor has at most {MAX_RANK} dimensions, got {len(shape.dim)}.",
-            shape=[dim.size for dim in shape.dim],
+            f"A tensor has at most {MAX_RANK} dimensions, got {len(sizes)}.", shape=list(sizes)
         )
-    sizes = tuple(dim.size for dim in shape.dim)
-    if any(size < 0 for size in sizes):
-        raise TensorShapeError(f"A tensor's dimensions are 0 or more, got {list(sizes)}.", shape=sizes)
     # Zero dimensions do not excuse the others: TensorFlow multiplies from the left and refuses an overflow on the way.
-    if _product(size for size in sizes if size) > _MAX_ELEMENTS:
+    elements = 1
+    for size in sizes:
+        if size < 0:
+            raise TensorShapeError(f"A tensor's dimensions are 0 or more, got {list(sizes)}.", shape=sizes)
+        elements *= size or 1
+    if elements > _MAX_ELEMENTS:
         raise TensorShapeError(f"Shape {list(sizes)} has more than 2**63 - 1 elements.", shape=sizes)
     return sizes
 
 
 def element_count(shape: Sequence[int]) -> int:
     """Number of elements of a shape; 1 for the shape of a scalar."""
-    return _product(shape)
+    return math.prod(shape)
 
 
 def shape_proto(shape: Iterable[int]) -> tf.TensorShapeProto:
@@ -52,7 +55,7 @@ def allowed_count(shape: tuple[int, ...], itemsize: int, limit_bytes: int) -> in
     Raises:
         TensorTooLargeError: they take more.
     """
-    count = element_count(shape)
+    count = math.prod(shape)
     size_bytes = count * itemsize
     if size_bytes > limit_bytes:
         raise TensorTooLargeError(
@@ -62,11 +65,3 @@ def allowed_count(shape: tuple[int, ...], itemsize: int, limit_bytes: int) -> in
             limit_bytes=limit_bytes,
         )
     return count
-
-
-def _product(factors: Iterable[int]) -> int:
-    # Python's integers do not overflow.
-    product = 1
-    for factor in factors:
-        product *= factor
-    return product

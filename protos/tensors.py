@@ -45,6 +45,9 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 
+_FLOAT32 = np.dtype("<f4")
+_READS_FIELDS = hasattr(tf.TensorProto().float_val, "__array__")
+
 
 def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Array:
     """A tensor's elements, shaped.
@@ -65,6 +68,10 @@ def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) 
     """
     if tensor.dtype == tf.DT_STRING:
         shape, strings = to_strings(tensor, limit_bytes=limit_bytes)
+        if len(strings) == 1:  # a picture, as a rule
+            single: Array = np.empty(shape, dtype=object)
+            single.fill(strings[0])
+            return single
         array: Array = np.empty(len(strings), dtype=object)
         array[:] = list(strings)
         return array.reshape(shape)
@@ -97,6 +104,8 @@ def encoded(array: npt.ArrayLike, *, as_content: bool = False) -> bytes:
         TensorDtypeError: as `from_array`.
     """
     values = np.asarray(array)
+    if values.dtype is _FLOAT32 and not as_content:  # what networks answer
+        return _head(tf.DT_FLOAT, values.shape) + packed_fields.encoded_block("float_val", values.tobytes())
     dtype = tensorflow_dtype(values.dtype)
     if dtype == tf.DT_STRING:
         return from_strings(string_bytes(values), values.shape).SerializeToString()
@@ -171,7 +180,7 @@ def _from_field(tensor: tf.TensorProto, encoding: Encoding, count: int) -> Array
 
 
 def _field_values(tensor: tf.TensorProto, encoding: Encoding) -> Array:
-    if encoding.field in packed_fields.FIELD_NUMBERS:
+    if encoding.field in packed_fields.FIELD_NUMBERS and not _READS_FIELDS:
         return np.frombuffer(packed_fields.read_block(tensor, encoding.field), dtype=encoding.field_dtype)
     # numpy reads these through protobuf's array interface where the runtime has one, and one by one elsewhere.
     return np.array(getattr(tensor, encoding.field), dtype=encoding.field_dtype)

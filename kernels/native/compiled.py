@@ -10,7 +10,7 @@ import ctypes
 import re
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ class ArrayFunction:
         self.symbol = f"{module}.{name}({','.join(arguments)})"
         # The first word is the result's.
         self._record = struct.Struct("=q" + "".join(argument.words for argument in self.arguments))
+        self._buffer = ctypes.c_char * self._record.size
         self._entry: Callable[[int], None] | None = None
         self._loading = threading.Lock()
 
@@ -175,8 +176,7 @@ class ArrayFunction:
 
     def _call(self, words: Sequence[Any], arguments: Sequence[Argument], values: Sequence[Any]) -> int:
         entry = self._entry or self.load(None)
-        packed = self._record.pack(*words, *_words(arguments, values))
-        record = ctypes.create_string_buffer(packed, self._record.size)
+        record = self._buffer.from_buffer_copy(self._record.pack(*words, *_words(arguments, values)))
         entry(ctypes.addressof(record))
         return int(struct.unpack_from("=q", record)[0]) if self.returns else 0
 
@@ -186,9 +186,11 @@ class ArrayFunction:
         return object_of_array_function(self)
 
 
-def _words(arguments: Sequence[Argument], values: Sequence[Any]) -> Iterator[Any]:
+def _words(arguments: Sequence[Argument], values: Sequence[Any]) -> list[Any]:
     """What stands in the record for some arguments."""
     if len(arguments) != len(values):
         raise TypeError(f"got {len(values)} arguments, expected {len(arguments)}")
+    words: list[Any] = []
     for argument, value in zip(arguments, values, strict=True):
-        yield from argument.values(value)
+        words += argument.values(value)
+    return words

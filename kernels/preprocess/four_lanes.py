@@ -9,12 +9,20 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-ROWS: Final = 4
-"""Rows that ``weigh_four_of_rows`` works on: their sums fit into registers, and each weight is loaded once for all."""
+ROWS: Final = 16
+"""Rows, and columns, of a block that ``turn`` turns: a vector register's bytes."""
 
 _U8X4 = ir.VectorType(ir.IntType(8), 4)
-_I32X4 = ir.VectorType(ir.IntType(32), 4)
+_U8X16 = ir.VectorType(ir.IntType(8), ROWS)
 _F32X4 = ir.VectorType(ir.FloatType(), 4)
+# One byte of each of two registers in turn: of their lower halves, of their upper halves.
+_INTERLEAVED = tuple(
+    ir.Constant(
+        ir.VectorType(ir.IntType(32), ROWS),
+        [lane + ROWS * other for lane in half for other in (0, 1)],
+    )
+    for half in (range(ROWS // 2), range(ROWS // 2, ROWS))
+)
 
 
 def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
@@ -29,7 +37,8 @@ def _four_bytes(builder: Any, bytes_: Any, offset: Any) -> Any:
 
 def _in_every_lane(builder: Any, value: Any, vector: Any) -> Any:
     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
-    return builder.shuffle_vector(single, single, ir.Constant(_I32X4, [0, 0, 0, 0]))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(single, single, first)
 
 
 def _lerp_four(
@@ -55,83 +64,114 @@ def _lerp_four(
     return signature, generate
 
 
-def _weigh_four(
-    _typing_context: Any,
-    source: Any,
+def _weigher(lanes: int, vectors: int) -> Callable[..., Any]:
+    """Weighs so many vectors of so many lanes at once."""
+
+    def weigh(
+        _typing_context: Any,
+        source: Any,
+        start: Any,
+        pitch: Any,
+        taps: Any,  # noqa: ARG001  # numba binds by name and number
+        weights: Any,
+        bits: Any,  # noqa: ARG001
+        target: Any,
+        position: Any,
+    ) -> tuple[Any, Callable[..., Any]]:
+        signature = types.void(source, start, pitch, types.intp, weights, types.int32, target, position)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = [_data(context, builder, signature.args[i], args[i]) for i in (0, 4, 6)]
+            _weigh(builder, data, *(args[i] for i in (1, 2, 3, 5, 7)), lanes=lanes, vectors=vectors)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return weigh
+
+
+def _weigh(
+    builder: Any,
+    data: Any,
     start: Any,
-    taps: Any,  # noqa: ARG001  # numba binds by name and number
-    weights: Any,
-    bits: Any,  # noqa: ARG001
-    target: Any,
+    pitch: Any,
+    taps: Any,
+    bits: Any,
     position: Any,
-) -> tuple[Any, Callable[..., Any]]:
-    """``target[position + c] = clip8((half + sum_k weights[k] * source[start + 3 k + c]) >> bits)`` for c in 0..3.
+    *,
+    lanes: int,
+    vectors: int,
+) -> None:
+    pixels, factors, levels = data
+    wide, narrow = ir.VectorType(ir.IntType(32), lanes), ir.VectorType(ir.IntType(8), lanes)
 
-    A uint8 source and target, int32 fixed-point weights whose fraction has ``bits`` bits, half = 2**(bits - 1); four
-    bytes are read at each tap and four are written; no bounds are checked.
-    """
-    signature = types.void(source, start, types.intp, weights, types.int32, target, position)
+    def place(data: Any, offset: Any, vector: int) -> Any:
+        lane = builder.add(offset, offset.type(vector * lanes))
+        return builder.bitcast(builder.gep(data, [lane]), narrow.as_pointer())
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pixels, factors, levels = (_data(context, builder, signature.args[i], args[i]) for i in (0, 3, 5))
-        _weigh(builder, pixels, [args[1]], args[2], factors, args[4], levels, [args[6]])
-        return context.get_dummy_value()
+    one = ir.IntType(32)(1)
+    half = _in_every_lane(builder, builder.shl(one, builder.sub(bits, one)), wide)
+    totals = [cgutils.alloca_once_value(builder, half) for _ in range(vectors)]
+    with cgutils.for_range(builder, taps) as loop:
+        factor = _in_every_lane(builder, builder.load(builder.gep(factors, [loop.index])), wide)
+        tap = builder.add(start, builder.mul(loop.index, pitch))
+        for vector, total in enumerate(totals):
+            taken = builder.zext(builder.load(place(pixels, tap, vector), align=1), wide)
+            builder.store(builder.add(builder.load(total), builder.mul(taken, factor)), total)
+    shift = _in_every_lane(builder, bits, wide)
+    lowest, highest = ir.Constant(wide, [0] * lanes), ir.Constant(wide, [255] * lanes)
+    for vector, total in enumerate(totals):
+        level = builder.ashr(builder.load(total), shift)
+        level = builder.select(builder.icmp_signed("<", level, lowest), lowest, level)
+        level = builder.select(builder.icmp_signed(">", level, highest), highest, level)
+        builder.store(builder.trunc(level, narrow), place(levels, position, vector), align=1)
 
-    return signature, generate
 
-
-def _weigh_four_of_rows(
+def _turn(
     _typing_context: Any,
     source: Any,
     start: Any,
     pitch: Any,
-    taps: Any,  # noqa: ARG001
-    weights: Any,
-    bits: Any,  # noqa: ARG001
     target: Any,
     position: Any,
     target_pitch: Any,
 ) -> tuple[Any, Callable[..., Any]]:
-    """``weigh_four`` in ``ROWS`` rows at once: row r begins ``r * pitch`` further, its result ``r * target_pitch``."""
-    signature = types.void(
-        source, start, pitch, types.intp, weights, types.int32, target, position, target_pitch
-    )
+    """``target[position + c * target_pitch + r] = source[start + r * pitch + c]`` for r and c in 0..15.
+
+    Contiguous uint8 arrays; no bounds are checked.
+    """
+    signature = types.void(source, start, pitch, target, position, target_pitch)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pixels, factors, levels = (_data(context, builder, signature.args[i], args[i]) for i in (0, 4, 6))
-        starts, positions = (
-            [builder.add(first, builder.mul(step, first.type(row))) for row in range(ROWS)]
-            for first, step in ((args[1], args[2]), (args[7], args[8]))
-        )
-        _weigh(builder, pixels, starts, args[3], factors, args[5], levels, positions)
+        pixels, turned = (_data(context, builder, signature.args[i], args[i]) for i in (0, 3))
+
+        def row(data: Any, first: Any, step: Any, index: int) -> Any:
+            offset = builder.add(first, builder.mul(step, step.type(index)))
+            return builder.bitcast(builder.gep(data, [offset]), _U8X16.as_pointer())
+
+        rows = [builder.load(row(pixels, args[1], args[2], r), align=1) for r in range(ROWS)]
+        for _ in range(ROWS.bit_length() - 1):
+            rows = [
+                builder.shuffle_vector(rows[r], rows[r + ROWS // 2], half)
+                for r in range(ROWS // 2)
+                for half in _INTERLEAVED
+            ]
+        for r, values in enumerate(rows):
+            builder.store(values, row(turned, args[4], args[5], r), align=1)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _weigh(
-    builder: Any, pixels: Any, starts: Any, taps: Any, factors: Any, bits: Any, levels: Any, positions: Any
-) -> None:
-    """The weighted sums from several starts, which share taps and weights, each clipped and written to its position."""
-    one = ir.IntType(32)(1)
-    half = _in_every_lane(builder, builder.shl(one, builder.sub(bits, one)), _I32X4)
-    totals = [cgutils.alloca_once_value(builder, half) for _ in starts]
-    with cgutils.for_range(builder, taps) as loop:
-        factor = _in_every_lane(builder, builder.load(builder.gep(factors, [loop.index])), _I32X4)
-        passed = builder.mul(loop.index, loop.index.type(3))
-        for start, total in zip(starts, totals, strict=True):
-            taken = builder.zext(_four_bytes(builder, pixels, builder.add(start, passed)), _I32X4)
-            builder.store(builder.add(builder.load(total), builder.mul(taken, factor)), total)
-    lowest, highest = ir.Constant(_I32X4, [0] * 4), ir.Constant(_I32X4, [255] * 4)
-    shift = _in_every_lane(builder, bits, _I32X4)
-    for total, position in zip(totals, positions, strict=True):
-        shifted = builder.ashr(builder.load(total), shift)
-        shifted = builder.select(builder.icmp_signed("<", shifted, lowest), lowest, shifted)
-        shifted = builder.select(builder.icmp_signed(">", shifted, highest), highest, shifted)
-        address = builder.bitcast(builder.gep(levels, [position]), _U8X4.as_pointer())
-        builder.store(builder.trunc(shifted, _U8X4), address, align=1)
-
-
 lerp_four = cast("Callable[..., None]", intrinsic(_lerp_four))
-weigh_four = cast("Callable[..., None]", intrinsic(_weigh_four))
-weigh_four_of_rows = cast("Callable[..., None]", intrinsic(_weigh_four_of_rows))
+turn = cast("Callable[..., None]", intrinsic(_turn))
+weigh_four, weigh_wide = (
+    cast("Callable[..., None]", intrinsic(_weigher(lanes, vectors))) for lanes, vectors in ((4, 1), (ROWS, 3))
+)
+"""``target[position + c] = clip8((half + sum_k weights[k] * source[start + k pitch + c]) >> bits)``, c in 0..3 or 0..47.
+
+A uint8 source and target, int32 fixed-point weights whose fraction has ``bits`` bits, half = 2**(bits - 1), so many taps; as
+many bytes as there are c are read at each tap and written; no bounds are checked.
+"""
+WIDE: Final = 3 * ROWS
+"""How many ``weigh_wide`` weighs: a pixel of ``ROWS`` rows."""

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from time import perf_counter
 
@@ -51,6 +51,9 @@ class Preprocessor:
         executor: runs pictures beside the calling thread, which works too; None works in the calling thread alone.
             Calling ``run`` from a thread of this same executor cannot deadlock.
 
+    Attributes:
+        shape: height, width and channels of one picture in the result.
+
     Raises:
         PreprocessSpecError: if the scale or the zero point is out of its range.
     """
@@ -75,11 +78,11 @@ class Preprocessor:
         self._mean_row, self._scale_row = _rows_of(spec)
         self._border = self.quantize(_border(spec)) if spec.pad else None
         self._kept_fit = lru_cache(maxsize=_KEPT_SIZES)(self._fit)
+        self.shape = spec.crop_height, spec.crop_width, spec.channels
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of one picture in the result."""
-        return self.spec.crop_height, self.spec.crop_width, self.spec.channels
+    @cached_property
+    def _levels(self) -> transform.Levels:
+        return transform.Levels.of(self._mean_row, self._scale_row, self._to)
 
     def run(self, images: Sequence[bytes], out: U8 | None = None) -> U8:
         """The quantized input of a batch.
@@ -132,7 +135,7 @@ class Preprocessor:
                 clock.add(decoded - begin, perf_counter() - decoded)
 
         _for_each(len(images), one, self._executor)
-        return DecodedBatch(result, _in_order(errors))
+        return DecodedBatch(result, _in_order(errors) if errors else errors)
 
     def run_float(self, images: Sequence[bytes]) -> F32:
         """What the network would see before quantization; quantizing it gives what ``run`` gives.
@@ -152,20 +155,20 @@ class Preprocessor:
             pixels: uint8 [any height, any width, channels], C-contiguous, channels in the description's order.
             out: uint8 [height, width, channels] of any strides, written.
         """
-        if self._border is not None:
+        height, width, channels = pixels.shape
+        kept = height <= _LARGEST_KEPT_SIDE and width <= _LARGEST_KEPT_SIDE
+        fit = (self._kept_fit if kept else self._fit)(height, width)
+        if self._border is None:
+            inner = out
+        else:
             out[:] = self._border
-        fit = self._fit_of(*pixels.shape[:2])
-        inner = out[fit.placed.rows, fit.placed.columns]
-        if self.spec.channels != CHANNELS:
+            inner = out[fit.placed.rows, fit.placed.columns]
+        if channels != CHANNELS:
             dense = np.empty((*inner.shape[:2], CHANNELS), np.uint8)
             _fill(fit, _widened(pixels), dense)
             inner[:] = dense[..., :1]
         else:
             _fill(fit, pixels, inner)
-
-    def _fit_of(self, height: int, width: int) -> _Fit:
-        """What pictures of a size share; of common sizes it is kept."""
-        return (self._kept_fit if max(height, width) <= _LARGEST_KEPT_SIDE else self._fit)(height, width)
 
     def _fit(self, height: int, width: int) -> _Fit:
         placed = _placed(self.spec, height, width)
@@ -181,7 +184,7 @@ class Preprocessor:
                 return _Fit(placed, interpolate)
             case "bilinear-antialias" | "bicubic-antialias" as smooth:
                 filters = filter_taps(placed.y, smooth), filter_taps(placed.x, smooth)
-                return _Fit(placed, transform.QuantizingFilter(*filters, mean, scale, self._to))
+                return _Fit(placed, transform.QuantizingFilter(*filters, self._levels))
 
     def quantize(self, values: npt.ArrayLike) -> U8:
         """Quantize values that were preprocessed elsewhere.
@@ -336,7 +339,7 @@ class _Fit:
 def _fill(fit: _Fit, pixels: U8, out: U8) -> None:
     """Transform pixels of three channels into an array of any strides."""
     if out.flags.c_contiguous:
-        fit.transform(_flat_rows(pixels), _flat_rows(out))
+        fit.transform(pixels.reshape(pixels.shape[0], -1), out.reshape(out.shape[0], -1))
         return
     dense = np.empty((*out.shape[:2], CHANNELS), np.uint8)
     fit.transform(_flat_rows(pixels), _flat_rows(dense))

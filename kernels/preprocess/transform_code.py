@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelserve.kernels.native.jit import inlined
-from accelserve.kernels.preprocess.four_lanes import ROWS, lerp_four, weigh_four, weigh_four_of_rows
+from accelserve.kernels.preprocess.four_lanes import ROWS, WIDE, lerp_four, turn, weigh_four, weigh_wide
 from accelserve.kernels.preprocess.sampling import WEIGHT_BITS
 
 U8 = npt.NDArray[np.uint8]
@@ -15,7 +15,8 @@ I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 
 _HALF = 1 << (WEIGHT_BITS - 1)
-_FEW = 4  # taps; a resize to more than half of the size takes no more
+FEW = 4
+"""Taps: a resize to more than half of the size takes no more."""
 
 
 @inlined
@@ -107,86 +108,153 @@ def _filter_pixel(row: U8, first: int, taps: int, weights: I32, out: U8, positio
 
 
 @inlined
-def filter_columns(first: I64, taps: I64, weights: I32, inner: int, pixels: U8, out: U8) -> None:
-    """Rows of ``pixels``, resampled horizontally into ``out``, flat, with one spare byte at its end."""
-    height, pitch, count = pixels.shape[0], pixels.shape[1], first.shape[0]
-    width = count * 3
-    together = height - height % ROWS
-    # As in _lerp_columns, the fourth lane is read from the next pixel and overwritten by the next result. Of rows that
-    # are done together the last pixel has none: what follows it is the next row's first one.
-    for y in range(0, together, ROWS):
-        for x in range(min(inner, count - 1)):
-            weigh_four_of_rows(
-                pixels,
-                y * pitch + first[x] * 3,
-                pitch,
-                taps[x],
-                weights[x],
-                WEIGHT_BITS,
-                out,
-                y * width + x * 3,
-                width,
-            )
-        for x in range(min(inner, count - 1), count):
-            for row in range(y, y + ROWS):
-                _filter_pixel(pixels[row], first[x], taps[x], weights[x], out, row * width + x * 3)
-    for y in range(together, height):
-        for x in range(inner):
-            weigh_four(pixels[y], first[x] * 3, taps[x], weights[x], WEIGHT_BITS, out, y * width + x * 3)
-        for x in range(inner, count):
-            _filter_pixel(pixels[y], first[x], taps[x], weights[x], out, y * width + x * 3)
+def _filter_block(
+    first: I64, taps: I64, weights: I32, pixels: U8, y: int, turned: U8, results: U8, out: U8, row: int
+) -> None:
+    """``ROWS`` rows of ``pixels`` from ``y`` on, resampled horizontally into those of ``out`` from ``row`` on.
+
+    They are turned on their sides, so that all of them and all channels of a pixel are weighed by the same instructions.
+    """
+    pitch, count, most = pixels.shape[1], first.shape[0], weights.shape[1]
+    width, begin = count * 3, first[0] * 3
+    values = (first[count - 1] + taps[count - 1]) * 3 - begin
+    for column in range(0, values, ROWS):
+        at = min(column, values - ROWS)  # the last columns may come twice
+        turn(pixels, y * pitch + begin + at, pitch, turned, at * ROWS, ROWS)
+    for x in range(count):
+        at = (first[x] * 3 - begin) * ROWS
+        # Of few taps always as many as any pixel has, so that a processor guesses right: the others weigh nothing.
+        weighed = most if most <= FEW else taps[x]
+        weigh_wide(turned, at, WIDE, weighed, weights[x], WEIGHT_BITS, results, x * WIDE)
+    for column in range(0, width, ROWS):
+        at = min(column, width - ROWS)
+        turn(results, at * ROWS, ROWS, out, row * width + at, width)
 
 
 @inlined
-def _filter_row(
-    rows: U8, first: int, taps: int, weights: I32, sums: I32, mean: F32, scale: F32, out: F32
+def filter_columns(
+    first: I64,
+    taps: I64,
+    weights: I32,
+    inner: int,
+    is_small: int,
+    pixels: U8,
+    turned: U8,
+    results: U8,
+    out: U8,
 ) -> None:
-    """One output row of the vertical pass, normalized."""
-    if taps <= _FEW:
-        # Rows of weight 0 stand in for those that are not there, so that all sums stay in registers.
-        a, b, c, d = (
-            rows[first],
-            rows[first + min(1, taps - 1)],
-            rows[first + min(2, taps - 1)],
-            rows[first + min(3, taps - 1)],
-        )
-        weight_b = weights[1] if taps > 1 else np.int32(0)
-        weight_c = weights[2] if taps > 2 else np.int32(0)
-        weight_d = weights[3] if taps > 3 else np.int32(0)
-        for i in range(sums.shape[0]):
-            total = np.int32(_HALF) + weights[0] * np.int32(a[i]) + weight_b * np.int32(b[i])
-            total = total + weight_c * np.int32(c[i]) + weight_d * np.int32(d[i])
-            sums[i] = total
-    else:
-        for i in range(sums.shape[0]):
-            sums[i] = _HALF
-        for k in range(taps):
-            row, weight = rows[first + k], weights[k]
-            for i in range(sums.shape[0]):
-                sums[i] += weight * np.int32(row[i])
-    for i in range(sums.shape[0]):
-        pixel = np.float32(_clip8(sums[i]))
-        out[i] = (pixel - mean[i]) * scale[i]
+    """Rows of ``pixels``, resampled horizontally into those of ``out``, which has a spare one at its end.
+
+    ``turned`` and ``results`` are scratch, see ``transform``; ``is_small`` if there are no ``ROWS`` rows or columns.
+    """
+    height, width = pixels.shape[0], first.shape[0] * 3
+    if not is_small:
+        for block in range(0, height, ROWS):
+            y = min(block, height - ROWS)  # the last rows may come twice
+            _filter_block(first, taps, weights, pixels, y, turned, results, out, y)
+        return
+    for y in range(height):
+        # As in _lerp_columns, the fourth lane is read from the next pixel and overwritten by the next result.
+        for x in range(inner):
+            weigh_four(pixels[y], first[x] * 3, 3, taps[x], weights[x], WEIGHT_BITS, out, y * width + x * 3)
+        for x in range(inner, first.shape[0]):
+            _filter_pixel(pixels[y], first[x], taps[x], weights[x], out[y], x * 3)
+
+
+@inlined
+def _filter_row(rows: U8, first: int, taps: int, weights: I32, out: U8) -> None:
+    """One output row of the vertical pass, in 8 bits."""
+    width = out.shape[0]
+    if width < WIDE:
+        for i in range(width):
+            total = _HALF
+            for k in range(taps):
+                total += weights[k] * np.int64(rows[first + k, i])
+            out[i] = _clip8(total)
+        return
+    for column in range(0, width, WIDE):
+        at = min(column, width - WIDE)  # the last columns may come twice
+        weigh_wide(rows, first * width + at, width, taps, weights, WEIGHT_BITS, out, at)
 
 
 @inlined
 def filtered_float(
-    first: I64, taps: I64, weights: I32, mean: F32, scale: F32, rows: U8, sums: I32, out: F32
+    first: I64, taps: I64, weights: I32, mean: F32, scale: F32, rows: U8, levels: U8, out: F32
 ) -> None:
-    """``transform.filtered_float`` from the rows that the horizontal pass made; ``sums`` is scratch of a row."""
+    """``transform.filtered_float`` from the rows that the horizontal pass made; ``levels`` is scratch of a row."""
     for y in range(out.shape[0]):
-        _filter_row(rows, first[y], taps[y], weights[y], sums, mean, scale, out[y])
+        _filter_row(rows, first[y], taps[y], weights[y], levels)
+        for i in range(levels.shape[0]):
+            out[y, i] = (np.float32(levels[i]) - mean[i]) * scale[i]
+
+
+@inlined
+def _quantize_levels(values: U8, gain: F32, offset: F32, zero: np.float32) -> None:
+    """8-bit pixels of a row to the network's input, in place, by ``transform.Levels``."""
+    for i in range(values.shape[0]):
+        level = np.rint(np.float32(values[i]) * gain[i] + offset[i]) + zero
+        level = max(level, np.float32(0.0))
+        level = min(level, np.float32(255.0))
+        values[i] = np.uint8(np.int32(level))
+
+
+@inlined
+def _look_levels_up(values: U8, table: U8) -> None:
+    """The same by the table of each channel."""
+    for x in range(values.shape[0] // 3):
+        for c in range(3):
+            values[x * 3 + c] = table[c, values[x * 3 + c]]
+
+
+@inlined
+def _quantize_row(values: U8, table: U8, gain: F32, offset: F32, zero: np.float32, is_linear: int) -> None:
+    if is_linear:
+        _quantize_levels(values, gain, offset, zero)
+    else:
+        _look_levels_up(values, table)
+
+
+@inlined
+def _move_rows(rows: U8, start: int, count: int, to: int) -> None:
+    """Move rows to the front of where they are."""
+    for row in range(count):
+        target, source = rows[to + row], rows[start + row]
+        for i in range(source.shape[0]):
+            target[i] = source[i]
 
 
 @inlined
 def filtered_quantized(
-    first: I64, taps: I64, weights: I32, mean: F32, scale: F32, step: np.float32, zero: np.float32,
-    rows: U8, sums: I32, values: F32, out: U8,
+    left: I64, x_taps: I64, x_weights: I32, inner: int, is_small: int, top: I64, y_taps: I64, y_weights: I32,
+    table: U8, gain: F32, offset: F32, zero: np.float32, is_linear: int,
+    pixels: U8, turned: U8, results: U8, narrow: U8, out: U8,
 ) -> None:  # fmt: skip
-    """``filtered_float``, quantized as it goes; ``values`` is scratch of a row."""
+    """Both passes, quantized.
+
+    ``narrow`` takes what the first one makes: all of a small picture, else ``ROWS`` rows at a time, which stay in the
+    nearest cache until the second pass has read them.
+    """
+    if is_small:
+        filter_columns(left, x_taps, x_weights, inner, is_small, pixels, turned, results, narrow)
+        for y in range(out.shape[0]):
+            _filter_row(narrow, top[y], y_taps[y], y_weights[y], out[y])
+            _quantize_row(out[y], table, gain, offset, zero, is_linear)
+        return
+    # Row `base` of the source is row ROWS of `narrow`, and `held` rows from there on are there.
+    base, held, last = 0, 0, pixels.shape[0] - ROWS
     for y in range(out.shape[0]):
-        _filter_row(rows, first[y], taps[y], weights[y], sums, mean, scale, values)
-        quantize_row(values, step, zero, out[y])
+        while base + held < top[y] + y_taps[y]:
+            passed = min(top[y] - base, held)
+            if passed > 0:
+                base, held = base + passed, held - passed
+                _move_rows(narrow, ROWS + passed, held, ROWS)
+            fresh = min(base + held, last)  # at the end rows come twice, some of them before `base`
+            _filter_block(
+                left, x_taps, x_weights, pixels, fresh, turned, results, narrow, ROWS + fresh - base
+            )
+            held = fresh + ROWS - base
+        _filter_row(narrow, ROWS + top[y] - base, y_taps[y], y_weights[y], out[y])
+        _quantize_row(out[y], table, gain, offset, zero, is_linear)
 
 
 @inlined

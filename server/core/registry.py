@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from accelserve.server.config import LoadingConfig, ModelConfig, refuse_duplicates
-from accelserve.server.core.access import CURRENT_CALL
+from accelserve.server.core.access import CURRENT_CALL, everyone
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.labels import LabelTable
 from accelserve.server.core.manager import Manager
@@ -116,7 +116,8 @@ class ModelRegistry(Generic[S]):
             ServableNotFoundError: no such model or version is available.
         """
         name = self.resolve_name(choice)
-        version = self.resolve_version(name, choice)
+        latest = choice.version is None and choice.label is None
+        version = None if latest else self.resolve_version(name, choice)
         while True:
             try:
                 return self._manager.acquire(name, version)
@@ -134,10 +135,9 @@ class ModelRegistry(Generic[S]):
             PermissionDeniedError: the caller may not use it.
         """
         call = CURRENT_CALL.get()
-        if call is None:
-            return self._named(choice, "")
-        name = self._named(choice, call.routed_model)
-        call.check_model(name)
+        name = choice.name or self._default(choice, "" if call is None else call.routed_model)
+        if call is not None and call.check_model is not everyone:
+            call.check_model(name)
         return name
 
     def opens(self, name: str) -> bool:
@@ -148,9 +148,7 @@ class ModelRegistry(Generic[S]):
             return False
         return True
 
-    def _named(self, choice: ModelChoice, routed: str) -> str:
-        if choice.name:
-            return choice.name
+    def _default(self, choice: ModelChoice, routed: str) -> str:
         models = self._models
         if routed in models:
             return routed

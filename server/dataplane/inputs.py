@@ -55,15 +55,31 @@ class PreparedImages:
 Images = EncodedImages | PreparedImages
 
 
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """An input of strings, which saves making an array of objects of them.
+
+    Attributes:
+        shape: dimensions.
+        values: as many as the shape says, row by row.
+    """
+
+    shape: tuple[int, ...]
+    values: Sequence[bytes]
+
+
+Input = Array | Strings
+
+
 def images_of(
-    signature: Signature, inputs: Mapping[str, Array], input_shape: tuple[int, int, int], max_images: int
+    signature: Signature, inputs: Mapping[str, Input], input_shape: tuple[int, int, int], max_images: int
 ) -> Images:
     """The request's pictures, checked.
 
     Args:
         signature: what the model takes.
-        inputs: name (alias or tensor name) -> object array of bytes, [], [N] or [N, 1]; or float32 [N, H, W, C]
-            or [N, C, H, W].
+        inputs: name (alias or tensor name) -> strings, or an object array of bytes, [], [N] or [N, 1]; or float32
+            [N, H, W, C] or [N, C, H, W].
         input_shape: H, W, C.
         max_images: in one request.
 
@@ -72,12 +88,16 @@ def images_of(
     """
     sent_as, spec = _sole_input(signature, inputs)
     tensor = inputs[sent_as]
-    if tensor.dtype == np.float32:
+    if isinstance(tensor, Strings):
+        dtype = "object"
+    elif tensor.dtype == np.float32:
         return _prepared(sent_as, tensor, input_shape, max_images)
-    if tensor.dtype == object and spec.dtype == "string":
+    else:
+        dtype = tensor.dtype.name
+    if dtype == "object" and spec.dtype == "string":
         return _encoded(sent_as, tensor, max_images)
     raise InvalidRequestError(
-        f"Expects arg[0] to be {tensorflow_name(spec.dtype)} but {tensorflow_name(tensor.dtype.name)} is provided"
+        f"Expects arg[0] to be {tensorflow_name(spec.dtype)} but {tensorflow_name(dtype)} is provided"
     )
 
 
@@ -91,8 +111,13 @@ def tensorflow_name(dtype: str) -> str:
     return _TENSORFLOW_NAMES.get(dtype, dtype)
 
 
-def _sole_input(signature: Signature, inputs: Mapping[str, Array]) -> tuple[str, TensorSpec]:
+def _sole_input(signature: Signature, inputs: Mapping[str, Input]) -> tuple[str, TensorSpec]:
     expected = signature.inputs
+    if len(inputs) == len(expected) == 1:
+        (sent,) = inputs
+        spec = expected.get(sent)
+        if spec is not None:
+            return sent, spec
     # Tensor names count as their aliases, so that set differences speak of what is really missing.
     known = {sent: alias for sent in inputs for alias, spec in expected.items() if matches(sent, alias, spec)}
     if len(inputs) != len(expected):
@@ -113,14 +138,14 @@ def _sole_input(signature: Signature, inputs: Mapping[str, Array]) -> tuple[str,
     return sent, expected[alias]
 
 
-def _encoded(alias: str, tensor: Array, max_images: int) -> EncodedImages:
+def _encoded(alias: str, tensor: Input, max_images: int) -> EncodedImages:
     shape = tensor.shape
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise InvalidRequestError(
             f"input '{alias}' holds encoded images and has shape {list(shape)}; expected [], [N] or [N,1]"
         )
     _check_count(alias, math.prod(shape), max_images)
-    return EncodedImages(alias, tensor.reshape(-1).tolist())
+    return EncodedImages(alias, tensor.values if isinstance(tensor, Strings) else tensor.reshape(-1).tolist())
 
 
 def _prepared(

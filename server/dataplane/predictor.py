@@ -11,7 +11,7 @@ from accelserve.server.config import RequestLimits
 from accelserve.server.core.handle import ServableHandle
 from accelserve.server.core.registry import ModelRegistry
 from accelserve.server.core.servable import ServableId
-from accelserve.server.dataplane.inputs import EncodedImages, Images, images_of
+from accelserve.server.dataplane.inputs import EncodedImages, Images, Input, images_of
 from accelserve.server.dataplane.outputs import wanted_outputs
 from accelserve.server.dataplane.servable import Array, ImageServable, Signature, computed_by
 from accelserve.server.errors import UnknownSignatureError
@@ -29,12 +29,12 @@ class SignatureCall:
 
     Attributes:
         signature: key; empty means ``serving_default``.
-        inputs: name -> array; encoded pictures are object arrays of bytes.
+        inputs: name -> array; encoded pictures are strings, or object arrays of bytes.
         outputs: names wanted back; empty means all of the signature.
     """
 
     signature: str = ""
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Input]
     outputs: Sequence[str] = ()
 
 
@@ -124,7 +124,8 @@ class Predictor:
         servable = handle.servable
         checked = [_CheckedCall.of(servable, call, self.limits.max_images) for call in calls]
         images = checked[0].images
-        with self.scheduler.gate.admitted(handle.servable_id.name, images.count):
+        count = images.count
+        with self.scheduler.gate.admitted(handle.servable_id.name, count):
             begin = time.perf_counter()
             pixels, preprocess = self._pixels(servable, images, watch)
             decoded = time.perf_counter()
@@ -143,7 +144,7 @@ class Predictor:
                 servable_id=handle.servable_id,
                 signature=call.key,
                 outputs=arrays,
-                images=images.count,
+                images=count,
                 stages=stages,
                 batch_images=report.batch_images,
                 device=computed_by(servable),
@@ -155,9 +156,9 @@ class Predictor:
 
     def _pixels(self, servable: ImageServable, images: Images, watch: CallWatch) -> tuple[Array, float]:
         """What the network reads, and the seconds of it that were not decoding."""
-        watch.check()
-        begin = time.perf_counter()
         if not isinstance(images, EncodedImages):
+            watch.check()
+            begin = time.perf_counter()
             quantized = servable.quantize(images.tensor)
             return quantized, time.perf_counter() - begin
         with self.decoding.slot(watch):

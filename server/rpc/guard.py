@@ -48,11 +48,13 @@ def on_pool(
 
 def guarded(
     method: UnaryMethod[RequestT, ResponseT],
-    answer: Callable[[RequestT, CallWatch], ResponseT],
+    answer: Callable[[RequestT, CallWatch], ResponseT | bytes],
     pool: ThreadPoolExecutor | None = None,
     observe: Observe[RequestT] | None = None,
 ) -> BoundMethod:
     """Bind ``answer`` to an RPC, on a pool of its own if one is given; ``observe`` is told how each call went.
+
+    An answer is a message, or one that is encoded already.
 
     Messages are parsed here, on the handler's thread, rather than by gRPC on its only polling thread: a large request
     does not hold up the others, and one that is no protobuf is the caller's fault instead of an INTERNAL error.
@@ -63,13 +65,14 @@ def guarded(
         request: RequestT | None = None
         try:
             request = _parse(method, raw)
-            response = answer(request, watch_of(context)).SerializeToString()
+            response = answer(request, watch_of(context))
+            encoded = response if isinstance(response, bytes) else response.SerializeToString()
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happened becomes a status
             status = status_of(error)
         else:
             if observe is not None:
                 observe(request, None, time.perf_counter() - begin)
-            return response
+            return encoded
         if observe is not None:
             observe(request, status, time.perf_counter() - begin)
         abort(context, status)

@@ -80,9 +80,10 @@ def routed_model_of(route: str | None) -> str:
 
 
 def _described(metadata: Mapping[str, str], check_model: Callable[[str], None] = everyone) -> Call:
+    route = metadata.get(ROUTE)
     return Call(
         request_id=request_id_of(metadata.get(REQUEST_ID)),
         check_model=check_model,
-        routed_model=routed_model_of(metadata.get(ROUTE)),
+        routed_model=routed_model_of(route) if route else "",
         trace_parent=metadata.get(TRACE_PARENT, ""),
     )

@@ -25,7 +25,7 @@ class _Load:
     seconds_per_image: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Place:
     """Images that were admitted, until the end of a block; a generator would take three times as long."""
 
@@ -62,7 +62,7 @@ class AdmissionGate:
             TooManyRequestsError: too many images, or too much time, is ahead.
         """
         with self._lock:
-            load = self._loads.setdefault(model, _Load())
+            load = self._loads.get(model) or self._loads.setdefault(model, _Load())
             self._refuse_overload(model, load, images)
             load.images += images
         return _Place(self._lock, load, images)
@@ -70,7 +70,7 @@ class AdmissionGate:
     def record(self, model: str, images: int, seconds: float) -> None:
         """Learn from one batch how long an image takes."""
         with self._lock:
-            load = self._loads.setdefault(model, _Load())
+            load = self._loads.get(model) or self._loads.setdefault(model, _Load())
             measured = seconds / images
             old = load.seconds_per_image
             load.seconds_per_image = measured if old == 0 else old + _NEWEST * (measured - old)

@@ -27,9 +27,9 @@ class DecodeSlots:
     def slot(self, watch: CallWatch) -> AbstractContextManager[None]:
         """Hold a slot; DeadlineExceededError or RequestCancelledError if nobody waits by the time one is free."""
         try:
-            self._free.get(timeout=watch.remaining_seconds())
+            self._free.get_nowait()
         except Empty:
-            raise DeadlineExceededError("Deadline Exceeded") from None
+            self._wait(watch)
         slot = _Slot(self._free)
         try:
             watch.check()
@@ -38,8 +38,15 @@ class DecodeSlots:
             raise
         return slot
 
+    def _wait(self, watch: CallWatch) -> None:
+        watch.check()
+        try:
+            self._free.get(timeout=watch.remaining_seconds())
+        except Empty:
+            raise DeadlineExceededError("Deadline Exceeded") from None
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _Slot:
     free: SimpleQueue[None]
 

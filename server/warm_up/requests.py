@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from accelserve.protos import tensorflow_serving as serving
-from accelserve.server.dataplane.inputs import EncodedImages, images_of
+from accelserve.server.dataplane.inputs import EncodedImages, Input, images_of
 from accelserve.server.dataplane.outputs import wanted_outputs
 from accelserve.server.dataplane.predictor import signature_of
 from accelserve.server.dataplane.servable import Array, ImageServable
 from accelserve.server.errors import InvalidRequestError
 from accelserve.server.protocols.tensorflow_serving.examples import images_of_examples
-from accelserve.server.protocols.tensorflow_serving.tensors import arrays_of
+from accelserve.server.protocols.tensorflow_serving.tensors import inputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class RecordedCall:
     """
 
     signature: str
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Input]
     outputs: Sequence[str] = ()
     examples: Array | None = None
 
@@ -50,7 +50,7 @@ def calls_of(record: bytes) -> list[RecordedCall]:
         return [
             RecordedCall(
                 signature=asked.model_spec.signature_name,
-                inputs=arrays_of(asked.inputs),
+                inputs=inputs_of(asked.inputs),
                 outputs=tuple(asked.output_filter),
             )
         ]

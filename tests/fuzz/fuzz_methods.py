@@ -90,7 +90,9 @@ def main() -> None:
             except DecodeError:
                 return
             try:
-                answer(request, CallWatch()).SerializeToString()
+                response = answer(request, CallWatch())
+                if not isinstance(response, bytes):
+                    response.SerializeToString()
             except Exception as error:
                 if status_of(error).code is grpc.StatusCode.INTERNAL:
                     raise

@@ -114,7 +114,11 @@ def load_code(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) ->
 
 
 class CpuProgram:
-    """See ``Program``. One workspace a worker; a single image is shared by all workers in the first workspace."""
+    """See ``Program``. One workspace a worker; a single image is shared by all workers in the first workspace.
+
+    Attributes:
+        description: ``cpu avx512vnni, 2 threads``.
+    """
 
     def __init__(self, plan: CpuPlan, isa: InstructionSet, constants: Memory, cache: Path | None) -> None:
         """Take memory and workers.
@@ -143,6 +147,8 @@ class CpuProgram:
         keeps = (self._workspaces, self._ahead, self._batch, constants)
         self._team = team.Team(plan.threads, cache, keeps)
         self._team_size = TeamSize(plan.threads)
+        threads = f"{plan.threads} thread{'s' if plan.threads > 1 else ''}"
+        self.description = f"cpu {isa.name}, {threads}"
 
     @property
     def inputs(self) -> Mapping[str, TensorType]:
@@ -153,12 +159,6 @@ class CpuProgram:
     def outputs(self) -> Mapping[str, TensorType]:
         """Name -> type of each output, for one image."""
         return self._plan.outputs
-
-    @property
-    def description(self) -> str:
-        """``cpu avx512vnni, 2 threads``."""
-        threads = self._team.size
-        return f"cpu {self._isa.name}, {threads} thread{'s' if threads > 1 else ''}"
 
     @property
     def memory_bytes(self) -> int:

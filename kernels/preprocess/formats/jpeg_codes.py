@@ -8,15 +8,15 @@ import numpy.typing as npt
 from accelserve.kernels.native.jit import inlined
 
 U8 = npt.NDArray[np.uint8]
-I64 = npt.NDArray[np.int64]
 
 _BLOCK = 192  # so many are counted in a byte, which gives a vector register most lanes
 
 
 @inlined
-def occurrences(data: U8, first: np.uint8, second: np.uint8, counts: I64) -> None:
-    """How often each of two codes stands behind an FF, added to ``counts``."""
+def occurrences(first: np.uint8, second: np.uint8, data: U8) -> int:
+    """How often each of two codes stands behind an FF: the first one's number, and the second one's 32 bits higher."""
     last = data.shape[0] - 1
+    all_firsts, all_seconds = np.int64(0), np.int64(0)
     for start in range(0, last, _BLOCK):
         here, behind = (
             data[start : min(start + _BLOCK, last)],
@@ -27,5 +27,6 @@ def occurrences(data: U8, first: np.uint8, second: np.uint8, counts: I64) -> Non
             marked = np.uint8(here[i] == np.uint8(255))
             firsts = np.uint8(firsts + (marked & np.uint8(behind[i] == first)))
             seconds = np.uint8(seconds + (marked & np.uint8(behind[i] == second)))
-        counts[0] += np.int64(firsts)
-        counts[1] += np.int64(seconds)
+        all_firsts += np.int64(firsts)
+        all_seconds += np.int64(seconds)
+    return int(all_firsts + (all_seconds << 32))

@@ -9,10 +9,16 @@ from accelserve.protos import google_protobuf, tensors
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.errors import TensorError
+from accelserve.protos.wire import delimited
 from accelserve.server.core.registry import ModelChoice
 from accelserve.server.core.servable import ServableId
+from accelserve.server.dataplane.inputs import Input, Strings
 from accelserve.server.dataplane.servable import Array, Signature, TensorSpec
 from accelserve.server.errors import InvalidRequestError
+
+_RESPONSE = serving.PredictResponse.DESCRIPTOR.fields_by_name
+_OUTPUTS, _MODEL_SPEC = (_RESPONSE[name].number for name in ("outputs", "model_spec"))
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2  # of every map's entries
 
 
 def model_choice(spec: serving.ModelSpec, *, present: bool) -> ModelChoice:
@@ -33,25 +39,46 @@ def model_spec(servable_id: ServableId, signature: str = "") -> serving.ModelSpe
     )
 
 
+def encoded_response(
+    outputs: Mapping[str, Array], servable_id: ServableId, signature: str, *, as_content: bool
+) -> bytes:
+    """A PredictResponse as it stands on the wire, with raw bytes instead of typed fields if ``as_content``."""
+    parts: list[bytes] = []
+    for name, array in outputs.items():
+        entry = _entry_key(name) + delimited(_ENTRY_VALUE, tensors.encoded(array, as_content=as_content))
+        parts.append(delimited(_OUTPUTS, entry))
+    return b"".join((*parts, _encoded_model_spec(servable_id, signature)))
+
+
 @lru_cache(maxsize=256)
-def encoded_model_spec(servable_id: ServableId, signature: str) -> bytes:
-    """``model_spec`` as it stands on the wire: all answers of a version share it."""
-    return model_spec(servable_id, signature).SerializeToString()
+def _entry_key(name: str) -> bytes:
+    return delimited(_ENTRY_KEY, name.encode())
 
 
-def arrays_of(inputs: Mapping[str, tf.TensorProto]) -> dict[str, Array]:
-    """Every input as an array; strings as object arrays of bytes.
+@lru_cache(maxsize=256)
+def _encoded_model_spec(servable_id: ServableId, signature: str) -> bytes:
+    """The field of a PredictResponse: all answers of a version share it."""
+    return delimited(_MODEL_SPEC, model_spec(servable_id, signature).SerializeToString())
+
+
+def inputs_of(inputs: Mapping[str, tf.TensorProto]) -> dict[str, Input]:
+    """Every input as the data plane takes it.
 
     Raises:
         InvalidRequestError: TensorFlow Serving's sentence and what is wrong with the tensor.
     """
-    arrays: dict[str, Array] = {}
-    for alias, tensor in inputs.items():
+    found: dict[str, Input] = {}
+    for alias in inputs:  # ``items`` of protobuf's maps is Python's own
+        tensor = inputs[alias]
         try:
-            arrays[alias] = tensors.to_array(tensor)
+            if tensor.dtype == tf.DT_STRING:
+                shape, values = tensors.to_strings(tensor)
+                found[alias] = Strings(shape, list(values))
+            else:
+                found[alias] = tensors.to_array(tensor)
         except TensorError as error:
             raise InvalidRequestError(f"tensor parsing error: {alias}. {error}") from error
-    return arrays
+    return found
 
 
 def signature_def(signature: Signature) -> tf.SignatureDef:

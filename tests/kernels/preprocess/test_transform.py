@@ -27,7 +27,7 @@ from accelserve.kernels.preprocess import (
 )
 from accelserve.kernels.preprocess.preprocessor import transform_float
 from accelserve.kernels.preprocess.sampling import Axis, filter_taps, two_taps
-from accelserve.kernels.preprocess.transform import quantize
+from accelserve.kernels.preprocess.transform import Levels, QuantizingFilter, quantize
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -130,6 +130,9 @@ def test_antialias_is_pillows_to_the_bit(
             expected = np.asarray(narrow.resize((width, height), method))
             spec = exact_spec(height, width, interpolation)
             np.testing.assert_array_equal(transform_float(spec, picture), expected)
+            levels = np.empty((height, width, 3), np.uint8)
+            Preprocessor(spec, input_scale=1.0, input_zero_point=0).transform(picture, levels)
+            np.testing.assert_array_equal(levels, expected)
 
 
 def test_imagenet_torch_is_torchvisions_pipeline(rocket: bytes) -> None:
@@ -178,6 +181,34 @@ def test_quantizing_the_float_result_gives_the_same_bytes(
     np.testing.assert_array_equal(
         quantized, onnx_quantized(preprocess_float(spec, rocket), scale, zero_point)
     )
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.tuples(*[st.floats(-300.0, 300.0, width=32)] * 3),
+    st.tuples(*[st.floats(2.0**-10, 4.0, width=32)] * 3),
+    st.floats(2.0**-10, 16.0, width=32),
+    st.integers(0, 255),
+)
+@example((0.5, 1.5, 2.5), (1.0, 1.0, 1.0), 1.0, 1)  # ties
+def test_levels_are_the_bytes_of_the_definition(
+    mean: tuple[float, ...], scale: tuple[float, ...], step: float, zero_point: int
+) -> None:
+    means, scales = np.array(mean, np.float32), np.array(scale, np.float32)
+    levels = Levels.of(means, scales, QuantParams(step, zero_point))
+    pixels = np.arange(256, dtype=np.float32)[:, None]
+    np.testing.assert_array_equal(levels.table.T, onnx_quantized((pixels - means) * scales, step, zero_point))
+    # 16 columns of every pixel as a picture that is not resized: by arithmetic, if it gives the bytes, and by the table.
+    picture = np.repeat(np.arange(256, dtype=np.uint8), 16 * 3).reshape(256, 16 * 3)
+    taps = (
+        filter_taps(Axis(256, 256, 0, 256), "bilinear-antialias"),
+        filter_taps(Axis(16, 16, 0, 16), "bilinear-antialias"),
+    )
+    wide = Levels.of(np.tile(means, 16), np.tile(scales, 16), QuantParams(step, zero_point))
+    for each in (wide, dataclasses.replace(wide, is_linear=False)):
+        out = np.empty_like(picture)
+        QuantizingFilter(*taps, each)(picture, out)
+        np.testing.assert_array_equal(out, np.tile(levels.table.T, (1, 16)))
 
 
 @settings(deadline=None)
