@@ -43,7 +43,7 @@ from accelserve.client.prediction import ModelSelection, images_request
 from accelserve.kernels.cpu.isa import choose
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.tensors import to_array
-from benchmarks import echo, spans
+from benchmarks import echo, floor_page, spans
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import PREDICT, ServingProcess, published
@@ -307,7 +307,11 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=[*NETWORKS, open_nsfw.NAME])
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--isa", help="instruction set; the processor's best if not given")
-    parser.add_argument("--results", type=Path, help="default: benchmarks/results/floor-INSTRUCTION_SET.json")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="default: benchmarks/results/floor-INSTRUCTION_SET.json, and the tables of docs/performance.md",
+    )
     options = parser.parse_args()
     isa = choose(options.isa).name
     console = Console()
@@ -315,6 +319,7 @@ def main() -> None:
     results: dict[str, Any] = heading() | {
         "isa": isa,
         "cores": len(os.sched_getaffinity(0)),
+        "load_average": os.getloadavg()[0],
         "picture_bytes": len(picture),
         "goal": GOAL,
         "networks": {},
@@ -325,6 +330,8 @@ def main() -> None:
         results["networks"][name] = measure(name, picture, options.rounds, [f"--device=cpu:{isa}"])
     write(results, options.results or RESULTS / f"floor-{isa}.json")
     show(results, console)
+    if options.results is None:
+        floor_page.rewrite()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python -m benchmarks.kernel_tables          # writes README.md's anew
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
+from benchmarks.page_sections import rewrite
 from benchmarks.results_file import RESULTS
 
-BEGIN, END = "<!-- written by benchmarks.kernel_tables -->", "<!-- end of what is written -->"
+MODULE = "benchmarks.kernel_tables"
 PEERS = ("openvino", "onnxruntime")
 
 
@@ -144,12 +144,7 @@ def section(folder: Path) -> str:
 
 def main() -> None:
     """Write the README's tables anew."""
-    readme = Path("README.md")
-    text = readme.read_text("utf-8")
-    between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    if not between.search(text):
-        raise SystemExit(f"{readme} has no lines '{BEGIN}' and '{END}'")
-    readme.write_text(between.sub(lambda _: f"{BEGIN}\n\n{section(RESULTS)}\n\n{END}", text), "utf-8")
+    rewrite(Path("README.md"), MODULE, section(RESULTS))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python -m benchmarks.serving.performance_page          # writes the page's table
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
+from benchmarks.page_sections import PERFORMANCE_PAGE
+from benchmarks.page_sections import rewrite as put
 from benchmarks.results_file import RESULTS
 from benchmarks.serving.contenders import OURS
 from benchmarks.serving.goals import AT_LEAST, Verdict, verdicts
 from benchmarks.serving.published import PUBLISHED
 
-BEGIN, END = "<!-- written by benchmarks.serving -->", "<!-- end of what is written -->"
-PAGE = Path("docs/performance.md")
+MODULE = "benchmarks.serving"
 Row = Mapping[str, Any]
 RATIOS = {
     "lone_p50": "p50, one caller",
@@ -36,13 +36,9 @@ RATIOS = {
 """Of ``record.ratios`` -> the column's heading."""
 
 
-def rewrite(page: Path = PAGE, folder: Path = RESULTS) -> None:
+def rewrite(page: Path = PERFORMANCE_PAGE, folder: Path = RESULTS) -> None:
     """Write the page's tables anew, from every results file that there is."""
-    text = page.read_text("utf-8")
-    between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    if not between.search(text):
-        raise SystemExit(f"{page} has no lines '{BEGIN}' and '{END}'")
-    page.write_text(between.sub(lambda _: f"{BEGIN}\n\n{section(folder)}\n\n{END}", text), "utf-8")
+    put(page, MODULE, section(folder))
 
 
 def section(folder: Path) -> str:

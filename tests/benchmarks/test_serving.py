@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.page_sections import END, begin_of
 from benchmarks.serving.check import worse
 from benchmarks.serving.contenders import OURS, PEERS, peers_at
 from benchmarks.serving.effort import SHORT, WHOLE, effort_for
@@ -18,7 +19,7 @@ from benchmarks.serving.goals import verdicts
 from benchmarks.serving.goodput import search
 from benchmarks.serving.loads import Seen
 from benchmarks.serving.peers.pictures import normalizer, reader
-from benchmarks.serving.performance_page import BEGIN, END, rewrite
+from benchmarks.serving.performance_page import MODULE, rewrite
 from benchmarks.serving.record import ratios
 from benchmarks.serving.rounds import in_turn
 from benchmarks.serving.running import run_to_the_end
@@ -186,12 +187,13 @@ def test_goals_are_judged_by_the_best_peer() -> None:
 
 def test_the_page_says_who_is_missing_and_why(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    begin = begin_of(MODULE)
+    page.write_text(f"before\n{begin}\nold\n{END}\nafter\n{END}\n")
     (tmp_path / "serving-avx2.json").write_text(json.dumps(results()))
     rewrite(page, tmp_path)
     text = page.read_text()
     assert text.startswith("before\n")
-    assert text.endswith("after\n")
+    assert text.endswith(f"after\n{END}\n")
     assert "old" not in text
     assert "LitServe is missing: it ended with code 1" in text
     assert "missed by 4%" in text
