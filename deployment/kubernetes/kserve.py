@@ -13,7 +13,6 @@ from accelserve.deployment.kubernetes.configuration import KubernetesConfigurati
 from accelserve.deployment.kubernetes.workload import METRICS_PATH
 from accelserve.deployment.service import LEASES, USER, Service
 
-RUNTIME = "accelserve"
 _GRPC, _HTTP = 9000, 8080
 _STORAGE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*")
 
@@ -37,8 +36,14 @@ def check_kserve(configuration: KubernetesConfiguration, storage: str) -> None:
             raise ServiceError(f"{what} with KServe", instead)
 
 
+def runtime_name(configuration: KubernetesConfiguration) -> str:
+    """Of the runtime, which the whole cluster sees: another deployment's image and flags are another runtime."""
+    words = ("accelserve", configuration.namespace, configuration.service.name)
+    return "-".join(word for word in words if word)
+
+
 def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
-    """How KServe runs any model of ours; cluster-wide."""
+    """How KServe runs a model of ours."""
     service = configuration.service
     flags = ([service.device_flag] if service.device != "cpu" else []) + list(service.flags)
     resources = {"cpu": configuration.cpu, "memory": configuration.memory}
@@ -54,7 +59,7 @@ def serving_runtime(configuration: KubernetesConfiguration) -> dict[str, Any]:
     return {
         "apiVersion": "serving.kserve.io/v1alpha1",
         "kind": "ClusterServingRuntime",
-        "metadata": {"name": RUNTIME, "labels": configuration.labels},
+        "metadata": {"name": runtime_name(configuration), "labels": configuration.labels},
         "spec": {
             "annotations": {
                 "prometheus.kserve.io/port": str(_HTTP),
@@ -108,7 +113,11 @@ def inference_service(configuration: KubernetesConfiguration, storage: str) -> d
             "predictor": {
                 "minReplicas": configuration.replicas,
                 "maxReplicas": configuration.max_replicas,
-                "model": {"modelFormat": {"name": "accelserve"}, "runtime": RUNTIME, "storageUri": storage},
+                "model": {
+                    "modelFormat": {"name": "accelserve"},
+                    "runtime": runtime_name(configuration),
+                    "storageUri": storage,
+                },
             }
         },
     }

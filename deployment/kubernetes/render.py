@@ -36,17 +36,11 @@ def render_kubernetes(configuration: KubernetesConfiguration) -> dict[str, Rende
     if made:
         rendered["secrets.yaml"] = RenderedFile(yaml_text(made, HEADING), secret=True)
     rendered |= {name: RenderedFile(yaml_text([each], HEADING)) for name, each in objects.items()}
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [*objects, *(["secrets.yaml"] if made else [])],
-    }
-    rendered["kustomization.yaml"] = RenderedFile(yaml_text([kustomization], HEADING))
-    return rendered
+    return rendered | _kustomization([*objects, *(["secrets.yaml"] if made else [])])
 
 
 def render_kserve(configuration: KubernetesConfiguration, storage: str) -> dict[str, RenderedFile]:
-    """The runtime and a model of it.
+    """A kustomization of the runtime and a model of it.
 
     Args:
         configuration: what runs.
@@ -56,9 +50,19 @@ def render_kserve(configuration: KubernetesConfiguration, storage: str) -> dict[
         ServiceError: something that KServe decides by itself was asked for, or the storage is no URI.
     """
     check_kserve(configuration, storage)
-    return {
-        "serving-runtime.yaml": RenderedFile(yaml_text([serving_runtime(configuration)], HEADING)),
-        "inference-service.yaml": RenderedFile(
-            yaml_text([inference_service(configuration, storage)], HEADING)
-        ),
+    objects = {
+        "serving-runtime.yaml": serving_runtime(configuration),
+        "inference-service.yaml": inference_service(configuration, storage),
     }
+    rendered = {name: RenderedFile(yaml_text([each], HEADING)) for name, each in objects.items()}
+    return rendered | _kustomization(list(objects))
+
+
+def _kustomization(resources: list[str]) -> dict[str, RenderedFile]:
+    """What kubectl applies, and deletes, as a whole."""
+    document = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": resources,
+    }
+    return {"kustomization.yaml": RenderedFile(yaml_text([document], HEADING))}

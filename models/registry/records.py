@@ -134,8 +134,9 @@ class Records:
 
         def added(there: ImageRecord | None) -> ImageRecord:
             if there is not None and not replace:
+                state = "" if there.state == "succeeded" else f", {there.state}"
                 raise RecordExistsError(
-                    "image", image.reference, "is recorded already; take another tag or delete it"
+                    "image", image.reference, f"is recorded already{state}; take another tag or delete it"
                 )
             return image
 

@@ -206,9 +206,10 @@ def test_kserve_knows_every_field(configuration: KubernetesConfiguration, tmp_pa
         "inference-service.yaml": "V1beta1InferenceService",
     }
     words: list[str] = []
-    for name, each in render_kserve(configuration, "pvc://models/tiny").items():
-        (tmp_path / name).write_text(each.text)
-        words += [str(tmp_path / name), kinds[name]]
+    rendered = render_kserve(configuration, "pvc://models/tiny")
+    for name, kind in kinds.items():
+        (tmp_path / name).write_text(rendered[name].text)
+        words += [str(tmp_path / name), kind]
     (tmp_path / "wrong.yaml").write_text("kind: InferenceService\nspec: {predictor: {speed: 9}}\n")
     words += [str(tmp_path / "wrong.yaml"), "V1beta1InferenceService"]
     done = subprocess.run(

@@ -37,6 +37,14 @@ FPGA = KubernetesConfiguration(
     host_network=True,
     pull_policy="Never",
 )
+FPGA_ALONE = replace(
+    FPGA,
+    service=replace(FPGA.service, models_folder="", environment={"BOARD": "a10"}),
+    keys=b"",
+    tls_key=b"",
+    tls_certificate=b"",
+    host_network=False,
+)
 SECRETS = replace(CPU, keys_secret="keys", tls_secret="tls")  # noqa: S106 - names
 CONFIGURATIONS = pytest.mark.parametrize(
     "configuration", [CPU, FPGA, SECRETS], ids=["cpu", "fpga", "secrets"]
@@ -206,12 +214,26 @@ def test_what_kserve_would_silently_leave_out_is_refused(
         render_kserve(replace(CPU, **wrong), storage)
 
 
+def test_kserves_pair_is_applied_and_deleted_as_a_whole_and_is_nobody_elses() -> None:
+    """A runtime is the whole cluster's: two deployments of one name for it would exchange each other's image."""
+    files = {
+        name: yaml.safe_load(each.text) for name, each in render_kserve(FPGA_ALONE, "s3://models/x").items()
+    }
+    assert files.keys() == {"kustomization.yaml", *files["kustomization.yaml"]["resources"]}
+    runtime, service = files["serving-runtime.yaml"], files["inference-service.yaml"]
+    assert runtime["metadata"]["name"] == "accelserve-vision-edge"
+    assert service["spec"]["predictor"]["model"]["runtime"] == "accelserve-vision-edge"
+    (other,) = [
+        yaml.safe_load(each.text)
+        for name, each in render_kserve(CPU, "s3://models/x").items()
+        if name == "serving-runtime.yaml"
+    ]
+    assert other["metadata"]["name"] == "accelserve-resnet50"
+
+
 def test_kserves_pods_get_variables_nodes_and_leases() -> None:
-    alone = replace(FPGA, keys=b"", tls_key=b"", tls_certificate=b"", host_network=False)
-    plain = replace(alone.service, models_folder="", environment={"BOARD": "a10"})
-    runtime = yaml.safe_load(
-        render_kserve(replace(alone, service=plain), "s3://models/x")["serving-runtime.yaml"].text
-    )["spec"]
+    rendered = render_kserve(FPGA_ALONE, "s3://models/x")["serving-runtime.yaml"]
+    runtime = yaml.safe_load(rendered.text)["spec"]
     (only,) = runtime["containers"]
     assert only["env"] == [{"name": "BOARD", "value": "a10"}]
     assert runtime["nodeSelector"] == {"vision/fpga": "a10"}

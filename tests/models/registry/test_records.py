@@ -48,7 +48,7 @@ def test_an_image_is_found_by_its_name_and_by_its_model(records: Records) -> Non
 def test_a_second_image_of_a_name_is_refused_unless_it_replaces(records: Records) -> None:
     records.add_image(IMAGE)
     with pytest.raises(
-        RecordExistsError, match=f"image '{IMAGE.reference}' is recorded already; take another tag"
+        RecordExistsError, match=f"image '{IMAGE.reference}' is recorded already, creating; take another tag"
     ):
         records.add_image(IMAGE)
     records.add_image(ImageRecord(name=IMAGE.name, tag="1", model="net", version=2), replace=True)
