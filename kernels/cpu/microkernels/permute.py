@@ -1,8 +1,8 @@
-"""Channels copied in another order, within blocks of 32, for AVX2.
+"""Channels copied in another order, within blocks of 16, and some of them complemented, for AVX2.
 
-``void kernel(source, source_step, target, table, runs, turns)``, all int64. A run is ``turns`` blocks of 32 bytes; runs
-of the source lie ``source_step`` bytes apart, those of the target follow each other. The table has 64 bytes a block: for
-each half of the source which of its bytes goes where, 128 for none (``shuffle_table``).
+``void kernel(source, source_step, target, table, runs, turns)``, all int64. A run is ``turns`` times 32 bytes; runs of the
+source lie ``source_step`` bytes apart, those of the target follow each other. The table has 64 bytes a turn: which byte
+of its block goes where, and 255 where it is taken from 255, else 0 (``shuffle_table``).
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from accelserve.kernels.cpu.microkernels.emit import I8, I32, Emitter, vector
+from accelserve.kernels.cpu.microkernels.emit import I8, Emitter, vector
 
 ARGUMENTS = ("source", "source_step", "target", "table", "runs", "turns")
-BLOCK = 32
-_HALF = 16
-TABLE_BYTES = BLOCK // _HALF * BLOCK
-"""Of a block."""
-_NONE = 0x80
+BLOCK = 16
+"""Bytes within which ``vpshufb`` changes places."""
+WIDTH = 32
+"""Bytes of a turn."""
+TABLE_BYTES = 2 * WIDTH
+"""Of a turn."""
 _TOGETHER = 4
 """Runs."""
 
 
-def shuffle_table(orders: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The tables of orders [..., channels], blocks within themselves: target channel -> source channel."""
-    within = orders.reshape(-1, 1, BLOCK) % BLOCK
-    halves = np.arange(BLOCK // _HALF).reshape(1, -1, 1)
-    return np.where(within // _HALF == halves, within % _HALF, _NONE).astype(np.uint8)
+def shuffle_table(orders: NDArray[np.int64], complemented: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The tables of orders [..., channels], blocks within themselves: place -> channel, and whether it is complemented."""
+    picks = (orders % BLOCK).reshape(-1, 1, WIDTH)
+    masks = np.where(complemented, 255, 0).reshape(-1, 1, WIDTH)
+    return np.concatenate([picks, masks], axis=1).astype(np.uint8)
 
 
 def emit_permute(name: str) -> str:
     """LLVM IR of the kernel: some runs at a time, which share the loads of the tables, and the rest one by one."""
     e = Emitter(name, ARGUMENTS)
     source, source_step, target, _, runs, turns = e.arguments
-    begin, end, target_step = e.variable(source), e.variable(target), e.times(turns, BLOCK)
+    begin, end, target_step = e.variable(source), e.variable(target), e.times(turns, WIDTH)
     whole, rest = (
         e.builder.lshr(runs, e.const(_TOGETHER.bit_length() - 1)),
         e.builder.and_(runs, e.const(_TOGETHER - 1)),
@@ -56,22 +57,15 @@ def emit_permute(name: str) -> str:
 def _runs(e: Emitter, places: Sequence[tuple[ir.Value, ir.Value]]) -> None:
     """Runs from and to each of the places."""
     *_, table, _, turns = e.arguments
+    kind = vector(I8, WIDTH)
     with e.loop(turns) as turn:
         at = e.plus(table, e.times(turn, TABLE_BYTES))
-        tables = [e.load(e.plus(at, half), vector(I8, BLOCK)) for half in (0, BLOCK)]
-        block = e.times(turn, BLOCK)
+        picks, mask = (e.load(e.plus(at, half), kind) for half in (0, WIDTH))
+        offset = e.times(turn, WIDTH)
         for source, target in places:
-            e.store(_permuted(e, e.plus(source, block), tables), e.plus(target, block))
+            stored = e.load(e.plus(source, offset), kind)
+            picked = e.call("llvm.x86.avx2.pshuf.b", kind, [stored, picks])
+            e.store(e.builder.xor(picked, mask), e.plus(target, offset))
 
 
-def _permuted(e: Emitter, source: ir.Value, tables: Sequence[ir.Value]) -> ir.Value:
-    twice = ir.Constant(vector(I32, BLOCK), [*range(_HALF)] * 2)
-    picked = []
-    for half, table in enumerate(tables):
-        stored = e.load(e.plus(source, half * _HALF), vector(I8, _HALF))
-        both = e.builder.shuffle_vector(stored, ir.Constant(stored.type, ir.Undefined), twice)
-        picked.append(e.call("llvm.x86.avx2.pshuf.b", vector(I8, BLOCK), [both, table]))
-    return e.builder.or_(*picked)
-
-
-__all__ = ["BLOCK", "TABLE_BYTES", "emit_permute", "shuffle_table"]
+__all__ = ["BLOCK", "TABLE_BYTES", "WIDTH", "emit_permute", "shuffle_table"]

@@ -91,7 +91,8 @@ def test_split_weights_are_exact(
     if shape == "none violates":
         assert algorithm == "split2d"
     if shape == "all as great as can be":
-        assert algorithm == "widened2d", "every step would be repaired"
+        complements = kernel == 1 and channels % 32 == 0
+        assert algorithm == ("split2d" if complements else "widened2d"), "else every step would be repaired"
 
 
 @needs_avx2
@@ -130,35 +131,60 @@ def repaired_steps(weights: NDArray[np.int8]) -> float:
 
 def test_matched_channels_change_places_within_blocks_and_spare_repairs() -> None:
     weights = bell_shaped(np.random.default_rng(1), (152, 256))
-    orders = matched(weights, lanes=8, block=32, sharing=64)
-    assert orders.shape == (3, 256)
-    within = np.sort(orders.reshape(3, 8, 32), axis=2)
-    assert (within == np.arange(256).reshape(8, 32)).all(), "every channel once, in its block"
-    for group, order in enumerate(orders):
-        some = weights[64 * group : 64 * (group + 1)]
-        assert repaired_steps(some[:, order]) < repaired_steps(some) / 2
+    found = matched(weights, lanes=8, block=16, sharing=64)
+    assert found.orders.shape == found.complemented.shape == (3, 256)
+    within = np.sort(found.orders.reshape(3, 16, 16), axis=2)
+    assert (within == np.arange(256).reshape(16, 16)).all(), "every channel once, in its block"
+    arranged = found.weights(weights)
+    for first in (0, 64, 128):
+        some = slice(first, first + 64)
+        assert repaired_steps(arranged[some]) < repaired_steps(weights[some]) / 2
 
 
 def test_each_group_of_output_channels_has_the_order_that_suits_it() -> None:
     weights = np.zeros((16, 32), np.int8)
     weights[0, [0, 1, 2, 3]] = 127  # no two of them may be a pair
-    weights[8, [0, 16, 2, 18]] = 127
-    for output, order in zip((0, 8), matched(weights, lanes=8, block=32, sharing=8), strict=True):
-        assert repaired_steps(weights[output : output + 8][:, order]) == 0
+    weights[8, [0, 9, 2, 11]] = 127
+    assert repaired_steps(matched(weights, lanes=8, block=16, sharing=8).weights(weights)) == 0
 
 
-def test_a_shuffle_table_says_where_each_byte_comes_from() -> None:
+@pytest.mark.parametrize("least", [-127, -128])
+def test_a_complement_gives_a_channel_the_other_sign_where_it_has_no_weight_without_one(least: int) -> None:
+    """Every two channels of these have large weights of one sign, so that no order spares a repair."""
+    weights = np.full((8, 16), 127, np.int8)
+    weights[1:, :] = least
+    found = matched(weights, lanes=8, block=16, sharing=8)
+    share = repaired_steps(found.weights(weights))
+    assert found.complemented.sum() == (8 if least == -127 else 0)
+    assert share == (0 if least == -127 else 1)
+
+
+@given(seed=st.integers(0, 2**16), spread=st.sampled_from([20, 40, 200]))
+def test_arranged_activations_and_weights_make_the_same_sums(seed: int, spread: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = np.clip(np.rint(rng.normal(0, spread, (40, 64))), -128, 127).astype(np.int8)
+    activations = rng.integers(0, 256, 64)
+    found = matched(weights, lanes=8, block=16, sharing=16)
+    arranged, constants = found.weights(weights).astype(np.int64), found.constants(weights)
+    for group, (order, complemented) in enumerate(zip(found.orders, found.complemented, strict=True)):
+        some = slice(16 * group, 16 * (group + 1))
+        copied = np.where(complemented, 255 - activations[order], activations[order])
+        sums = arranged[some] @ copied + constants[some]
+        assert (sums == weights[some].astype(np.int64) @ activations).all()
+
+
+def test_a_shuffle_table_says_where_each_byte_comes_from_and_which_are_complemented() -> None:
     rng = np.random.default_rng(3)
     orders = np.concatenate(
-        [32 * block + rng.permuted([range(32)] * 2, axis=1) for block in range(3)], axis=1
+        [16 * block + rng.permuted([range(16)] * 2, axis=1) for block in range(6)], axis=1
     )
+    complemented = rng.random(orders.shape) < 0.5
     source = np.arange(96) % 251
-    tables = shuffle_table(orders).reshape(2, 3, 2, 32)  # [order, block, half, place]
-    for order, table in zip(orders, tables, strict=True):
-        for place, channel in enumerate(order):
-            entries = table[place // 32, :, place % 32]
-            (half,) = np.flatnonzero(entries < 128)
-            assert source[place // 32 * 32 + 16 * half + entries[half]] == source[channel]
+    tables = shuffle_table(orders, complemented).reshape(2, 3, 2, 32)  # [order, turn, picks and masks, place]
+    for order, inverted, table in zip(orders, complemented, tables, strict=True):
+        picks, masks = table.transpose(1, 0, 2).reshape(2, 96)
+        copied = source[np.arange(96) // 16 * 16 + picks] ^ masks
+        assert (copied == np.where(inverted, 255 - source[order], source[order])).all()
 
 
 POINTS = [

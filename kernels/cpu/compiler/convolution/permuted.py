@@ -1,8 +1,8 @@
-"""Split weights (``split_weights``) on copies of the input whose channels have changed places.
+"""Split weights (``split_weights``) on copies of the input whose channels have changed places, some of them complemented.
 
-The fewer output channels share an order of the input channels, the fewer of their pairs of weights have to be repaired:
-of 64, as a rule none. So each item copies its input anew for every few panels, which takes some hundredths of the time
-of their products, each time in the order that suits them best. It does so a few tiles at a time, whose copy is still in
+The fewer output channels share an arrangement of the input channels, the fewer of their pairs of weights have to be
+repaired: of 16 or 32, as a rule none. So each item copies its input anew for every few panels, which takes some
+hundredths of the time of their products, each time as it suits them best (``pairing``). It does so a few tiles at a time, whose copy is still in
 the first-level cache when it is multiplied. Of a larger window every output pixel has a copy of its
 own, segment by segment: the same pixel of the input is in another order at each place of the window.
 """
@@ -36,7 +36,13 @@ from accelserve.kernels.cpu.compiler.convolution.widened import (
 )
 from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
-from accelserve.kernels.cpu.microkernels.permute import BLOCK, TABLE_BYTES, emit_permute, shuffle_table
+from accelserve.kernels.cpu.microkernels.permute import (
+    BLOCK,
+    TABLE_BYTES,
+    WIDTH,
+    emit_permute,
+    shuffle_table,
+)
 from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import tiles as t
 from accelserve.kernels.ir import Node, QConv2d
@@ -44,14 +50,14 @@ from accelserve.kernels.native.jit import inlined
 from accelserve.kernels.native.memory import call6, field
 
 SHARING = (16, 32, 64, 128)
-"""Output channels that may share an order."""
+"""Output channels that may share an arrangement."""
 MOST_WEIGHTS = 1 << 23
 """Of a layer; the channels of more would take too long to be matched."""
-_COPIED_BYTES_A_CYCLE = 14.0
+_COPIED_BYTES_A_CYCLE = 24.0
 MOST_COPIED_BYTES = 6 << 10
 """Of a copy, if it is of more than one tile."""
-_SAMPLED_CHANNELS = 256
-"""Of the input, whose repairs are counted to choose how many share an order."""
+_SAMPLED_INPUTS, _SAMPLED_OUTPUTS = 256, 128
+"""Channels whose repairs are counted to choose how many share an arrangement."""
 
 
 @inlined
@@ -79,7 +85,7 @@ def permute_tiles(record: int, first: int, last: int, origin: int, table: int) -
 
 @step
 def convolve_permuted(record: int, item: int, thread: int) -> None:
-    """One item, whose input is copied, a few tiles at a time, for every group of panels that share an order."""
+    """One item, whose input is copied, a few tiles at a time, for every group of panels that share an arrangement."""
     tiles, together = field(record, t.TILES), field(record, t.COPIED_TILES)
     first_tile, last_tile = tiles_of_item(record, item)
     target = field(record, f.INPUT) + thread * field(record, t.WIDENED_BYTES)
@@ -102,15 +108,16 @@ def convolve_permuted(record: int, item: int, thread: int) -> None:
 
 
 class PermutedLayer(CopiedLayer):
-    """A layer whose weights have their input channels in the order that each group of output channels has them in.
+    """A layer whose weights are those of its input as each group of output channels has it arranged.
 
     Attributes:
-        sharing: output channels that share an order.
-        orders: [groups, R * S * C], place in the window -> place of the channel.
+        sharing: output channels that share an arrangement.
+        arrangement: of the places of a window, R * S * C.
+        constants: int64 [K], what the products of arranged activations lack.
         copied_segment: bytes of a copy from one segment of the window to the next.
     """
 
-    element, width = 1, BLOCK
+    element, width = 1, WIDTH
 
     def __init__(self, node: Node, op: QConv2d, context: Context, sharing: int) -> None:
         super().__init__(node, op, context)
@@ -120,22 +127,20 @@ class PermutedLayer(CopiedLayer):
         self.tiles_together = max(1, MOST_COPIED_BYTES // (tile * self.segments))
         self.copied_segment = self.tiles_together * tile
         flat = self.weights.reshape(self.k, -1)
-        self.orders = matched(flat, context.isa.lanes, BLOCK, sharing)
-        groups = [
-            flat[sharing * group : sharing * (group + 1)][:, order] for group, order in enumerate(self.orders)
-        ]
-        self.weights = np.concatenate(groups).reshape(self.weights.shape)
+        self.arrangement = matched(flat, context.isa.lanes, BLOCK, sharing)
+        self.constants = self.arrangement.constants(flat)
+        self.weights = self.arrangement.weights(flat).reshape(self.weights.shape)
 
     @staticmethod
     def suits(layer: Layer) -> bool:
-        """Whether segments are whole blocks of channels, and weights not too many."""
-        blocks = layer.per_group % BLOCK == 0 and (layer.by_rows or layer.op.window.kernel == (1, 1))
+        """Whether segments are whole turns of the copy, and weights not too many."""
+        blocks = layer.per_group % WIDTH == 0 and (layer.by_rows or layer.op.window.kernel == (1, 1))
         return SplitConvolution.suits(layer) and blocks and layer.weights.size <= MOST_WEIGHTS
 
     @property
     def turns(self) -> int:
         """Of the copy of a segment."""
-        return int(self.segment_bytes // BLOCK)
+        return int(self.segment_bytes // WIDTH)
 
     def segment_offsets(self) -> list[int]:
         """See ``Layer``."""
@@ -151,7 +156,9 @@ class PermutedLayer(CopiedLayer):
             **super().source_fields(),
             t.SOURCE_SEGMENT: self.op.window.dilations[0] * self.source.row_pitch,
             t.COPIED_SEGMENT: self.copied_segment,
-            t.SHUFFLES: self.context.pack(shuffle_table(self.orders)),
+            t.SHUFFLES: self.context.pack(
+                shuffle_table(self.arrangement.orders, self.arrangement.complemented)
+            ),
         }
 
 
@@ -178,6 +185,9 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
         }
         return (replace(main, fields=record_of(t.TILES_RECORD, fields)),)
 
+    def _bias(self) -> NDArray[np.int32]:
+        return np.asarray((super()._bias() + self.layer.constants).astype(np.int32))
+
     @property
     def panels_together(self) -> int:
         """See ``TiledConvolution``: those that share a copy."""
@@ -185,16 +195,15 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
 
 
 def sharing_of(layer: Layer) -> tuple[int, float]:
-    """How many output channels should share an order, and the cycles that a multiply-accumulate takes then."""
+    """How many output channels should share an arrangement, and the cycles that a multiply-accumulate takes then."""
     isa = layer.context.isa
-    weights: NDArray[np.int8] = layer.weights.reshape(layer.k, -1)[:, :_SAMPLED_CHANNELS]
+    weights: NDArray[np.int8] = layer.weights.reshape(layer.k, -1)[:_SAMPLED_OUTPUTS, :_SAMPLED_INPUTS]
     costs = {}
     for sharing in SHARING:
-        some = weights[:sharing]
-        (order,) = matched(some, isa.lanes, BLOCK, sharing)
-        pairs = some[:, order].reshape(len(some), 1, -1, 2, 2)
+        arranged = matched(weights, isa.lanes, BLOCK, sharing).weights(weights)
+        share = repaired_share(arranged.reshape(len(arranged), 1, -1, 2, 2), isa.lanes)
         copied = 1 / (_COPIED_BYTES_A_CYCLE * min(sharing, layer.k))
-        costs[sharing] = split_cycles_a_mac(layer, repaired_share(pairs, isa.lanes)) + copied
+        costs[sharing] = split_cycles_a_mac(layer, share) + copied
     best = min(costs, key=lambda sharing: costs[sharing])
     return best, costs[best]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accelserve.kernels.cpu.microkernels.permute import BLOCK, TABLE_BYTES
+from accelserve.kernels.cpu.microkernels import permute
 from accelserve.kernels.cpu.microkernels.widen import WIDTH
 from accelserve.kernels.cpu.plan.accesses.convolution import (
     Tiles,
@@ -31,7 +31,7 @@ def _copy_of(record: Record) -> tuple[int, int]:
     """Bytes of a copied activation, and those of the input that a turn copies, by the kernel that does."""
     kernel = record.kernel(t.WIDEN).split("__")[0]
     record.require(kernel in {"widen", "permute"}, f"copies by the kernel '{kernel}'")
-    return (2, WIDTH) if kernel == "widen" else (1, BLOCK)
+    return (2, WIDTH) if kernel == "widen" else (1, permute.WIDTH)
 
 
 def _copied(
@@ -99,15 +99,16 @@ def convolve_permuted(record: Record) -> Iterator[Access]:
     turns = record.positive(t.RUN_BLOCKS)
     read = of.dots * of.full.group
     segment_bytes(record, read, of.full.unroll * of.full.group)
-    record.require(read == BLOCK * turns, f"copies {BLOCK * turns} bytes of segments of {read}")
+    size = permute.WIDTH * turns
+    record.require(read == size, f"copies {size} bytes of segments of {read}")
     orders = -(-record.positive(f.PANELS) // record.positive(t.ORDER_PANELS))
     # A table names no bytes beyond its block, whatever is in it.
-    yield Reads(Box(record.address(t.SHUFFLES), (), orders * of.segments * TABLE_BYTES * turns))
+    yield Reads(Box(record.address(t.SHUFFLES), (), orders * of.segments * permute.TABLE_BYTES * turns))
     source = (of.rows, record.number(t.SOURCE_ROW)), (of.width, record.number(t.SOURCE_PIXEL))
     for segment in range(of.segments):
         start = record.address(t.SOURCE) + segment * record.number(t.SOURCE_SEGMENT)
-        yield Reads(Box(start, source, BLOCK * turns))
-    yield from _permuted_copies(record, of, BLOCK * turns)
+        yield Reads(Box(start, source, size))
+    yield from _permuted_copies(record, of, size)
     yield from repairs(record, of)
     yield from constants_and_results(record, of)
 
