@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import signal
 import subprocess
@@ -34,9 +35,12 @@ def published(name: str) -> Path:
     """The folder of a published version of a network of ``benchmarks.networks``; made once and kept."""
     model = quantized_network(name)
     repository = CACHE / "models" / model.stem
-    if not (repository / name / "1").is_dir():
-        preprocess = preprocess_spec(architecture(NETWORKS[name]).preprocess)
-        convert(model, ConvertOptions(name=name, repository=repository, version=1, preprocess=preprocess))
+    repository.mkdir(parents=True, exist_ok=True)
+    with (repository / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs may want it at once
+        if not (repository / name / "1").is_dir():
+            preprocess = preprocess_spec(architecture(NETWORKS[name]).preprocess)
+            convert(model, ConvertOptions(name=name, repository=repository, version=1, preprocess=preprocess))
     return repository / name / "1"
 
 
