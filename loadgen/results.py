@@ -107,6 +107,12 @@ class Measurement:
         return self.target.protocol + (", tensors in JSON" if self.form.as_json else "")
 
 
+def most_goodput(results: Sequence[Result]) -> int | None:
+    """The index of the step with the most goodput among those that keep the deadline; None if none does."""
+    kept = [index for index, result in enumerate(results) if result.keeps_deadline]
+    return max(kept, key=lambda index: results[index].goodput, default=None)
+
+
 def document(measurement: Measurement, version: str) -> dict[str, Any]:
     """As JSON: what was measured on what, and every step. Times are milliseconds, rates a second; null is none.
 
@@ -141,6 +147,7 @@ def document(measurement: Measurement, version: str) -> dict[str, Any]:
     }
     if measurement.is_ramp:
         found["knee"] = {"definition": KNEE, "step": measurement.knee}
+        found["most_goodput"] = {"within": WITHIN, "step": most_goodput(measurement.results)}
     return found
 
 

@@ -105,6 +105,17 @@ def _steps(main: ET.Element, document: Mapping[str, Any]) -> None:
             "There is none: nothing was answered." if knee is None else f"It is at {load_of(steps[knee])}."
         )
         _add(main, "p", f"The knee is {document['knee']['definition']}. {where}")
+        if deadline is not None:
+            _add(main, "p", _most_goodput(document, deadline))
+
+
+def _most_goodput(document: Mapping[str, Any], deadline: float) -> str:
+    index = document["most_goodput"]["step"]
+    within = f"{document['most_goodput']['within']:.0%} of the requests within {deadline:g} ms"
+    if index is None:
+        return f"No step had {within}."
+    step = document["steps"][index]
+    return f"Most goodput with {within}: {_figure(step['goodput'])} a second, at {load_of(step)}."
 
 
 def _plots(main: ET.Element, document: Mapping[str, Any]) -> None:

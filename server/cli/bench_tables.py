@@ -10,7 +10,7 @@ import click
 
 from accelserve.loadgen.plan import Open
 from accelserve.loadgen.recorder import Times
-from accelserve.loadgen.results import PERCENTILES, WITHIN, Measurement, Result
+from accelserve.loadgen.results import PERCENTILES, WITHIN, Measurement, Result, most_goodput
 from accelserve.loadgen.server_metrics import Stage
 from accelserve.server.cli.tables import print_rows
 
@@ -54,10 +54,10 @@ def sentences(measurement: Measurement) -> Iterator[str]:
 def _kept(results: Sequence[Result]) -> str:
     deadline = results[0].step.deadline_ms
     within = f"{WITHIN:.0%} of the requests within {deadline:g} ms"
-    kept = [result for result in results if result.keeps_deadline]
-    if not kept:
+    index = most_goodput(results)
+    if index is None:
         return f"no step had {within}"
-    best = max(kept, key=lambda result: result.goodput)
+    best = results[index]
     return f"most goodput with {within}: {best.goodput:.1f} requests/s, at {best.load}"
 
 

@@ -123,6 +123,14 @@ def test_no_text_of_a_server_becomes_markup(words: str) -> None:
         assert len(read.attributes) == len(PLAIN.attributes)
 
 
+def test_a_ramp_says_where_goodput_was_greatest() -> None:
+    document = ramp()  # the first step's answers all come within the deadline of 50 ms
+    assert document["most_goodput"] == {"within": 0.99, "step": 0}
+    assert "Most goodput with 99% of the requests within 50 ms: 50.0 a second, at 1 caller." in page(document)
+    document["most_goodput"]["step"] = None
+    assert "No step had 99% of the requests within 50 ms." in page(document)
+
+
 def test_a_control_character_is_replaced() -> None:
     assert "a\ufffdb" in page(single(LOADS["closed"], "a\x00b"))
 

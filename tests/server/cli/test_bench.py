@@ -155,6 +155,8 @@ def test_an_open_ramp_begins_at_its_rate_and_says_what_kept_the_deadline(
     assert {step["loop"] for step in done.found["steps"]} == {"open"}
     assert all(step["keeps_deadline"] for step in done.found["steps"])
     assert "most goodput with 99% of the requests within 60000 ms: " in done.out
+    best = done.found["steps"][done.found["most_goodput"]["step"]]
+    assert best["goodput"] == max(step["goodput"] for step in done.found["steps"])
     assert "knee: " in done.out
 
 
