@@ -8,6 +8,10 @@ by 12 in the last one; signs chosen so that nothing is negated) what comes out i
 of any length are allowed to wrap; ``scale`` times the sum becomes the sum times ``2**shift`` by the inverse of
 its odd part. That, as int32, is the true value as long as ``- 2**(31 - shift) <= sum < 2**(31 - shift)``.
 
+A length that is no multiple of 4 is cut into shorter *spans*, too: three outputs take five of F(4x4)'s six taps. Their
+transform is Toom and Cook's on the points that it has in common with F(4x4), so that both take the same transformed
+weights; what those lack in factors stands in the transform of the results, whose scale is the same.
+
 A *row* function takes a row of operands to a row of the transform; applied to columns, then to rows, it is the whole.
 They are written over any arithmetic, so that tests prove by numpy what kernels run as vectors.
 """
@@ -37,30 +41,50 @@ class Arithmetic(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """How a tile is transformed in one direction.
+
+    Attributes:
+        outputs: rows or columns of results.
+        taps: which of the form's it has, ``outputs + 2``.
+        input_row: B, from ``outputs + 2`` values to the taps; of bytes int16, after both directions.
+        output_row: A, from the taps to ``outputs``, modulo 2**32.
+        bias: a bias in ``BIAS_TAP`` times this goes once into every output, modulo 2**32.
+    """
+
+    outputs: int
+    taps: tuple[int, ...]
+    input_row: Callable[[Arithmetic, Row], list[Any]]
+    output_row: Callable[[Arithmetic, Row], list[Any]]
+    bias: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """One of the two forms.
 
     Attributes:
-        outputs: m, rows and columns of a tile's results.
+        spans: of a tile, the longest first; each further one is an output shorter.
         scale: of what the transforms make, in units of the sum.
         inverse: of the odd part of ``scale``, modulo 2**32.
         shift: ``scale * inverse == 2**shift`` modulo 2**32.
-        input_row: B, from n values to n, int16: of bytes at most ``greatest_input`` in magnitude after both passes.
         weight_row: G, from 3 values to n, int16.
-        output_row: A, from n values to m, modulo 2**32.
     """
 
-    outputs: int
+    spans: tuple[Span, ...]
     scale: int
     inverse: int
     shift: int
-    input_row: Callable[[Arithmetic, Row], list[Any]]
     weight_row: Callable[[Arithmetic, Row], list[Any]]
-    output_row: Callable[[Arithmetic, Row], list[Any]]
+
+    @property
+    def outputs(self) -> int:
+        """m: rows and columns of the largest tile's results."""
+        return self.spans[0].outputs
 
     @property
     def side(self) -> int:
-        """n: rows and columns of a patch, and of its transform, whose elements are *taps*."""
+        """n: rows and columns of its patch, and of its transform, whose elements are *taps*."""
         return self.outputs + KERNEL - 1
 
     @property
@@ -72,6 +96,12 @@ class Form:
     def bound(self) -> int:
         """Sums from ``-bound`` to ``bound - 1`` are told apart."""
         return int(2 ** (31 - self.shift))
+
+    def cut(self, length: int) -> tuple[int, int]:
+        """How many longest spans cover so many rows or columns, and how many of the next length behind them."""
+        spans = -(-length // self.outputs)
+        shorter = min(spans, spans * self.outputs - length) if len(self.spans) > 1 else 0
+        return spans - shorter, shorter
 
     def __str__(self) -> str:
         return f"f{self.outputs}"
@@ -114,6 +144,27 @@ def _output_row_4(a: Arithmetic, m: Row) -> list[Any]:
     ]
 
 
+def _input_row_3(a: Arithmetic, d: Row) -> list[Any]:
+    twice, difference = a.shl(d[1], 1), a.sub(d[3], d[1])
+    return [
+        a.add(a.shl(a.sub(d[0], d[2]), 1), difference),
+        a.sub(a.add(twice, d[2]), d[3]),
+        a.add(a.sub(a.sub(twice, a.shl(d[2], 1)), d[2]), d[3]),
+        difference,
+        a.sub(a.sub(d[4], d[2]), a.shl(difference, 1)),
+    ]
+
+
+def _output_row_3(a: Arithmetic, m: Row) -> list[Any]:
+    p, r = a.add(m[1], a.shl(m[1], 1)), a.shl(m[3], 1)
+    q = a.add(p, m[2])
+    return [
+        a.add(a.shl(a.add(m[0], r), 1), q),
+        a.add(a.sub(p, m[2]), a.shl(r, 2)),
+        a.add(q, a.shl(a.add(a.shl(r, 2), m[4]), 1)),
+    ]
+
+
 def _input_row_2(a: Arithmetic, d: Row) -> list[Any]:
     return [a.sub(d[0], d[2]), a.add(d[1], d[2]), a.sub(d[2], d[1]), a.sub(d[1], d[3])]
 
@@ -128,28 +179,33 @@ def _output_row_2(a: Arithmetic, m: Row) -> list[Any]:
 
 
 F4 = Form(
-    outputs=4,
+    spans=(
+        Span(outputs=4, taps=(0, 1, 2, 3, 4, 5), input_row=_input_row_4, output_row=_output_row_4),
+        Span(
+            outputs=3,
+            taps=(0, 1, 2, 3, 5),
+            input_row=_input_row_3,
+            output_row=_output_row_3,
+            bias=0xAAAAAAAB,  # the inverse of 3
+        ),
+    ),
     scale=576,
     inverse=0x38E38E39,  # of 9
     shift=6,
-    input_row=_input_row_4,
     weight_row=_weight_row_4,
-    output_row=_output_row_4,
 )
 """2.25 products of int16 an output instead of 9: transformed inputs within -8160..17340, weights within +-18432."""
 
 F2 = Form(
-    outputs=2,
+    spans=(Span(outputs=2, taps=(0, 1, 2, 3), input_row=_input_row_2, output_row=_output_row_2),),
     scale=4,
     inverse=1,
     shift=2,
-    input_row=_input_row_2,
     weight_row=_weight_row_2,
-    output_row=_output_row_2,
 )
 """4 products per output: transformed inputs within -510..1020, weights within +-1152."""
 
 FORMS = (F4, F2)
 
 BIAS_TAP = 1
-"""Row and column of the tap that goes into every output of a tile with a factor of 1, in both forms."""
+"""Row and column of the tap that goes into every output of a tile with the same factor, see ``Span.bias``."""

@@ -19,7 +19,7 @@ from accelserve.kernels.cpu.microkernels.epilogue import EpilogueEmitter
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.packed_epilogue import PackedEpilogue, packs_panels
-from accelserve.kernels.cpu.microkernels.winograd_forms import BIAS_TAP, Form
+from accelserve.kernels.cpu.microkernels.winograd_forms import BIAS_TAP, Form, Span
 from accelserve.kernels.cpu.microkernels.winograd_transforms import VectorArithmetic
 from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import exact_winograd as w
@@ -31,14 +31,25 @@ EmitPixels = Callable[[Places], None]
 ARGUMENTS = ("record", "products", "parameters", "output", "residual", "inside")
 
 
-def emit_results(name: str, isa: InstructionSet, form: Form, kind: ResultKind, channels: int) -> str:
-    """LLVM IR of the kernel for a panel of ``channels``."""
-    return _Results(name, isa, form, kind, channels).text()
+def emit_results(
+    name: str, isa: InstructionSet, form: Form, tile: tuple[Span, Span], kind: ResultKind, channels: int
+) -> str:
+    """LLVM IR of the kernel for tiles with these spans of rows and columns, and a panel of ``channels``."""
+    return _Results(name, isa, form, tile, kind, channels).text()
 
 
 class _Results:
-    def __init__(self, name: str, isa: InstructionSet, form: Form, kind: ResultKind, channels: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        isa: InstructionSet,
+        form: Form,
+        tile: tuple[Span, Span],
+        kind: ResultKind,
+        channels: int,
+    ) -> None:
         self.isa, self.form, self.kind, self.channels = isa, form, kind, channels
+        self.rows, self.columns = tile
         self.vectors = -(-channels // isa.lanes)
         self.vector_bytes = 4 * isa.lanes
         self.row_bytes = self.vectors * self.vector_bytes
@@ -48,7 +59,7 @@ class _Results:
         return self.e.load(self.e.plus(self.e.arguments[0], 8 * position), I64, 8)
 
     def text(self) -> str:
-        sums = self.e.scratch(self.form.outputs**2 * self.row_bytes)
+        sums = self.e.scratch(self.rows.outputs * self.columns.outputs * self.row_bytes)
         self._sums(sums)
         self._epilogue(sums)
         return self.e.finish()
@@ -58,22 +69,36 @@ class _Results:
         e, form = self.e, self.form
         _, products, parameters = e.arguments[:3]
         tap_bytes = self.field(w.PRODUCTS_TAP)
-        taps = [e.times(tap_bytes, k) for k in range(form.taps)]
         kind, arithmetic = vector(I32, self.isa.lanes), VectorArithmetic(e.builder)
         with e.loop(e.const(self.vectors)) as v:
             offset = e.times(v, self.vector_bytes)
             at = e.plus(products, offset)
-            made = [e.load(e.plus(at, tap), kind, self.vector_bytes) for tap in taps]
-            centre = (form.side + 1) * BIAS_TAP
-            made[centre] = e.builder.add(made[centre], e.load(e.plus(parameters, offset), kind))
-            down = [form.output_row(arithmetic, made[j :: form.side]) for j in range(form.side)]
+            made = {
+                (i, j): e.load(e.plus(at, e.times(tap_bytes, form.side * i + j)), kind, self.vector_bytes)
+                for i in self.rows.taps
+                for j in self.columns.taps
+            }
+            centre = BIAS_TAP, BIAS_TAP
+            made[centre] = e.builder.add(made[centre], self._bias(e.plus(parameters, offset)))
+            down = [
+                self.rows.output_row(arithmetic, [made[i, j] for i in self.rows.taps])
+                for j in self.columns.taps
+            ]
             inverse = e.splat_const(I32, form.inverse, self.isa.lanes)
             place = e.plus(sums, offset)
-            for i in range(form.outputs):
-                for total in form.output_row(arithmetic, [column[i] for column in down]):
+            for row in zip(*down, strict=True):
+                for total in self.columns.output_row(arithmetic, row):
                     value = total if form.inverse == 1 else e.builder.mul(total, inverse)
                     e.store(value, place, self.vector_bytes)
                     place = e.plus(place, self.row_bytes)
+
+    def _bias(self, at: ir.Value) -> ir.Value:
+        """What makes it go once into every output."""
+        bias = self.e.load(at, vector(I32, self.isa.lanes))
+        factor = self.rows.bias * self.columns.bias % 2**32
+        return (
+            bias if factor == 1 else self.e.builder.mul(bias, self.e.splat_const(I32, factor, self.isa.lanes))
+        )
 
     def _epilogue(self, sums: ir.Value) -> None:
         """Every pixel inside the image."""
@@ -87,7 +112,7 @@ class _Results:
         emit, together = self._emit(scales)
         rows, columns = e.builder.lshr(inside, e.const(3)), e.builder.and_(inside, e.const(7))
         pitches = (
-            (sums, e.const(self.row_bytes * self.form.outputs), e.const(self.row_bytes)),
+            (sums, e.const(self.row_bytes * self.columns.outputs), e.const(self.row_bytes)),
             (output, self.field(f.OUTPUT_ROW), self.field(f.OUTPUT_PIXEL)),
             (residual, self.field(f.RESIDUAL_ROW), self.field(f.RESIDUAL_PIXEL)),
         )

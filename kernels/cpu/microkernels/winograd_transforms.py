@@ -1,7 +1,7 @@
 """The transforms of inputs and weights of an exact Winograd convolution, as int16 vectors of any instruction set.
 
 ``void transform_input(record, source, target, last_row, last_column)``: one tile, all channels, to one place in every
-tap. ``source`` is the first pixel of its patch; rows and columns of the patch beyond the given ones are read as those
+tap that its spans have. ``source`` is the first pixel of its patch; rows and columns of the patch beyond the given ones are read as those
 (no valid result depends on them). Reads run past a pixel's channels by less than a vector.
 
 ``void transform_weights(source, target, tap pitch, blocks, pair)``: two rows of taps of a panel, pair 0 being the first
@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from accelserve.kernels.cpu.microkernels.emit import I8, I16, I64, Emitter, vector
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
-from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form
+from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form, Span
 from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import exact_winograd as w
 
@@ -43,8 +43,8 @@ class VectorArithmetic:
         return self._shl(value, ir.Constant(kind, [bits] * kind.count))
 
 
-def emit_input_transform(name: str, isa: InstructionSet, form: Form) -> str:
-    """LLVM IR of the input's transform."""
+def emit_input_transform(name: str, isa: InstructionSet, form: Form, tile: tuple[Span, Span]) -> str:
+    """LLVM IR of the input's transform, for tiles with these spans of rows and columns."""
     e = Emitter(name, ("record", "source", "target", "last_row", "last_column", "unused"))
     record, source, target, last_row, last_column, _ = e.arguments
     words, arithmetic = words_of(isa), VectorArithmetic(e.builder)
@@ -52,21 +52,21 @@ def emit_input_transform(name: str, isa: InstructionSet, form: Form) -> str:
         e.load(e.plus(record, 8 * field), I64, 8)
         for field in (f.ROW_STEP, f.PIXEL_STEP, w.INPUT_TAP, w.CHANNEL_BLOCKS)
     )
-    rows = [_bounded(e, k, last_row, row) for k in range(form.side)]
-    columns = [_bounded(e, k, last_column, column) for k in range(form.side)]
+    down, right = tile
+    rows = [_bounded(e, k, last_row, row) for k in range(down.outputs + KERNEL - 1)]
+    columns = [_bounded(e, k, last_column, column) for k in range(right.outputs + KERNEL - 1)]
     narrow, wide = vector(I8, words), vector(I16, words)
     with e.loop(blocks) as block:
         at = e.plus(source, e.times(block, words))
         across = []
         for row_offset in rows:
             pixels = [e.builder.zext(e.load(e.plus(at, row_offset, x), narrow), wide) for x in columns]
-            across.append(form.input_row(arithmetic, pixels))
+            across.append(right.input_row(arithmetic, pixels))
         place = e.plus(target, e.times(block, 2 * words))
-        down = [form.input_row(arithmetic, [each[j] for each in across]) for j in range(form.side)]
-        for i in range(form.side):
-            for j in range(form.side):
-                e.store(down[j][i], place)
-                place = e.plus(place, pitch)
+        whole = [down.input_row(arithmetic, list(column)) for column in zip(*across, strict=True)]
+        for i, row_of_taps in zip(down.taps, zip(*whole, strict=True), strict=True):
+            for j, tap in zip(right.taps, row_of_taps, strict=True):
+                e.store(tap, e.plus(place, e.times(pitch, form.side * i + j)))
     return e.finish()
 
 

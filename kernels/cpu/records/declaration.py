@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-RECORD_WORDS = 80
+RECORD_WORDS = 104
 """Of every record: what steps' records take in memory, whatever they declare."""
 
 

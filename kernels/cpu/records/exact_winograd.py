@@ -3,6 +3,10 @@
 A *tile* is m x m pixels of the result, a *patch* the n x n pixels of the input under it, n = m + 2, a *tap* one of its
 n * n transformed elements, a *chunk* the tiles of one item, a *group* the tiles that one call of a microkernel
 multiplies, a *pass* the panels of output channels that are multiplied together.
+
+Behind the longest rows and columns of tiles come those that are a pixel shorter and lack tap n - 2. Tiles are counted so
+that those with a given tap are neighbours: first those of longest rows in shorter columns, then all others of longest
+columns, row by row, then those that are shorter both ways.
 """
 
 from accelserve.kernels.cpu.records.convolution import CONVOLUTION
@@ -12,9 +16,12 @@ EXACT_WINOGRAD = Record(__name__, extends=CONVOLUTION)
 
 SIDE = EXACT_WINOGRAD.count("n")
 TILES = EXACT_WINOGRAD.count("of the image")
+TILE_ROWS = EXACT_WINOGRAD.count("rows of tiles")
 TILE_COLUMNS = EXACT_WINOGRAD.count("tiles of a row")
 CHUNKS = EXACT_WINOGRAD.count("of the image")
-CHUNK_GROUPS = EXACT_WINOGRAD.count("groups of a chunk")
+LONGEST_ROWS = EXACT_WINOGRAD.count("rows of tiles of m pixels; those behind them have one less")
+LONGEST_COLUMNS = EXACT_WINOGRAD.count("columns of tiles of m pixels; those behind them have one less")
+GROUP_TILES = EXACT_WINOGRAD.count("most tiles of a group")
 INPUT_CHANNELS = EXACT_WINOGRAD.count("of a pixel")
 CHANNEL_BLOCKS = EXACT_WINOGRAD.count("vectors of int16 that a pixel's channels fill")
 TURNS = EXACT_WINOGRAD.count("of the products' innermost loop")
@@ -34,9 +41,14 @@ INPUT_TILE = EXACT_WINOGRAD.bytes("from one tile's transformed channels to the n
 INPUT_TAP = EXACT_WINOGRAD.bytes("from one tap of the transformed inputs to the next")
 PRODUCTS = EXACT_WINOGRAD.bytes("from SCRATCH to the products, int32 [panel of a pass][tap][tile][channel]")
 PRODUCTS_TAP = EXACT_WINOGRAD.bytes("from one tap of the products to the next")
-TRANSFORM = EXACT_WINOGRAD.kernel("that transforms patches")
-TRANSFORM_WEIGHTS = EXACT_WINOGRAD.kernel("that transforms weights")
-KERNEL = EXACT_WINOGRAD.kernel(
-    "smaller groups by a full panel; larger ones by one tile; both for the last panel", words=4
+TRANSFORM = EXACT_WINOGRAD.kernel(
+    "that transforms patches: of longest tiles; of shorter columns; of shorter rows; of both", words=4
 )
-FINISH = EXACT_WINOGRAD.kernel("that makes results of a full panel; of the last one", words=2)
+TRANSFORM_WEIGHTS = EXACT_WINOGRAD.kernel("that transforms weights")
+MOST_GROUP_TILES = 6
+KERNEL = EXACT_WINOGRAD.kernel(
+    "groups of 1 to MOST_GROUP_TILES tiles by a full panel; by the last one", words=2 * MOST_GROUP_TILES
+)
+FINISH = EXACT_WINOGRAD.kernel(
+    "that makes results of a full panel, of tiles as for TRANSFORM; of the last one", words=8
+)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of
 from accelserve.kernels.cpu.compiler.lowering import Context, CpuLayoutRules
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.compiler.pack import Packer
+from accelserve.kernels.cpu.compiler.planning import plan_network
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
@@ -36,7 +38,11 @@ from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     emit_input_transform,
     emit_weight_transform,
 )
+from accelserve.kernels.cpu.plan.steps import Code
+from accelserve.kernels.cpu.plan.verifier import verify
+from accelserve.kernels.cpu.records import exact_winograd as w
 from accelserve.kernels.devices.cpu import CpuDevice
+from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.ir import QConv2d
 from accelserve.kernels.native.machine_code import assembly
 from accelserve.kernels.program import LoadOptions, Lowered
@@ -120,6 +126,21 @@ def test_odd_sizes_are_bit_exact(
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("chunk_tiles", [1, 3, 56])
+@pytest.mark.parametrize("size", [(7, 7), (14, 14), (14, 8), (4, 11), (19, 3), (5, 6)], ids=str)
+def test_spans_of_every_length_are_bit_exact(
+    name: str, size: tuple[int, int], chunk_tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles that are shorter one way, both ways or neither, all in a chunk or each in another."""
+    monkeypatch.setattr(convolution, "form_of", lambda layer: F4 if suits(layer) else None)
+    monkeypatch.setattr(exact_winograd, "MOST_CHUNK_TILES", chunk_tiles)
+    g = IntegerGraphBuilder(5)
+    y = convolve(g, g.input(*size, 32), 72, "residual", input_zero_point=77)
+    y = g.conv(y, 24, 3, padding=1, input_zero_point=9)
+    assert_bit_exact(g, {"y": y}, name, None, threads=2)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
 @pytest.mark.parametrize("ready_bytes", [0, 1 << 30])
 def test_many_small_chunks_are_bit_exact(
     form: Form, name: str, ready_bytes: int, monkeypatch: pytest.MonkeyPatch
@@ -185,15 +206,26 @@ def test_any_layer_is_bit_exact(name: str, code_cache: Path, data: st.DataObject
         assert_bit_exact(g, {"y": y}, name, code_cache / str(chosen), threads=data.draw(st.integers(1, 3)))
 
 
+TILES = [(form, rows, columns) for form in FORMS for rows in form.spans for columns in form.spans]
 KERNELS: dict[str, Callable[[InstructionSet], str]] = {
     "products": lambda each: emit_word_products("k", each, each.words.rows, each.words.vectors),
-    **{f"input {form}": partial(emit_input_transform, "k", form=form) for form in FORMS},
+    **{
+        f"input {form} {rows.outputs}x{columns.outputs}": partial(
+            emit_input_transform, "k", form=form, tile=(rows, columns)
+        )
+        for form, rows, columns in TILES
+    },
     **{f"weights {form}": partial(emit_weight_transform, "k", form=form) for form in FORMS},
     **{
-        f"results {form}": partial(
-            emit_results, "k", form=form, kind=ResultKind(True, True, True), channels=33
+        f"results {form} {rows.outputs}x{columns.outputs}": partial(
+            emit_results,
+            "k",
+            form=form,
+            tile=(rows, columns),
+            kind=ResultKind(True, True, True),
+            channels=33,
         )
-        for form in FORMS
+        for form, rows, columns in TILES
     },
 }
 
@@ -206,6 +238,38 @@ def test_kernels_compile_for_every_instruction_set(each: InstructionSet, kernel:
     if kernel == "products" and each.target.triple:
         made = re.findall(MARKS[each.name], text)
         assert len(made) >= each.words.rows * each.words.vectors
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (w.LONGEST_ROWS, 4),
+        (w.LONGEST_COLUMNS, 0),
+        (w.TILE_ROWS, 5),
+        (w.TILE_COLUMNS, 2),
+        (w.TILES, 20),
+        (w.GROUP_TILES, 0),
+        (w.GROUP_TILES, 7),
+        (w.TRANSFORM + 3, Code("winograd_input_f4_4x4__generic")),
+        (w.FINISH + 1, 0),
+        (w.KERNEL + 1, Code("winograd_products_3x4__generic")),
+    ],
+)
+def test_tiles_that_are_not_those_of_the_image_are_refused(
+    field: int, value: Code | int, monkeypatch: pytest.MonkeyPatch, code_cache: Path
+) -> None:
+    """Two rows and columns of four pixels and two of three; others would compute past it, or by another's kernels."""
+    monkeypatch.setattr(convolution, "form_of", lambda layer: F4 if suits(layer) else None)
+    g = IntegerGraphBuilder(6)
+    y = convolve(g, g.input(14, 14, 16), 16)
+    made, constants = plan_network(Lowered(g.graph(y=y), {}), isa.choose("generic"), 1, code_cache)
+    (step,) = (each for each in made.recipe.steps if each.function.name == "convolve_by_winograd")
+    assert (step.fields[w.LONGEST_ROWS], step.fields[w.LONGEST_COLUMNS]) == (2, 2)
+    verify(made, constants.bytes)
+    damaged = replace(step, fields={**step.fields, field: value})
+    steps = [damaged if each is step else each for each in made.recipe.steps]
+    with pytest.raises(UnsafePlanError, match="the plan of this network is refused"):
+        verify(replace(made, recipe=replace(made.recipe, steps=steps)), constants.bytes)
 
 
 # --- where it is chosen -------------------------------------------------------------------------------------------
@@ -297,6 +361,5 @@ def test_a_cut_covers_the_layer_and_balances_it(threads: int, tiles: int, channe
     cut = cut_of(tiles, channels, passes, rows=6, taps=36, threads=threads)
     assert 1 <= cut.chunks <= tiles
     assert 1 <= cut.panel_items <= passes
-    assert cut.group <= 6
-    assert cut.groups * cut.group >= cut.chunk
+    assert 1 <= cut.group <= min(6, cut.chunk)
     assert cut.chunks * cut.panel_items >= min(threads, passes)

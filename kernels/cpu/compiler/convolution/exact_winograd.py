@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +19,7 @@ from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.packed_epilogue import kind_for, packs_panels, panel_order
-from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form
+from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form, Span
 from accelserve.kernels.cpu.microkernels.winograd_products import channels_a_turn, emit_word_products
 from accelserve.kernels.cpu.microkernels.winograd_results import emit_results
 from accelserve.kernels.cpu.microkernels.winograd_transforms import (
@@ -48,24 +49,19 @@ class Cut:
     Attributes:
         tiles: of the layer.
         chunks: even shares of the tiles.
-        groups: even shares of a chunk, each of which one call of a microkernel multiplies.
+        group: most tiles that one call of a microkernel multiplies.
         panel_items: items that share a chunk.
     """
 
     tiles: int
     chunks: int
-    groups: int
+    group: int
     panel_items: int
 
     @property
     def chunk(self) -> int:
         """Tiles of the larger chunks."""
         return -(-self.tiles // self.chunks)
-
-    @property
-    def group(self) -> int:
-        """Tiles of the larger groups."""
-        return -(-self.chunk // self.groups)
 
 
 def cut_of(tiles: int, channels: int, passes: int, rows: int, taps: int, threads: int) -> Cut:
@@ -87,8 +83,7 @@ def cut_of(tiles: int, channels: int, passes: int, rows: int, taps: int, threads
     panel_items = 1
     while chunks * panel_items < threads and 2 * panel_items <= passes:
         panel_items *= 2
-    chunk = -(-tiles // chunks)
-    return Cut(tiles, chunks, -(-chunk // rows), panel_items)
+    return Cut(tiles, chunks, min(rows, -(-tiles // chunks)), panel_items)
 
 
 def suits(layer: Layer) -> bool:
@@ -128,9 +123,8 @@ class ExactWinogradConvolution:
         words = self.isa.words
         self.panels = PanelLayout(layer.k, min(self.isa.lanes * words.vectors, layer.k), self.isa.lanes)
         self.channels = padded_channels(layer.per_group, self.isa)
-        rows, columns = layer.output_size
-        self.tile_rows, self.tile_columns = -(-rows // form.outputs), -(-columns // form.outputs)
-        self.tiles = self.tile_rows * self.tile_columns
+        self.rows, self.columns = (form.cut(length) for length in layer.output_size)
+        self.tiles = sum(self.rows) * sum(self.columns)
         self.panel_pass = max(1, PASS_CHANNELS // self.panels.padded(0))
         passes = -(-self.panels.panels // self.panel_pass)
         self.cut = cut_of(self.tiles, self.channels, passes, words.rows, form.taps, self.context.threads)
@@ -168,8 +162,17 @@ class ExactWinogradConvolution:
     def _executed_macs(self) -> int:
         """An instruction makes as many products of int16 as its group has channels; one of the peak's may make more."""
         outputs = sum(map(self.panels.padded, range(self.panels.panels)))
-        products = self.tiles * self.form.taps * self.channels * outputs
+        products = self.tile_taps * self.channels * outputs
         return products * self.isa.group // self.isa.words.group
+
+    @property
+    def tile_taps(self) -> int:
+        """Of all tiles together; a shorter one has a row or a column of them less."""
+        side = self.form.side
+        down, right = (
+            side * longest + (side - 1) * shorter for longest, shorter in (self.rows, self.columns)
+        )
+        return down * right
 
     @property
     def weight_transforms(self) -> int:
@@ -208,9 +211,12 @@ class ExactWinogradConvolution:
             w.INPUT_CHANNELS: layer.per_group,
             w.TILES: self.tiles,
             f.PANELS: panels.panels,
-            w.TILE_COLUMNS: self.tile_columns,
+            w.TILE_ROWS: sum(self.rows),
+            w.TILE_COLUMNS: sum(self.columns),
+            w.LONGEST_ROWS: self.rows[0],
+            w.LONGEST_COLUMNS: self.columns[0],
             w.CHUNKS: cut.chunks,
-            w.CHUNK_GROUPS: cut.groups,
+            w.GROUP_TILES: cut.group,
             f.PANEL_CHANNELS: panels.full,
             w.INPUT_TILE: 2 * self.channels,
             w.PANEL_PASS: self.panel_pass,
@@ -266,29 +272,38 @@ class ExactWinogradConvolution:
 
     def _kernels(self) -> dict[int, Field]:
         isa, form, panels, context = self.isa, self.form, self.panels, self.context
-        larger = self.cut.group
         fields: dict[int, Field] = {
-            w.TRANSFORM: context.kernel(
-                f"winograd_input_{form}__{isa.name}", partial(emit_input_transform, isa=isa, form=form)
-            ),
             w.TRANSFORM_WEIGHTS: context.kernel(
                 f"winograd_weights_{form}__{isa.name}", partial(emit_weight_transform, isa=isa, form=form)
             ),
         }
-        for position, channels in enumerate((panels.full, panels.last)):
+        for kind, tile, text in self._kinds_of_tiles():
+            fields[w.TRANSFORM + kind] = context.kernel(
+                f"winograd_input_{form}_{text}__{isa.name}",
+                partial(emit_input_transform, isa=isa, form=form, tile=tile),
+            )
+        for last, channels in enumerate((panels.full, panels.last)):
             vectors = -(-channels // isa.lanes)
-            for smaller in (1, 0):
-                tiles = max(1, larger - smaller)
-                fields[w.KERNEL + 2 * position + 1 - smaller] = context.kernel(
+            for tiles in range(1, self.cut.group + 1):
+                fields[w.KERNEL + w.MOST_GROUP_TILES * last + tiles - 1] = context.kernel(
                     f"winograd_products_{tiles}x{vectors}__{isa.name}",
                     partial(emit_word_products, isa=isa, tiles=tiles, vectors=vectors),
                 )
-            kind = kind_for(self.layer.result_kind(), isa, channels)
-            fields[w.FINISH + position] = context.kernel(
-                f"winograd_results_{form}_{kind}_{channels}__{isa.name}",
-                partial(emit_results, isa=isa, form=form, kind=kind, channels=channels),
-            )
+            result = kind_for(self.layer.result_kind(), isa, channels)
+            for kind, tile, text in self._kinds_of_tiles():
+                fields[w.FINISH + 4 * last + kind] = context.kernel(
+                    f"winograd_results_{form}_{text}_{result}_{channels}__{isa.name}",
+                    partial(emit_results, isa=isa, form=form, tile=tile, kind=result, channels=channels),
+                )
         return fields
+
+    def _kinds_of_tiles(self) -> Iterator[tuple[int, tuple[Span, Span], str]]:
+        """Those that there are: their number, the spans of their rows and columns, and what kernels' names call them."""
+        spans = self.form.spans
+        for down, rows in enumerate(spans):
+            for right, columns in enumerate(spans):
+                if self.rows[down] and self.columns[right]:
+                    yield 2 * down + right, (rows, columns), f"{rows.outputs}x{columns.outputs}"
 
     def _scratch_fields(self) -> dict[int, Field]:
         """Taps lie apart by no power of two, so that they do not compete for the same lines of a cache."""

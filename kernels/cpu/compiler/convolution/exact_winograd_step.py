@@ -17,17 +17,48 @@ from accelserve.kernels.native.memory import call6, field
 
 
 @inlined
+def place_of(record: int, tile: int) -> tuple[int, int, int]:
+    """Row and column of a tile's first result, and which of the kernels for its kind of tile."""
+    outputs, columns = field(record, w.SIDE) - 2, field(record, w.TILE_COLUMNS)
+    longest_rows, longest_columns = field(record, w.LONGEST_ROWS), field(record, w.LONGEST_COLUMNS)
+    first, shorter = 0, columns - longest_columns
+    corner = longest_rows * shorter
+    behind = corner + field(record, w.TILE_ROWS) * longest_columns
+    if corner <= tile < behind:
+        row, column = (tile - corner) // longest_columns, (tile - corner) % longest_columns
+    else:
+        if tile >= behind:
+            first, tile = longest_rows, tile - behind
+        row, column = first + tile // shorter, longest_columns + tile % shorter
+    y, x = row * outputs - max(0, row - longest_rows), column * outputs - max(0, column - longest_columns)
+    return y, x, (2 if row >= longest_rows else 0) + (1 if column >= longest_columns else 0)
+
+
+@inlined
+def tiles_of_tap(record: int, row: int, column: int, first: int, last: int) -> tuple[int, int]:
+    """Those of tiles ``first`` to ``last`` (excluded) that have a tap; shorter ones lack a row or a column of them."""
+    columns, longest_columns = field(record, w.TILE_COLUMNS), field(record, w.LONGEST_COLUMNS)
+    lacking, longest_rows = field(record, w.SIDE) - 2, field(record, w.LONGEST_ROWS)
+    if column == lacking:
+        corner = longest_rows * (columns - longest_columns)
+        first = max(first, corner)
+        last = min(last, corner + field(record, w.TILE_ROWS) * longest_columns)
+    if row == lacking:
+        last = min(last, longest_rows * columns)
+    return first, last
+
+
+@inlined
 def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
     """Taps of the patches of tiles ``first`` to ``last`` (excluded)."""
-    columns, outputs = field(record, w.TILE_COLUMNS), field(record, w.SIDE) - 2
     row_step, pixel_step = field(record, f.ROW_STEP), field(record, f.PIXEL_STEP)
     height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
     for tile in range(first, last):
-        y, x = tile // columns * outputs, tile % columns * outputs
+        y, x, kind = place_of(record, tile)
         source = field(record, f.INPUT) + y * row_step + x * pixel_step
         target = scratch + (tile - first) * field(record, w.INPUT_TILE)
         # Windows reach two pixels beyond the last result.
-        call6(field(record, w.TRANSFORM), record, source, target, height + 1 - y, width + 1 - x, 0)
+        call6(field(record, w.TRANSFORM + kind), record, source, target, height + 1 - y, width + 1 - x, 0)
 
 
 @inlined
@@ -50,19 +81,16 @@ def multiply_tap(
     panel_weights: int,
     products: int,
 ) -> None:
-    """One tap of a chunk with panels ``first`` to ``last`` (excluded); a group stays in the cache for all of them."""
-    groups, side = field(record, w.CHUNK_GROUPS), field(record, w.SIDE)
+    """One tap of some tiles with panels ``first`` to ``last`` (excluded); a group stays in the cache for all of them."""
+    side, most = field(record, w.SIDE), field(record, w.GROUP_TILES)
+    groups = (tiles + most - 1) // most
     tile_bytes, product_bytes = field(record, w.INPUT_TILE), field(record, f.PARAMETER_BYTES) // 2
-    chunk = (field(record, w.TILES) + field(record, w.CHUNKS) - 1) // field(record, w.CHUNKS)
-    larger = (chunk + groups - 1) // groups
     panel_products = side * side * field(record, w.PRODUCTS_TAP)
     for group in range(groups):
         begin = tiles * group // groups
         size = tiles * (group + 1) // groups - begin
-        if size == 0:
-            continue
         for panel in range(first, last):
-            which = (1 if size == larger else 0) + (2 if panel == field(record, f.PANELS) - 1 else 0)
+            which = size - 1 + (w.MOST_GROUP_TILES if panel == field(record, f.PANELS) - 1 else 0)
             call6(
                 field(record, w.KERNEL + which),
                 source + begin * tile_bytes,
@@ -83,8 +111,8 @@ def row_of_pair(pair: int, second: int, side: int) -> int:
 
 
 @inlined
-def multiply(record: int, tiles: int, first: int, last: int, scratch: int, products: int) -> None:
-    """All taps of a chunk with panels ``first`` to ``last`` (excluded), two rows of taps at a time."""
+def multiply(record: int, begin: int, end: int, first: int, last: int, scratch: int, products: int) -> None:
+    """All taps of tiles ``begin`` to ``end`` with panels ``first`` to ``last`` (both excluded), two rows of taps at a time."""
     side, tap_bytes = field(record, w.SIDE), field(record, w.WEIGHT_TAP)
     ready = field(record, w.WEIGHTS_ARE_READY)
     weights = field(record, w.READY_WEIGHTS)
@@ -99,41 +127,45 @@ def multiply(record: int, tiles: int, first: int, last: int, scratch: int, produ
             for panel in range(first, last):
                 transform_weights(record, panel, pair, weights + (panel - first) * panel_weights)
         for index in range(2 * side):
-            tap = row_of_pair(pair, index // side, side) * side + index % side
+            row, column = row_of_pair(pair, index // side, side), index % side
+            tap = row * side + column
+            tile, last_tile = tiles_of_tap(record, row, column, begin, end)
             multiply_tap(
                 record,
-                tiles,
+                last_tile - tile,
                 first,
                 last,
-                scratch + tap * field(record, w.INPUT_TAP),
+                scratch + tap * field(record, w.INPUT_TAP) + (tile - begin) * field(record, w.INPUT_TILE),
                 pair_weights + index * tap_bytes,
                 panel_weights,
-                products + tap * field(record, w.PRODUCTS_TAP),
+                products
+                + tap * field(record, w.PRODUCTS_TAP)
+                + (tile - begin) * (field(record, f.PARAMETER_BYTES) // 2),
             )
 
 
 @inlined
 def finish_tiles(record: int, first: int, last: int, panel: int, products: int) -> None:
     """Results of tiles ``first`` to ``last`` (excluded) in one panel."""
-    columns, outputs = field(record, w.TILE_COLUMNS), field(record, w.SIDE) - 2
+    outputs = field(record, w.SIDE) - 2
     height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
-    kernel = field(record, w.FINISH + (1 if panel == field(record, f.PANELS) - 1 else 0))
+    kernels = w.FINISH + (4 if panel == field(record, f.PANELS) - 1 else 0)
     channel = panel * field(record, f.PANEL_CHANNELS)
     parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
     output = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
     residual = field(record, f.RESIDUAL) + channel
     for tile in range(first, last):
-        y, x = tile // columns * outputs, tile % columns * outputs
+        y, x, kind = place_of(record, tile)
         target = output + y * field(record, f.OUTPUT_ROW) + x * field(record, f.OUTPUT_PIXEL)
         other = residual + y * field(record, f.RESIDUAL_ROW) + x * field(record, f.RESIDUAL_PIXEL)
-        inside = min(outputs, height - y) * 8 + min(outputs, width - x)
+        inside = min(outputs - kind // 2, height - y) * 8 + min(outputs - kind % 2, width - x)
         source = products + (tile - first) * (field(record, f.PARAMETER_BYTES) // 2)
-        call6(kernel, record, source, parameters, target, other, inside)
+        call6(field(record, kernels + kind), record, source, parameters, target, other, inside)
 
 
 @step
 def convolve_by_winograd(record: int, item: int, thread: int) -> None:
-    """The tiles and panels of one item, and the halo beside the rows whose first tile is in it."""
+    """The tiles and panels of one item, and the halo beside as large a share of the rows."""
     panel_items, chunks = field(record, f.PANEL_ITEMS), field(record, w.CHUNKS)
     tiles, panels, side = field(record, w.TILES), field(record, f.PANELS), field(record, w.SIDE)
     chunk, share = item // panel_items, item % panel_items
@@ -144,15 +176,14 @@ def convolve_by_winograd(record: int, item: int, thread: int) -> None:
     panel, end = share * panels // panel_items, (share + 1) * panels // panel_items
     while panel < end:
         following = min(panel + field(record, w.PANEL_PASS), end)
-        multiply(record, last - first, panel, following, scratch, products)
+        multiply(record, first, last, panel, following, scratch, products)
         for each in range(panel, following):
             place = products + (each - panel) * side * side * field(record, w.PRODUCTS_TAP)
             finish_tiles(record, first, last, each, place)
         panel = following
     if share == 0:
-        columns, height = field(record, w.TILE_COLUMNS), field(record, f.HALO + HEIGHT)
-        above, below = (first + columns - 1) // columns, (last + columns - 1) // columns
-        fill_halo(record + 8 * f.HALO, above * (side - 2), min(below * (side - 2), height))
+        height = field(record, f.HALO + HEIGHT)
+        fill_halo(record + 8 * f.HALO, height * chunk // chunks, height * (chunk + 1) // chunks)
 
 
 @step

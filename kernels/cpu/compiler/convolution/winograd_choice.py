@@ -34,9 +34,9 @@ def winograd_cycles(plan: ExactWinogradConvolution) -> float:
     pairs = plan.channels * outputs
     # Transforms of a smaller patch take as much less as it is smaller.
     size = form.taps / F4.taps
-    tile = pairs * form.taps / cycles.macs
-    tile += size * (cycles.input * plan.channels * plan.cut.panel_items + cycles.output * outputs)
-    return plan.tiles * tile + size * plan.weight_transforms * cycles.weight * pairs
+    tile = size * (cycles.input * plan.channels * plan.cut.panel_items + cycles.output * outputs)
+    products = plan.tile_taps * pairs / cycles.macs
+    return products + plan.tiles * tile + size * plan.weight_transforms * cycles.weight * pairs
 
 
 def form_of(layer: Layer) -> Form | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, KERNEL
 from accelserve.kernels.cpu.microkernels.winograd_products import channels_a_turn
@@ -14,6 +14,7 @@ from accelserve.kernels.cpu.plan.accesses.declaration import (
     Reads,
     Record,
     Touches,
+    UnprovenError,
     Writes,
     accesses_of,
     instruction_set,
@@ -24,7 +25,7 @@ from accelserve.kernels.cpu.records import exact_winograd as w
 from accelserve.kernels.cpu.records.frame import HEIGHT, WIDTH
 
 _RESULTS = re.compile(
-    r"winograd_results_(?P<form>f\d)_(?P<result>\w+?)_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)"
+    r"winograd_results_(?P<form>f\d)_(?P<tile>\dx\d)_(?P<result>\w+?)_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)"
 )
 _PRODUCTS = re.compile(r"winograd_products_(?P<tiles>\d+)x(?P<vectors>\d+)__(?P<isa>[a-z0-9]+)")
 
@@ -33,12 +34,14 @@ class _Panel:
     """A full panel (``which`` 0) or the last one, as its kernels' names say."""
 
     def __init__(self, record: Record, which: int) -> None:
-        name = record.kernel(w.FINISH + which)
-        match = _RESULTS.fullmatch(name)
-        record.require(match is not None, f"names the kernel '{name}', which finishes no tiles")
-        form, result, channels, isa = match.group("form", "result", "channels", "isa") if match else [""] * 4
+        kinds = _kinds(record)
+        record.require(bool(kinds), "has no tiles")
+        named = {kind: _named(record, w.FINISH + 4 * which + kind) for kind in kinds}
+        form, _, result, channels, isa = named[kinds[0]]
         record.require(form in map(str, FORMS), f"names the form '{form}', which there is none of")
         self.form = next(each for each in FORMS if str(each) == form)
+        for kind, name in named.items():
+            self._check_tiles(record, kind, name, (form, result, channels, isa))
         self.isa, self.channels = instruction_set(isa), int(channels)
         self.size, self.residual = 4 if result == "f32" else 1, "res" in result
         self.padded = -(-self.channels // self.isa.lanes) * self.isa.lanes
@@ -50,19 +53,61 @@ class _Panel:
             self.tap_bytes == 2 * inputs * self.padded,
             f"has {self.tap_bytes} bytes of a tap's weights for {inputs} by {self.padded} channels",
         )
-        for larger in range(2):
-            self._check_products(record, w.KERNEL + 2 * which + larger, larger)
+        most = record.positive(w.GROUP_TILES)
+        record.require(most <= w.MOST_GROUP_TILES, f"has groups of {most} tiles")
+        for tiles in range(1, most + 1):
+            self._check_products(record, w.KERNEL + w.MOST_GROUP_TILES * which + tiles - 1, tiles)
 
-    def _check_products(self, record: Record, position: int, larger: int) -> None:
+    def _check_tiles(self, record: Record, kind: int, name: Sequence[str], others: Sequence[str]) -> None:
+        """That the kernels for a kind of tile are those for its spans, and otherwise like the others'."""
+        form, tile, *rest = name
+        spans = self.form.spans
+        down, right = divmod(kind, 2)
+        record.require(max(down, right) < len(spans), f"has tiles of spans that {self.form} does not have")
+        text = f"{spans[down].outputs}x{spans[right].outputs}"
+        record.require(
+            tile == text and (form, *rest) == tuple(others),
+            f"finishes tiles of {text} by a kernel for {tile}",
+        )
+        transform = record.kernel(w.TRANSFORM + kind)
+        wanted = f"winograd_input_{form}_{text}__{rest[-1]}"
+        record.require(transform == wanted, f"transforms tiles of {text} by the kernel '{transform}'")
+
+    def _check_products(self, record: Record, position: int, size: int) -> None:
         name = record.kernel(position)
         match = _PRODUCTS.fullmatch(name)
         record.require(match is not None, f"names the kernel '{name}', which multiplies no tiles")
         tiles, vectors = map(int, match.group("tiles", "vectors")) if match else (0, 0)
-        group = -(-_chunk(record) // record.positive(w.CHUNK_GROUPS))
         record.require(
-            tiles == max(1, group - 1 + larger) and vectors * self.isa.lanes == self.padded,
-            f"has groups of {group} tiles by {self.padded} channels for the kernel '{name}'",
+            tiles == size and vectors * self.isa.lanes == self.padded,
+            f"has groups of {size} tiles by {self.padded} channels for the kernel '{name}'",
         )
+
+
+def _kinds(record: Record) -> list[int]:
+    """Of tiles, that there are."""
+    rows, columns = record.positive(w.TILE_ROWS), record.positive(w.TILE_COLUMNS)
+    tiles = record.number(w.TILES)
+    record.require(tiles == rows * columns, f"has {tiles} tiles in {rows} rows of {columns}")
+    counts = []
+    for every, position in ((rows, w.LONGEST_ROWS), (columns, w.LONGEST_COLUMNS)):
+        longest = record.number(position)
+        record.require(
+            0 <= longest <= every, f"has {longest} of {every} rows or columns of the longest tiles"
+        )
+        counts.append((longest, every - longest))
+    return [
+        2 * down + right for down in range(2) for right in range(2) if counts[0][down] and counts[1][right]
+    ]
+
+
+def _named(record: Record, position: int) -> tuple[str, str, str, str, str]:
+    """Form, tile, result, channels and instruction set, from the name of a kernel that finishes tiles."""
+    name = record.kernel(position)
+    match = _RESULTS.fullmatch(name)
+    if match is None:
+        raise UnprovenError(f"names the kernel '{name}', which finishes no tiles")
+    return match["form"], match["tile"], match["result"], match["channels"], match["isa"]
 
 
 def _chunk(record: Record) -> int:
@@ -98,11 +143,15 @@ def convolve_by_winograd(record: Record) -> Iterator[Access]:
     """Patches transformed to scratch, multiplied tap by tap, transformed back."""
     full, last = _panels(record)
     height, width = record.positive(f.HALO + HEIGHT), record.positive(f.HALO + WIDTH)
-    columns, tiles, outputs = record.positive(w.TILE_COLUMNS), record.positive(w.TILES), full.form.outputs
-    record.require(
-        columns == -(-width // outputs) and tiles == columns * -(-height // outputs),
-        f"has {tiles} tiles in rows of {columns} for {height} x {width} pixels",
-    )
+    rows, columns = record.number(w.TILE_ROWS), record.number(w.TILE_COLUMNS)
+    for length, every, longest in (
+        (height, rows, record.number(w.LONGEST_ROWS)),
+        (width, columns, record.number(w.LONGEST_COLUMNS)),
+    ):
+        record.require(
+            (longest, every - longest) == full.form.cut(length),
+            f"has {rows} rows of {columns} tiles for {height} x {width} pixels",
+        )
     record.require(
         record.items == record.positive(w.CHUNKS) * record.positive(f.PANEL_ITEMS),
         f"has {record.items} items, which are not all of its work",
