@@ -63,6 +63,7 @@ class BuildContext:
             model = folder / "models" / self.model.name / str(self.model.version)
             model.mkdir(parents=True)
             for name, path in self.model.files.items():
+                (model / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(path, model / name)
             baked = self.model if self.configuration.bake_model else None
             bill = bill_of_materials(self.image, self.configuration.base, wheels, baked)

@@ -11,6 +11,7 @@ from accelserve.models.registry.catalogue import Catalogue
 from accelserve.models.registry.records import split_reference
 from accelserve.models.repository import MANIFEST_FILE, Manifest, verify, version_directory
 from accelserve.models.repository.location import is_remote, local_path
+from accelserve.models.repository.store import EXTRA_FILES
 
 # The grammar of https://pkg.go.dev/github.com/distribution/reference; a host is told by its dot, its port or its name.
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -37,8 +38,11 @@ class ModelVersion:
 
     @property
     def files(self) -> dict[str, Path]:
-        """File name -> where it is: the manifest, and all that it names."""
-        return {name: self.directory / name for name in sorted((MANIFEST_FILE, *self.manifest.files))}
+        """File name -> where it is: the manifest, all that it names, and what a version may have beside that."""
+        extras = [name for name in EXTRA_FILES if (self.directory / name).is_file()]
+        return {
+            name: self.directory / name for name in sorted((MANIFEST_FILE, *self.manifest.files, *extras))
+        }
 
     @property
     def name(self) -> str:

@@ -152,6 +152,8 @@ def _written_layer(blobs: Path, model: ModelVersion) -> dict[str, Any]:
         for part in ("", model.name, str(model.version)):
             folder = f"{folder}/{part}" if part else folder
             tar.addfile(_entry(folder, 0o755, tarfile.DIRTYPE))
+        for below in sorted({name.rpartition("/")[0] for name in model.files} - {""}):
+            tar.addfile(_entry(f"{folder}/{below}", 0o755, tarfile.DIRTYPE))
         for name, source in model.files.items():
             with source.open("rb") as file:
                 entry = _entry(f"{folder}/{name}", 0o644)

@@ -22,9 +22,7 @@ from accelserve.models.registry.networks import (
 from accelserve.models.registry.version_records import VersionRecord, records_in
 from accelserve.models.registry.versions import Progress, Source, Versions
 from accelserve.models.repository import FileRecord, Manifest, decode_manifest, encode_manifest, verify
-
-# A servable's own files beside those that its manifest lists.
-_EXTRAS = ("batching_params.pbtxt", "assets.extra/tf_serving_warmup_requests")
+from accelserve.models.repository.store import EXTRA_FILES
 
 
 class Additions:
@@ -64,7 +62,7 @@ class Additions:
                 progress,
             )
             return
-        for extra in _EXTRAS:
+        for extra in EXTRA_FILES:
             with contextlib.suppress(FileNotFoundError), versions.open(name, version, extra):
                 files[extra] = _stored(versions, information, extra, None)
         self._add_servable(name, version, decode_manifest(data), files, said, progress)
@@ -129,7 +127,7 @@ class Additions:
 
 
 def _files_in(directory: Path, manifest: Manifest) -> dict[str, Source]:
-    extras = dict.fromkeys(extra for extra in _EXTRAS if (directory / extra).is_file())
+    extras = dict.fromkeys(extra for extra in EXTRA_FILES if (directory / extra).is_file())
     return {file: _file(directory / file, record) for file, record in {**manifest.files, **extras}.items()}
 
 

@@ -28,6 +28,8 @@ from accelserve.models.repository.manifest import (
 )
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+EXTRA_FILES = ("batching_params.pbtxt", "assets.extra/tf_serving_warmup_requests")
+"""Files that a version may have beside those that its manifest lists, by TensorFlow Serving's names."""
 UNFINISHED_PREFIX = ".unfinished-"
 LOCK_FILE = ".lock"
 _CHUNK_BYTES = 1 << 20

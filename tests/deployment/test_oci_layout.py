@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from accelserve.deployment.errors import OutputError
 from accelserve.deployment.images.image import Image
+from accelserve.deployment.images.names import model_version
+from accelserve.deployment.webservices.model_files import unpack_model
 from accelserve.models.errors import RecordExistsError
 from accelserve.models.registry.records import Records
 from tests.deployment.servables import published
@@ -94,6 +97,65 @@ def test_a_name_that_is_recorded_is_refused_unless_it_is_replaced(repository: Pa
     assert not (tmp_path / "second").exists()
     made = Image.create_artefact(repository, None, "cats:1", tmp_path / "second", replace=True)
     assert Image.get(repository, "cats:1") == made
+
+
+def test_what_a_version_has_beside_its_manifest_goes_along(repository: Path, tmp_path: Path) -> None:
+    """Requests to warm up with, and batching parameters: a server of the image would miss them."""
+    extras = ("assets.extra/tf_serving_warmup_requests", "batching_params.pbtxt")
+    (repository / "cats" / "1" / "assets.extra").mkdir()
+    for name in extras:
+        (repository / "cats" / "1" / name).write_text(name)
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "layout")
+    folder = unpack_model(made.record, str(repository), tmp_path / "service") / "1"
+    assert {name: (folder / name).read_text() for name in extras} == {name: name for name in extras}
+    assert model_version(str(repository), "cats:1").files.keys() >= set(extras)
+
+
+def test_no_entry_of_a_layer_reaches_outside(repository: Path, tmp_path: Path) -> None:
+    """A layout that somebody else wrote, with digests that are right: judged by what lies beside the service's folder."""
+    made = Image.create_artefact(repository, None, "cats:1", tmp_path / "layout")
+    digest = write_layer(
+        tmp_path / "layout",
+        {
+            "models/cats/1/../../../../out": b"",
+            "/out": b"",
+            "models/cats/1/deeper/file": b"in",
+            "../out": b"",
+        },
+        {"models/cats/1/link": "../../../../out"},
+        made.record.digest,
+    )
+    Records(str(repository)).change_image("cats", "1", digest=digest)
+    record = Image.get(repository, "cats:1").record
+    service = tmp_path / "folder" / "service"
+    unpack_model(record, str(repository), service)
+    found = {path.relative_to(service).as_posix() for path in service.rglob("*") if not path.is_dir()}
+    assert found == {f"models/cats/1/{name}" for name in ("deeper/file", "model.onnx", "servable.json")}
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["service"]
+
+
+def write_layer(layout: Path, files: dict[str, bytes], links: dict[str, str], digest: str) -> str:
+    """Put one more layer into a layout; the digest of the manifest that has it."""
+    blobs = layout / "blobs" / "sha256"
+
+    def blob(content: bytes) -> str:
+        name = hashlib.sha256(content).hexdigest()
+        (blobs / name).write_bytes(content)
+        return f"sha256:{name}"
+
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+        for name, target in links.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+    manifest = json.loads((blobs / digest.removeprefix("sha256:")).read_bytes())
+    manifest["layers"].append({"digest": blob(stream.getvalue())})
+    return blob(json.dumps(manifest).encode())
 
 
 def test_a_layout_is_replaced_in_its_place_and_nothing_else_is(repository: Path, tmp_path: Path) -> None:
