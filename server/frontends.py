@@ -112,7 +112,7 @@ class Frontends:
         return None if self._monitoring is None else self._monitoring.port
 
     def reserve(self) -> None:
-        """Hold the ports until ``open``; ConfigurationError if one cannot be opened then."""
+        """Hold the ports until they are opened; ConfigurationError if one cannot be opened then."""
         grpc, rest = self._config.grpc, self._config.rest
         http = [port for port in (rest.port, self._config.metrics_port) if port is not None]
         self._reservation.take([(grpc.address, grpc.port), *((rest.address, port) for port in http)])
@@ -121,7 +121,6 @@ class Frontends:
 
     def open(self) -> None:
         """Listen; ConfigurationError if a port cannot be opened."""
-        self._reservation.release()
         self._security.start()
         self._interceptor.start()
         self._grpc.start()
@@ -132,6 +131,7 @@ class Frontends:
 
             metrics, rest = self._parts.metrics, self._config.rest
             self._monitoring.start(monitoring_application(metrics, rest, self._monitoring.pool))
+        self._reservation.release()  # only now: in between somebody else might have got a port
 
     def stuck(self, within_seconds: float) -> str:
         """What does not get to a new call within that time, as a sentence; empty if all do."""

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from accelserve.models.errors import ReadOnlyError
@@ -126,8 +125,6 @@ class UsageNotes:
         known, server = self._written.get(folder), self._server
         if folder in self._read_only or (known and known.fresh(server, versions, self._renewal_seconds)):
             return
-        if not is_remote(folder) and not Path(folder).is_dir():
-            return  # deleted while it serves: a note would bring the folder back
         note = InUse(
             server=server,
             process=os.getpid(),
@@ -148,6 +145,8 @@ class UsageNotes:
                 server,
             )
         except Exception as error:  # noqa: BLE001 - stores raise what they like; it is tried again
+            if isinstance(error, FileNotFoundError) and not is_remote(folder):
+                return  # deleted while it serves
             self._faults.report(
                 folder, f"{folder}: the note of loaded versions could not be written: {error}"
             )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import socket
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from accelserve.deployment.errors import DeployFailedError, EngineError, PortTakenError, ServiceError
+from accelserve.deployment.errors import DeployFailedError, EngineError, ServiceError
 from accelserve.deployment.images.engine import find_engine
 from accelserve.deployment.images.image import Image
 from accelserve.deployment.service import LOCAL_SOCKET, Service
@@ -22,6 +21,7 @@ from accelserve.deployment.webservices import runners
 from accelserve.deployment.webservices.access import AccessFiles
 from accelserve.deployment.webservices.health import LOCAL, serves
 from accelserve.deployment.webservices.model_files import unpack_model
+from accelserve.deployment.webservices.ports import HeldPorts
 from accelserve.deployment.webservices.state import (
     RUNNERS,
     Runner,
@@ -98,7 +98,20 @@ class Webservice:
             raise ServiceError(f"image '{record.reference}', which is {record.state}", "one that succeeded")
         runner = _runner(engine, record)
         access = AccessFiles.checked(auth_keys_file, tls_key, tls_certificate)
-        ports = (_port(port), _port(rest_port))
+        with closing(HeldPorts(LOCAL, port, rest_port)) as ports:
+            return cls._deploy(image, service, runner, ports, access, wait_seconds)
+
+    @classmethod
+    def _deploy(
+        cls,
+        image: Image,
+        service: Service,
+        runner: Runner,
+        ports: HeldPorts,
+        access: AccessFiles,
+        wait_seconds: float,
+    ) -> Self:
+        name, record = service.name, image.record
         folder = _folder(image.repository, name)
         deployment = DeploymentRecord(
             name=name,
@@ -107,7 +120,7 @@ class Webservice:
             version=record.version,
             image=record.reference,
             files=str(folder),
-            address=f"{LOCAL}:{ports[0]}",
+            address=f"{LOCAL}:{ports.numbers[0]}",
         )
         Records(image.repository).add_deployment(deployment)
         made = cls(image.repository, deployment)
@@ -216,10 +229,10 @@ class Webservice:
             Registry(self.repository).delete(f"{self.record.model}:{self.record.version}")
 
     def _start(
-        self, image: Image, flags: Sequence[str], runner: Runner, ports: tuple[int, int], access: AccessFiles
+        self, image: Image, flags: Sequence[str], runner: Runner, ports: HeldPorts, access: AccessFiles
     ) -> None:
         folder = Path(self.record.files)
-        port, rest_port = ports
+        port, rest_port = ports.numbers
         state = ServiceState(
             runner=runner, model=self.record.model, grpc_port=port, rest_port=rest_port, tls=access.tls
         )
@@ -229,6 +242,7 @@ class Webservice:
             write_state(folder, state)
             socket_flags = [f"--grpc_socket_path={LOCAL_SOCKET}"] if access.tls else []
             flags = [*access.flags_in_container(), *socket_flags, *flags]
+            ports.close()  # an engine listens by itself, however it does that
             runners.start_container(state, folder.name, image.name, access.mounts(), flags)
             return
         base = unpack_model(image.record, self.repository, folder)
@@ -254,17 +268,6 @@ def _runner(engine: str, image: ImageRecord) -> Runner:
     # buildah builds into podman's storage, and runs nothing itself.
     found = find_engine("podman" if name == "buildah" else name, instead="--engine process needs none")
     return "docker" if found.name == "docker" else "podman"
-
-
-def _port(port: int) -> int:
-    """The port, or a free one for 0; PortTakenError if somebody listens on it."""
-    try:
-        with socket.create_server((LOCAL, port)) as found:
-            return int(found.getsockname()[1])
-    except OSError as error:
-        raise PortTakenError(port, os.strerror(error.errno or 0)) from error
-    except OverflowError as error:
-        raise ServiceError(f"port {port}", "0 to 65535") from error
 
 
 def _folder(repository: str, name: str) -> Path:

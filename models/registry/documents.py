@@ -61,6 +61,14 @@ class DocumentStore(Protocol):
     def overwrite(self, key: str, data: bytes) -> None:
         """Write a document whatever is there: for those that have one writer only. ReadOnlyError as above."""
 
+    def renew(self, key: str, data: bytes) -> None:
+        """As ``overwrite``, beside what is there: a folder that was deleted does not come back.
+
+        Raises:
+            FileNotFoundError: the folder that the documents are about is gone.
+            ReadOnlyError: nobody may write here.
+        """
+
     def list(self, prefix: str = "") -> list[str]:
         """Keys that begin with ``prefix``, sorted; ``images/`` is a folder and all below it."""
 
@@ -119,9 +127,9 @@ class Documents(Generic[T]):
         """As ``DocumentStore.put``."""
         return self.store.put(self._checked(key), _encoded(document), expecting=expecting)
 
-    def overwrite(self, key: str, document: T) -> None:
-        """As ``DocumentStore.overwrite``."""
-        self.store.overwrite(self._checked(key), _encoded(document))
+    def renew(self, key: str, document: T) -> None:
+        """As ``DocumentStore.renew``."""
+        self.store.renew(self._checked(key), _encoded(document))
 
     def change(self, key: str, changed: Callable[[T | None], T]) -> T:
         """Read a document, write what ``changed`` makes of it, and begin again if another writer was faster.

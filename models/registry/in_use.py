@@ -58,8 +58,13 @@ class Note:
         self._key = server_id
 
     def write(self, note: InUse) -> None:
-        """Write it, or renew it, for ``LIFETIME_SECONDS``. ReadOnlyError if the folder may not be written."""
-        self._documents.overwrite(self._key, msgspec.structs.replace(note, expires=after(LIFETIME_SECONDS)))
+        """Write it, or renew it, for ``LIFETIME_SECONDS``.
+
+        Raises:
+            FileNotFoundError: the folder was deleted.
+            ReadOnlyError: it may not be written.
+        """
+        self._documents.renew(self._key, msgspec.structs.replace(note, expires=after(LIFETIME_SECONDS)))
 
     def remove(self) -> None:
         """Take it away, if it is there."""

@@ -37,13 +37,20 @@ class LocalDocuments:
 
     def put(self, key: str, data: bytes, *, expecting: str | None) -> str:
         """See ``DocumentStore``."""
-        with self._locked():
+        with self._locked(make=True):
             self._expect(key, expecting)
             self._write(key, data)
         return _etag(data)
 
     def overwrite(self, key: str, data: bytes) -> None:
         """See ``DocumentStore``."""
+        with self._locked(make=True):
+            self._write(key, data)
+
+    def renew(self, key: str, data: bytes) -> None:
+        """See ``DocumentStore``."""
+        with _in_words(self.where, may_be_gone=True):
+            self._make(self._folder)
         with self._locked():
             self._write(key, data)
 
@@ -58,17 +65,15 @@ class LocalDocuments:
 
     def delete(self, key: str, *, expecting: str | None = None) -> bool:
         """See ``DocumentStore``."""
-        if not self._folder.is_dir():
-            return False
-        with self._locked():
-            if expecting is not None:
-                self._expect(key, expecting)
-            path = self._path(key)
-            try:
+        path = self._path(key)
+        try:
+            with self._locked():
+                if expecting is not None:
+                    self._expect(key, expecting)
                 path.unlink()
-            except (FileNotFoundError, NotADirectoryError):
-                return False
-            self._drop_empty(path.parent)
+                self._drop_empty(path.parent)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         return True
 
     def _path(self, key: str) -> Path:
@@ -100,8 +105,7 @@ class LocalDocuments:
         return stat.S_IMODE(self._folder.parent.stat().st_mode)
 
     def _make(self, folder: Path) -> None:
-        """Make a folder, open to those whom the model's or the repository's own is open to."""
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        """Make a folder, open to those whom the model's or the repository's own is open to; that one has to be there."""
         missing = [
             each
             for each in (folder, *folder.parents)
@@ -130,20 +134,31 @@ class LocalDocuments:
             folder = folder.parent
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, *, make: bool = False) -> Iterator[None]:
         """Hold the folder against other writers; the lock goes with the process, however it ends."""
-        try:
-            self._make(self._folder)
+        with _in_words(self.where, may_be_gone=not make):
+            if make:
+                self._folder.parent.mkdir(parents=True, exist_ok=True)
+                self._make(self._folder)
             descriptor = self._lock_file()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield
             finally:
                 os.close(descriptor)
-        except OSError as error:
-            if error.errno in _MAY_NOT_WRITE:
-                raise ReadOnlyError(self.where, error.strerror or str(error)) from error
-            raise RegistryError(f"{self.where} cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _in_words(where: str, *, may_be_gone: bool) -> Iterator[None]:
+    """The file system's refusals, but for that of a folder that is gone if it may be."""
+    try:
+        yield
+    except OSError as error:
+        if may_be_gone and isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise
+        if error.errno in _MAY_NOT_WRITE:
+            raise ReadOnlyError(where, error.strerror or str(error)) from error
+        raise RegistryError(f"{where} cannot be written: {error.strerror or error}") from error
 
 
 def _etag(data: bytes) -> str:

@@ -48,6 +48,10 @@ class ObjectDocuments:
         """See ``DocumentStore``."""
         self._objects.write(self._path(key), data)
 
+    def renew(self, key: str, data: bytes) -> None:
+        """See ``DocumentStore``. A store has no folders."""
+        self.overwrite(key, data)
+
     def list(self, prefix: str = "") -> list[str]:
         """See ``DocumentStore``."""
         folder = prefix.rpartition("/")[0]

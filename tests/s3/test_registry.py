@@ -70,7 +70,7 @@ def test_documents_are_written_under_conditions(uri: str) -> None:
         with pytest.raises(ChangedMeanwhileError):
             attempt()
     assert documents.get("a") == (Count(2), second)
-    documents.overwrite("web/b", Count(5))
+    documents.renew("web/b", Count(5))
     assert documents.all() == {"a": Count(2), "web/b": Count(5)}
     assert documents.keys("web/") == ["web/b"]
     assert [documents.delete("a", expecting=second), documents.delete("a")] == [True, False]
@@ -163,7 +163,7 @@ def test_the_number_of_a_writer_that_was_killed_is_free_after_a_while(local: Reg
     assert claim is not None
     expired = msgspec.structs.replace(claim.document, expires="2026-01-01T00:00:00Z")
     assert isinstance(expired, VersionRecord)
-    records_in(f"{uri}/net").overwrite("1", expired)
+    records_in(f"{uri}/net").renew("1", expired)
     assert local.copy_to(remote, "net:1")[1]
 
 

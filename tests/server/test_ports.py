@@ -18,6 +18,9 @@ from accelserve.server.app import Server
 from accelserve.server.config import GrpcConfig, ModelConfig, RestConfig, ServerConfig
 from accelserve.server.core.servable import ServableId
 from accelserve.server.errors import ConfigurationError
+from accelserve.server.ports import PortReservation
+from accelserve.server.rest.listener import RestListener
+from accelserve.server.rpc.listener import GrpcListener
 
 Serve = Callable[..., SimpleNamespace]
 
@@ -76,6 +79,26 @@ def test_where_no_socket_can_be_made_is_refused(tmp_path: Path) -> None:
         config = GrpcConfig(address="127.0.0.1", port=0, socket_path=str(path))
         words = refused(tmp_path / str(number), config)
         assert words == f"cannot listen on unix:{path}: {reason}"
+
+
+def test_a_port_is_held_until_the_server_listens_on_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In between somebody else might get it."""
+    order: list[str] = []
+
+    def note(kind: type, method: str) -> None:
+        call = getattr(kind, method)
+
+        def noted(self: Any, *given: Any) -> Any:
+            order.append(kind.__name__)
+            return call(self, *given)
+
+        monkeypatch.setattr(kind, method, noted)
+
+    note(GrpcListener, "start")
+    note(RestListener, "start")
+    note(PortReservation, "release")
+    serve(rest=RestConfig(address="127.0.0.1", port=0))
+    assert order == ["GrpcListener", "RestListener", "PortReservation"]
 
 
 def has_ipv6() -> bool:

@@ -58,7 +58,7 @@ def test_a_writer_that_read_something_else_is_refused(tmp_path: Path) -> None:
 def test_documents_are_listed_by_folder_and_leave_nothing_when_deleted(tmp_path: Path) -> None:
     documents = counts(tmp_path)
     for key in ("web/v1", "web/v2", "web2/v1", "other"):
-        documents.overwrite(key, Count(1))
+        documents.put(key, Count(1), expecting=None)
     assert documents.keys() == ["other", "web/v1", "web/v2", "web2/v1"]
     assert documents.keys("web/") == ["web/v1", "web/v2"]
     assert documents.keys("nothing/") == []
@@ -66,9 +66,26 @@ def test_documents_are_listed_by_folder_and_leave_nothing_when_deleted(tmp_path:
     assert not (tmp_path / ".accelserve" / "counts" / "web2").exists()
 
 
+def test_who_renews_a_document_does_not_bring_back_a_folder_that_was_deleted(tmp_path: Path) -> None:
+    documents = counts(tmp_path / "net")
+    with pytest.raises(FileNotFoundError):
+        documents.renew("server", Count(1))
+    assert documents.delete("server") is False
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "net").mkdir()
+    documents.renew("server", Count(1))
+    documents.renew("server", Count(2))
+    assert documents.all() == {"server": Count(2)}
+    (tmp_path / "net").rename(tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        documents.renew("server", Count(3))
+    assert documents.delete("server") is False
+    assert [path.name for path in tmp_path.iterdir()] == ["away"]
+
+
 def test_neither_servers_nor_lists_take_documents_for_models_or_versions(tmp_path: Path) -> None:
-    Documents(documents_at(str(tmp_path)), COUNTS, "1/").overwrite("2", Count(1))
-    Documents(documents_at(str(tmp_path / "net")), COUNTS, "1/").overwrite("2", Count(1))
+    Documents(documents_at(str(tmp_path)), COUNTS, "1/").put("2", Count(1), expecting=None)
+    Documents(documents_at(str(tmp_path / "net")), COUNTS, "1/").put("2", Count(1), expecting=None)
     assert list_models(tmp_path) == []
     assert versions_under(tmp_path / "net") == {}
 
@@ -81,7 +98,7 @@ def test_a_key_that_leaves_the_folder_is_refused(key: str, tmp_path: Path) -> No
     for attempt in (
         lambda: documents.get(key),
         lambda: documents.put(key, Count(1), expecting=None),
-        lambda: documents.overwrite(key, Count(1)),
+        lambda: documents.renew(key, Count(1)),
         lambda: documents.delete(key),
     ):
         with pytest.raises(RegistryError, match="is no key of a document"):
@@ -94,7 +111,7 @@ def test_no_key_reaches_outside(key: str, tmp_path_factory: pytest.TempPathFacto
     outside = tmp_path_factory.mktemp("outside")
     documents = counts(outside / "repository")
     try:
-        documents.overwrite(key, Count(1))
+        documents.put(key, Count(1), expecting=None)
     except RegistryError:
         assert list(outside.iterdir()) == []
         return
