@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Hundreds of interpreters are started: what one has compiled of Python, the next ones read, whatever the caller's environment
+# says. Of installed packages only what is imported is worth it: pip takes a word that is false for that.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_NO_COMPILE := 0
+
 .PHONY: demo example test test-image container-tools test-interop test-s3 test-ray test-soak test-browser chromium status-page-picture test-fpga test-tensorflow test-csharp test-mlperf pack-csharp csharp-aot dotnet docs lint format types bench bench-kernels bench-serving bench-ray bench-check bench-floor bench-growth bench-process bench-mlperf bench-csharp accuracy dist protos clean setup
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt

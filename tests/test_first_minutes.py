@@ -1,7 +1,7 @@
 """README's and docs/walkthrough.md's commands, run as they stand in a fresh virtual environment, as a newcomer would.
 
-The clone is an unpacked sdist, so that this also holds the sdist to installing. Only the ports differ. The versions are those
-of requirements/constraints.txt. ACCELSERVE_WALKTHROUGH names other networks than the usual one.
+The clone is an unpacked sdist, so that this also holds the sdist to installing. Only the ports differ, and the time that
+a start may take. The versions are those of requirements/constraints.txt. ACCELSERVE_WALKTHROUGH names other networks than the usual one.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from tests.ports import held_ports
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,13 +38,14 @@ class Newcomer:
     """Someone with a clone and a shell; every script starts in the folder of the clone, in the environment made first."""
 
     clone: Path
-    ports: tuple[int, int]
+    ports: Sequence[int]
     environment: Mapping[str, str]
 
     def run(self, script: str) -> str:
         """What a shell script prints; it ends at the first command that fails."""
         for usual, port in zip(("8500", "8501"), self.ports, strict=True):
             script = script.replace(usual, str(port))
+        script = re.sub(r"--wait=\d+", "--wait=600", script)
         done = subprocess.run(
             ["bash", "-e", "-m", "-c", script],
             cwd=self.clone, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -54,28 +56,28 @@ class Newcomer:
 
 
 @pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     folder = tmp_path_factory.mktemp("newcomer")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (archive,) = folder.glob("*.tar.gz")
     subprocess.run(["tar", "-C", str(folder), "-xf", str(archive)], check=True)
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        ports = (first.getsockname()[1], second.getsockname()[1])
-    environment = {
+    with held_ports(2) as ports:
+        yield Newcomer(folder / archive.name.removesuffix(".tar.gz"), ports, environment_of(folder, ports))
+
+
+def environment_of(folder: Path, ports: Sequence[int]) -> Mapping[str, str]:
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))},
         "PATH": f"{Path(sys.executable).resolve().parent}{os.pathsep}{os.environ['PATH']}",
         "PIP_CONSTRAINT": str(ROOT / "requirements" / "constraints.txt"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_COMPILE": "1",  # only what is imported is worth compiling here
+        "PIP_NO_COMPILE": "0",  # only what is imported is worth compiling; pip takes a word that is false for that
         "ACCELSERVE_OBJECT_CACHE": str(folder / "objects"),  # compiled by the newcomer's own numba, once
         "ACCELSERVE_HEALTHCHECK_ADDRESS": f"127.0.0.1:{ports[0]}",
         "ACCELSERVE_PREDICT_ADDRESS": f"127.0.0.1:{ports[0]}",
         "COLUMNS": "120",
     }  # fmt: skip
-    return Newcomer(folder / archive.name.removesuffix(".tar.gz"), ports, environment)
 
 
 @pytest.mark.slow
@@ -113,7 +115,7 @@ def sample_answers() -> list[tuple[str, str]]:
 def test_the_base_install_is_the_client_alone(newcomer: Newcomer) -> None:
     """Judge: pip's own resolution."""
     report = newcomer.run(
-        f"'{sys.executable}' -m pip install --quiet --dry-run --ignore-installed --report report.json . && cat report.json"
+        f"'{sys.executable}' -m pip install --quiet --dry-run --ignore-installed --no-build-isolation --report report.json . && cat report.json"
     )
     resolved = json.loads(report[report.index("{") :])["install"]
     names = {each["metadata"]["name"].lower().replace("_", "-") for each in resolved}
