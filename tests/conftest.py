@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 OBJECT_CACHE = "ACCELSERVE_OBJECT_CACHE"
 
@@ -15,7 +16,7 @@ OBJECT_CACHE = "ACCELSERVE_OBJECT_CACHE"
 os.environ.setdefault("ACCELSERVE_CHECK_PASSES", "1")
 
 # A first example compiles kernels, and machines are shared: elapsed time says nothing about correctness.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
@@ -36,3 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def compiles_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this test and its processes do not find in the caches that it names, they compile."""
     monkeypatch.delenv(OBJECT_CACHE)
+
+
+@pytest.fixture
+def no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine the commands that this process runs say no more than elsewhere."""
+    monkeypatch.setattr("accelserve.server.cli.progress._LINE_SECONDS", math.inf)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ from accelserve.models.quantize.simplify import simplify
 from accelserve.server.cli.fpga import build
 from accelserve.server.cli.fpga import estimate as estimate_command
 from tests.kernels.devices.opencl_devices import opencl_parameters
+from tests.ports import held_ports
 
 PAGE = (Path(__file__).parents[1] / "docs" / "fpga.md").read_text(encoding="utf-8")
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -36,12 +36,6 @@ def commands() -> list[str]:
     found = re.search(r"<!-- executed by tests/test_fpga_page.py -->\n```sh\n(.*?)```", PAGE, re.DOTALL)
     assert found
     return found[1].splitlines()
-
-
-def free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
 
 
 class Server:
@@ -72,27 +66,33 @@ class Server:
 def test_the_commands_run_as_they_stand(number: str, tmp_path: Path) -> None:
     """The emulator stands for ``--device fpga``; on another OpenCL device its number is put in."""
     (tmp_path / "open-nsfw.onnx").symlink_to(trained_network())
-    pictures = write_photographs(tmp_path / "photographs")
+    write_photographs(tmp_path / "photographs")
     device = discover()[int(number)]
     named = "fpga" if device.kind is DeviceKind.EMULATOR else device.selector
     leased = f"{named}{',' if ':' in named else ':'}lease_folder={tmp_path}"
-    port, cpu_port = free_port(), free_port()
+    with held_ports(2) as ports:
+        log = follow(tmp_path, leased, *map(str, ports))
+    assert f"fpga {device.name}" in log
+    assert "the CPU answers in its place" not in log
+
+
+def follow(folder: Path, leased: str, port: str, cpu_port: str) -> str:
+    """Run the page's commands beside a server on the CPU, and compare answers; the log of the server on the device."""
+    pictures = sorted((folder / "photographs").iterdir())
     servers: list[Server] = []
     try:
         for line in commands():
             if line.endswith("&"):
                 serve = line.removesuffix("&")
                 servers.append(
-                    Server(
-                        serve.replace("8500", port).replace("--device fpga", f"--device {leased}"), tmp_path
-                    )
+                    Server(serve.replace("8500", port).replace("--device fpga", f"--device {leased}"), folder)
                 )
                 servers.append(
-                    Server(serve.replace("8500", cpu_port).replace("--device fpga", "--device cpu"), tmp_path)
+                    Server(serve.replace("8500", cpu_port).replace("--device fpga", "--device cpu"), folder)
                 )
                 continue
             done = subprocess.run(
-                ["bash", "-c", line.replace("8500", port)], cwd=tmp_path, env=ENVIRONMENT, capture_output=True,
+                ["bash", "-c", line.replace("8500", port)], cwd=folder, env=ENVIRONMENT, capture_output=True,
                 text=True, check=False,
             )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
@@ -106,8 +106,7 @@ def test_the_commands_run_as_they_stand(number: str, tmp_path: Path) -> None:
     finally:
         codes = [server.stop() for server in servers]
     assert codes == [0, 0]
-    assert f"fpga {device.name}" in "".join(servers[0].log)
-    assert "the CPU answers in its place" not in "".join(servers[0].log)
+    return "".join(servers[0].log)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+from tests.ports import held_ports
 
 from accelserve.client import (
     AccessDeniedError,
@@ -221,28 +222,28 @@ def test_a_request_larger_than_the_servers_limit_has_the_same_error(
 
 def test_a_server_that_comes_up_late_is_waited_for() -> None:
     peer = Peer()
-    # A port that is free and stays free: this server leaves it, the next one takes it.
-    start(peer).stop(None).wait()
     patient = RetryPolicy(max_attempts=10_000, initial_backoff_s=0.01, max_backoff_s=0.05)
-    with ThreadPoolExecutor(1) as pool, PredictionClient("127.0.0.1", peer.port, retry=patient) as client:
+    with (
+        held_ports() as (port,),
+        ThreadPoolExecutor(1) as pool,
+        PredictionClient("127.0.0.1", port, retry=patient) as client,
+    ):
         with pytest.raises(UnavailableError):
-            PredictionClient("127.0.0.1", peer.port, retry=RetryPolicy(max_attempts=1)).score_image(b"1")
+            PredictionClient("127.0.0.1", port, retry=RetryPolicy(max_attempts=1)).score_image(b"1")
         waiting = pool.submit(client.score_image, b"123", outputs="lengths")
-        server = start(peer, address=f"127.0.0.1:{peer.port}")
+        server = start(peer, address=f"127.0.0.1:{port}")
         assert waiting.result(60) == 3
         server.stop(None).wait()
 
 
 def test_a_server_that_restarts_is_found_again() -> None:
     peer = Peer()
-    server = start(peer)
     patient = RetryPolicy(max_attempts=1000, initial_backoff_s=0.01, max_backoff_s=0.05)
-    with PredictionClient("127.0.0.1", peer.port, retry=patient) as client:
-        client.score_image(b"1")
-        server.stop(None).wait()
-        server = start(peer, address=f"127.0.0.1:{peer.port}")
-        client.score_image(b"1")
-    server.stop(None).wait()
+    with held_ports() as (port,), PredictionClient("127.0.0.1", port, retry=patient) as client:
+        for _ in range(2):
+            server = start(peer, address=f"127.0.0.1:{port}")
+            client.score_image(b"1")
+            server.stop(None).wait()
     assert len(peer.requests) == 2
 
 

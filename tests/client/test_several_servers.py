@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from tests.ports import held_ports
 
 from accelserve.client import (
     AsyncPredictionClient,
@@ -130,7 +131,7 @@ class Healthy:
         return len(self.peer.requests)
 
 
-def healthy(address: str = "127.0.0.1:0") -> Healthy:
+def healthy(address: str) -> Healthy:
     servicer = health.HealthServicer(experimental_non_blocking=True)
     servicer.set("", SERVING)
     peer = Peer()
@@ -142,11 +143,12 @@ def healthy(address: str = "127.0.0.1:0") -> Healthy:
 
 @pytest.fixture
 def four() -> Iterator[list[Healthy]]:
-    servers = [healthy() for _ in range(4)]
-    yield servers
-    stopping = [each.server.stop(None) for each in servers]
-    for stopped in stopping:
-        stopped.wait()
+    with held_ports(4) as ports:
+        servers = [healthy(f"127.0.0.1:{port}") for port in ports]
+        yield servers
+        stopping = [each.server.stop(None) for each in servers]
+        for stopped in stopping:
+            stopped.wait()
 
 
 def until(happened: Callable[[], bool], call: Callable[[], object]) -> None:
@@ -283,6 +285,8 @@ def length(client: PredictionClient, size: int) -> int:
 
 def test_threads_share_the_connections(four: list[Healthy]) -> None:
     with PredictionClient(addresses_of(four)) as client, futures.ThreadPoolExecutor(8) as pool:
+        until(lambda: all(each.calls for each in four), lambda: length(client, 1))
+        before = [each.calls for each in four]
         lengths = list(pool.map(lambda n: length(client, n), range(1, 201)))
     assert lengths == list(range(1, 201))
-    assert all(each.calls for each in four)
+    assert all(each.calls > earlier for each, earlier in zip(four, before, strict=True))

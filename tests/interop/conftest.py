@@ -6,16 +6,16 @@ Elsewhere these tests are collected and skipped.
 import contextlib
 import importlib
 import os
-import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import grpc
 import pytest
+from tests.ports import held_ports
 
 ELSEWHERE = "needs other people's clients: run `make test-interop`"
 SERVER_PYTHON_VARIABLE = "ACCELSERVE_SERVER_PYTHON"
@@ -71,11 +71,14 @@ def server_addresses() -> Iterator[tuple[str, str]]:
     if base_path is None:
         pytest.skip(f"{MODEL_VARIABLE} names no servable")
     python = os.environ.get(SERVER_PYTHON_VARIABLE, sys.executable)
-    address, http_address = f"127.0.0.1:{_free_port()}", f"127.0.0.1:{_free_port()}"
     arguments = ["--model_base_path", base_path, "--model_name", Path(base_path).name]
-    port, http_port = address.rpartition(":")[2], http_address.rpartition(":")[2]
-    arguments += ["--port", port, "--rest_api_port", http_port]
-    command = [python, "-m", "accelserve.server.cli", "serve", *arguments]
+    with held_ports(2) as (port, http_port):
+        arguments += ["--port", str(port), "--rest_api_port", str(http_port)]
+        command = [python, "-m", "accelserve.server.cli", "serve", *arguments]
+        yield from _served(command, f"127.0.0.1:{port}", f"127.0.0.1:{http_port}")
+
+
+def _served(command: Sequence[str], address: str, http_address: str) -> Iterator[tuple[str, str]]:
     with subprocess.Popen(command) as process:
         try:
             _wait_until_ready(address, process)
@@ -86,12 +89,6 @@ def server_addresses() -> Iterator[tuple[str, str]]:
                 process.wait(STOP_TIMEOUT_S)
             process.kill()
     assert process.returncode == 0, f"the server ended with {process.returncode} on SIGTERM"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,7 @@ from tests.models.real_server import served
 from tests.models.weights.test_trained_checkpoint import package_folder
 from tests.models.weights.torch_writer import write_torch_file
 
+pytestmark = pytest.mark.usefixtures("no_progress")
 PHOTOGRAPHS = Path(load_sample_images().filenames[0]).parent
 CATS = {"tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"}
 

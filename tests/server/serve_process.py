@@ -71,7 +71,7 @@ def network(seed: int = 7) -> Graph:
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "accelserve.server.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def train(folder: Path) -> Path:
@@ -96,6 +96,8 @@ def publish(trained: Path) -> Path:
     return trained / "models"
 
 
+PATIENCE = 240
+"""Seconds after which something is wrong, on the slowest machine."""
 SERVE = (sys.executable, "-m", "accelserve.server.cli", "serve")
 
 
@@ -113,6 +115,7 @@ class Process:
         )
         self.lines: list[str] = []
         self._grown = threading.Condition()
+        self._complete = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -123,14 +126,13 @@ class Process:
                 self.lines.append(line)
                 self._grown.notify_all()
         with self._grown:
+            self._complete = True
             self._grown.notify_all()
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """The first line that matches; fails if the process ends without one."""
         with self._grown:
-            assert self._grown.wait_for(lambda: self._find(pattern) or not self._reader.is_alive(), 120), (
-                self.lines
-            )
+            assert self._grown.wait_for(lambda: self._find(pattern) or self._complete, PATIENCE), self.lines
             found = self._find(pattern)
         assert found is not None, "".join(self.lines)
         return found
@@ -143,8 +145,15 @@ class Process:
         return int(self.wait_for(r"Running gRPC ModelServer at 127\.0\.0\.1:(\d+) \.\.\.$")[1])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code, once all that it said is in ``lines``."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.wait()
+
+    def wait(self) -> int:
+        """For the end that it comes to by itself, as ``stop``."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
 
     def end(self) -> None:
         """Kill it if it runs, and let go of what belongs to it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as collector
+from tests.ports import held_ports
 
 from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
@@ -51,32 +51,30 @@ def test_healthcheck_tells_by_its_exit_code(serve: Serve) -> None:
     assert healthcheck(address, "--service=colour").returncode == 0
     unknown = healthcheck(address, "--service=unknown")
     assert (unknown.returncode, unknown.stderr) == (1, "accelserve: NOT_FOUND: unknown service unknown\n")
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    assert healthcheck(f"--address=127.0.0.1:{port}").returncode == 1
+    with held_ports() as (unused,):
+        assert healthcheck(f"--address=127.0.0.1:{unused}").returncode == 1
 
 
 def test_healthcheck_waits_for_a_server_that_starts() -> None:
     """Judge: gRPC's own health servicer, in a server that takes its port only after the first question."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+    with held_ports() as (port,):
+        address = f"127.0.0.1:{port}"
         assert healthcheck(f"--address={address}", "--wait=0.3").returncode == 1
         command = [sys.executable, "-m", "accelserve.server.cli", "healthcheck"]
         asking = subprocess.Popen(
-            [*command, f"--address={address}", "--wait=60"], stdout=subprocess.PIPE, text=True
+            [*command, f"--address={address}", "--wait=120"], stdout=subprocess.PIPE, text=True
         )
-    servicer = HealthServicer()
-    servicer.set("", HealthCheckResponse.NOT_SERVING)
-    server = grpc.server(ThreadPoolExecutor(2))
-    add_HealthServicer_to_server(servicer, server)
-    assert server.add_insecure_port(address)
-    server.start()
-    assert healthcheck(f"--address={address}").returncode == 1
-    servicer.set("", HealthCheckResponse.SERVING)
-    assert asking.communicate(timeout=60)[0] == "SERVING\n"
-    assert asking.returncode == 0
-    server.stop(None).wait()
+        servicer = HealthServicer()
+        servicer.set("", HealthCheckResponse.NOT_SERVING)
+        server = grpc.server(ThreadPoolExecutor(2))
+        add_HealthServicer_to_server(servicer, server)
+        assert server.add_insecure_port(address)
+        server.start()
+        assert healthcheck(f"--address={address}").returncode == 1
+        servicer.set("", HealthCheckResponse.SERVING)
+        assert asking.communicate(timeout=120)[0] == "SERVING\n"
+        assert asking.returncode == 0
+        server.stop(None).wait()
 
 
 def test_request_ids_come_back(serve: Serve) -> None:

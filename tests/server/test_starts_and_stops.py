@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from tests.limits import limited_files
+from tests.ports import held_ports
 from tests.server.serve_process import PHOTOS, SERVE, Process, publish, train
 
 from accelserve.client import PredictionClient
@@ -48,6 +49,34 @@ def start(repository: Path) -> Iterator[Start]:
         one.end()
 
 
+HOLD = """
+import os, select, sys
+if "accelserve.models.serving.compile_apart" in sys.orig_argv:
+    # Until the test opens the gate, or the server ends.
+    select.select([os.open(os.environ["COMPILE_GATE"], os.O_RDONLY | os.O_NONBLOCK), sys.stdin], [], [])
+"""
+
+
+class HeldCompile:
+    """Processes that compile for a server with this environment begin when they may."""
+
+    def __init__(self, folder: Path) -> None:
+        self._gate = folder / "gate"
+        os.mkfifo(self._gate)
+        (folder / "sitecustomize.py").write_text(HOLD)
+        self.environment = {**os.environ, "PYTHONPATH": str(folder), "COMPILE_GATE": str(self._gate)}
+
+    def go_on(self) -> None:
+        self._gate.open("w").close()
+
+
+@pytest.fixture
+def held_compile(tmp_path: Path) -> HeldCompile:
+    folder = tmp_path / "hold"
+    folder.mkdir()
+    return HeldCompile(folder)
+
+
 def compiled(server: Process) -> list[str]:
     """The functions that the serving process compiled itself."""
     return [match[1] for line in server.lines if (match := re.search(r" compiled (\S+) in [\d.]+ s", line))]
@@ -58,8 +87,10 @@ def said(server: Process, words: str) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_first_compile(start: Start, tmp_path: Path, number: int) -> None:
-    server = start(tmp_path / "cache")
+def test_a_signal_ends_the_first_compile(
+    start: Start, tmp_path: Path, held_compile: HeldCompile, number: int
+) -> None:
+    server = start(tmp_path / "cache", env=held_compile.environment)
     server.wait_for("compiling for cpu, once")
     assert server.stop(number) == 0
     server.wait_for("stopped while starting")
@@ -67,6 +98,7 @@ def test_a_signal_ends_the_first_compile(start: Start, tmp_path: Path, number: i
     assert not list(tmp_path.glob("cache/plans/*"))  # nor did it compile to the end
 
 
+@pytest.mark.usefixtures("compiles_itself")  # which takes longer than a look at the log
 def test_a_signal_ends_a_compile_in_the_serving_process_too(start: Start, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     server = start(tmp_path / "file" / "cache")
@@ -137,7 +169,7 @@ def test_a_port_in_use_is_found_before_anything_is_compiled(start: Start, tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = start(tmp_path / "cache", f"--{flag}={port}")
-        assert server.process.wait(60) == 1
+        assert server.wait() == 1
         failure = server.wait_for(r"Failed to start server\. Error: (.*)$")
     assert failure[1] == f"cannot listen on 127.0.0.1:{port}: Address already in use"
     assert not said(server, "compiling")
@@ -145,16 +177,16 @@ def test_a_port_in_use_is_found_before_anything_is_compiled(start: Start, tmp_pa
 
 
 def test_while_models_load_a_port_is_held_and_closed_and_what_is_kept_can_be_shared(
-    start: Start, tmp_path: Path
+    start: Start, tmp_path: Path, held_compile: HeldCompile
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = start(tmp_path / "cache", f"--port={port}", umask=0o027)
-    server.wait_for("compiling for cpu, once")
+    with held_ports() as (port,):
+        server = start(tmp_path / "cache", f"--port={port}", umask=0o027, env=held_compile.environment)
+        server.wait_for("compiling for cpu, once")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=20)
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))
+    held_compile.go_on()
     assert server.port == port
     assert said(server, "tiny/1: compiled in ") == 1
     assert compiled(server) == []

@@ -12,7 +12,7 @@ import pytest
 from tests.server.conftest import ColourLoader, ColourNetwork
 from tests.server.waiting import until
 
-from accelserve.models.registry.in_use import in_use
+from accelserve.models.registry.in_use import InUse, in_use
 from accelserve.server.app import Server
 from accelserve.server.config import GrpcConfig, ModelConfig, ServerConfig
 from accelserve.server.core.servable import ServableId
@@ -27,15 +27,17 @@ def versions(folder: Path) -> list[tuple[int, ...]]:
     return [note.versions for note in in_use(str(folder))]
 
 
+def notes(folder: Path) -> list[InUse]:
+    return [note for model in ("colour", "other") for note in in_use(str(folder / model))]
+
+
 def test_what_is_loaded_is_noted_and_a_stop_takes_the_note_away(
     serve: Serve, publish: Callable[..., Path]
 ) -> None:
     server = serve({"colour": {1: "1.0"}, "other": {7: "1.0"}})
-    until(
-        lambda: versions(server.folder / "colour") == [(1,)] and versions(server.folder / "other") == [(7,)]
-    )
-    (note,) = in_use(str(server.folder / "colour"))
-    assert (note.server, note.model) == (f"127.0.0.1:{server.server.port}", "colour")
+    address = f"127.0.0.1:{server.server.port}"
+    noted = {("colour", address, (1,)), ("other", address, (7,))}
+    until(lambda: {(note.model, note.server, note.versions) for note in notes(server.folder)} == noted)
     publish(server.folder / "colour", 2)
     server.server.registry.reload(server.server.registry.models())
     until(lambda: versions(server.folder / "colour") == [(2,)])

@@ -48,20 +48,23 @@ def test_a_killed_process_is_answered_for_by_the_cpu_and_restarted(
 
 def test_no_request_is_lost_when_the_process_dies_under_load(program: FpgaProgram, expected: Array) -> None:
     answers: list[Array] = []
-    begun = threading.Barrier(5)
+    begun, killed = threading.Barrier(5), threading.Event()
 
     def ask() -> None:
         begun.wait()
         answers.extend(program.run(images(3))["scores"] for _ in range(10))
+        killed.wait()  # on a slow machine that may come after all of them
+        answers.append(program.run(images(3))["scores"])
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     begun.wait()
     os.kill(program.pid, signal.SIGKILL)
+    killed.set()
     for thread in threads:
         thread.join()
-    assert len(answers) == 40
+    assert len(answers) == 44
     assert all(np.array_equal(answer, expected) for answer in answers)
     assert program.health.faults >= 1
 

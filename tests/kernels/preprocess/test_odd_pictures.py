@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.odd_pictures import OddPicture, odd_picture
@@ -93,7 +93,7 @@ def test_tensorflow_agrees_about_grey() -> None:
             assert agreed(picture, here, there), (number, picture.oddities, here.refusal, there.refusal)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None)
 @given(
     number=st.integers(0, 2**40),
     place=st.floats(0, 1),

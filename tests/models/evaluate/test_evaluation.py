@@ -29,6 +29,7 @@ from accelserve.server.cli.group import run
 from tests.models.architectures.small import small
 from tests.models.detectors import PHOTOGRAPHS, publish, write_network
 
+pytestmark = pytest.mark.usefixtures("no_progress")
 SIZE = 64
 LABELS = [f"class {i}" for i in range(10)]
 SPEC = {

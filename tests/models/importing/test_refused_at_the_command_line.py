@@ -15,6 +15,7 @@ from accelserve.server.cli.group import run
 from tests.models.importing.onnx_models import floats, node, onnx_file
 from tests.models.importing.test_malformed import EXTERNAL, MALFORMED, changed, out_of_reach, small
 
+pytestmark = pytest.mark.usefixtures("no_progress")
 PREPROCESS = json.dumps(
     {
         "resize": "exact", "resize_height": 4, "resize_width": 4, "interpolation": "bilinear",

@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import random
 import resource
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from accelserve.models.errors import PullError, UnknownArchitectureError
 from accelserve.models.weights.download import DownloadOptions, download
 from accelserve.models.weights.published import published_names, pull
 from tests.models.weights.file_server import FileServer, self_signed, serve_file
+from tests.ports import held_ports
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -158,9 +158,7 @@ def test_a_folder_that_cannot_be_made_is_named(server: FileServer, tmp_path: Pat
 
 
 def test_offline_is_one_line_with_a_way_out(target: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(PullError) as caught:
+    with held_ports() as (port,), pytest.raises(PullError) as caught:
         download(f"http://127.0.0.1:{port}/x", target, SHA256)
     message = str(caught.value)
     assert "\n" not in message

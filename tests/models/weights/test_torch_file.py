@@ -184,7 +184,11 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["archive.pth", "stream.pth"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_damage_is_an_error_or_harmless_but_never_a_crash(
     file: str, tmp_path: Path, data: st.DataObject

@@ -14,6 +14,8 @@ from accelserve.models.architectures import PublishedWeights, architecture
 from accelserve.models.weights import published
 from accelserve.server.cli.group import run
 
+pytestmark = pytest.mark.usefixtures("no_progress")
+
 
 def test_random_weights_become_an_onnx_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "net.onnx"

@@ -209,9 +209,10 @@ def fleet(repository: Path, tmp_path: Path) -> Iterator[Fleet]:
 def test_a_version_that_a_server_has_loaded_is_not_deleted(repository: Path, fleet: Fleet) -> None:
     here = f"--repository={repository}"
     server = fleet.start()
-    until(lambda: bool(in_use(str(repository / "tiny"))))
+    address = f"127.0.0.1:{server.port}"
+    until(lambda: [note.server for note in in_use(str(repository / "tiny"))] == [address])
     assert refused("delete", "tiny:2", here) == (
-        f"version 2 of model 'tiny' is still used by the server 127.0.0.1:{server.port}; "
+        f"version 2 of model 'tiny' is still used by the server {address}; "
         "have it serve another version first, or delete with --force"
     )
     assert said("delete", "tiny:1", here) == "deleted tiny:1\n"

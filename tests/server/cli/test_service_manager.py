@@ -100,14 +100,14 @@ def test_a_service_is_ready_when_its_models_are_and_tells_all_that_follows(
 
     served.process.send_signal(signal.SIGTERM)
     assert manager.until("STOPPING")[-1]["STATUS"] == "finishing what is in flight"
-    assert served.process.wait(60) == 0
+    assert served.wait() == 0
 
 
 def test_a_service_that_cannot_start_says_why(tmp_path: Path, manager: Manager) -> None:
     environment = {**os.environ, "NOTIFY_SOCKET": manager.address}
     process = Process("--port=0", f"--model_base_path={tmp_path / 'none'}", env=environment)
     try:
-        assert process.process.wait(60) == 1
+        assert process.wait() == 1
         messages = manager.until("STATUS")
         while not messages[-1]["STATUS"].startswith("failed to start: "):
             messages = manager.until("STATUS")
@@ -155,10 +155,10 @@ def test_an_event_loop_that_hangs_ends_the_signs_of_life(
     assert server.server.stuck(20, 20) == ""
     free = threading.Event()
     listener._server.loop.call_soon_threadsafe(free.wait)
-    assert (
-        server.server.stuck(20, 0.05)
-        == f"the event loop of HTTP port {server.server.rest_port} has not answered for 0.1 s"
-    )
+    said = f"the event loop of HTTP port {server.server.rest_port} has not answered for 0.1 s"
+    until(
+        lambda: server.server.stuck(20, 0.05) == said
+    )  # on a slow machine gRPC's threads may be late as well
     free.set()
     assert server.server.stuck(20, 20) == ""
 

@@ -104,7 +104,9 @@ def bend(server: SimpleNamespace, jpeg: bytes, data: st.DataObject) -> None:
     assert list(answer.outputs["brightest"].int_val) == [7, 7, 7]
 
 
-BENT = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BENT = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 @settings(BENT, max_examples=200)

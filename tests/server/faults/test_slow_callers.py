@@ -160,7 +160,7 @@ def test_a_call_without_a_message_is_the_callers_fault(serve: Serve) -> None:
 
 
 def test_half_an_http_request_does_not_hold_the_others_up(serve: Serve) -> None:
-    server = serve(rest=RestConfig(address="127.0.0.1", port=0, threads=1, timeout_ms=300))
+    server = serve(rest=RestConfig(address="127.0.0.1", port=0, threads=1, timeout_ms=1000))
     port = server.server.rest_port
     with connect(port) as slow:
         slow.sendall(b"POST /v1/models/colour:predict HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nx")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.models.tiny_classifier import publish_tiny_classifier
+from tests.ports import held_ports
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
@@ -113,13 +113,6 @@ class Callers:
             self.failures.append(error)
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 def tell_of_the_end(process: subprocess.Popen[str], died: threading.Event) -> None:
     process.wait()
     died.set()
@@ -127,8 +120,8 @@ def tell_of_the_end(process: subprocess.Popen[str], died: threading.Event) -> No
 
 def one_start(config: Path, cache: Path, loads_at_once: int) -> dict[tuple[str, str, int], set[bytes]]:
     """Start a server under fire, let every version answer over every frontend, end it."""
-    port, rest_port = free_ports()
     with ExitStack() as stack:
+        port, rest_port = stack.enter_context(held_ports(2))
         soon = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 50)]
         channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", options=soon))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{rest_port}", timeout=60))

@@ -42,7 +42,7 @@ def test_a_connection_without_a_request_is_closed(serve: Serve, begun: bytes) ->
 
 
 def test_so_is_one_that_falls_silent_after_a_request(serve: Serve) -> None:
-    with connect(serve(rest=QUICK)) as connection:
+    with connect(serve(rest=RestConfig(address="127.0.0.1", port=0, header_seconds=1))) as connection:
         connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /v2")
         assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
 

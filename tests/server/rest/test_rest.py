@@ -246,7 +246,7 @@ def test_overload_answers_429_with_a_hint(rest: Rest) -> None:
 
 
 def test_a_request_that_takes_too_long_is_504(rest: Rest) -> None:
-    server, client = rest(rest=RestConfig(address="127.0.0.1", port=0, timeout_ms=100))
+    server, client = rest(rest=RestConfig(address="127.0.0.1", port=0, timeout_ms=500))
     network = server.loader.loaded[ServableId("colour", 1)]
     network.open.clear()
     # Over gRPC, so that it has no deadline to miss.

@@ -295,7 +295,11 @@ def server(serve: Serve) -> SimpleNamespace:
     return serve()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_mutated_requests_never_hurt_the_server(
     server: SimpleNamespace, jpeg: bytes, data: st.DataObject

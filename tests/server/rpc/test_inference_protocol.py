@@ -267,7 +267,11 @@ def test_faults(serve: Serve, request_: Request, code: str, words: str) -> None:
     shape=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9), max_size=70),
     content=st.binary(max_size=300),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_no_tensor_is_the_servers_fault(
     wild: SimpleNamespace, datatype: str, shape: list[int], content: bytes
 ) -> None:

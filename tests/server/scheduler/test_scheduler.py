@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.server.waiting import until
 
 from accelserve.server.config import BatchingConfig
 from accelserve.server.core.servable import ServableId
@@ -83,8 +84,7 @@ class Harness:
         """Submit, and return once it waits in its lane."""
         before = self.waiting()
         future = self.submit(*values, lane=lane, watch=watch)
-        while self.waiting() == before:
-            pass
+        until(lambda: self.waiting() > before)
         return future
 
     def waiting(self) -> int:
@@ -93,8 +93,17 @@ class Harness:
 
 
 @pytest.fixture
-def harness() -> Callable[..., Harness]:
-    return Harness
+def harness() -> Iterator[Callable[..., Harness]]:
+    made: list[Harness] = []
+
+    def make(**settings: int) -> Harness:
+        made.append(Harness(**settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.device.open.set()
+        each.pool.shutdown()
 
 
 def test_a_lone_request_computes_on_its_own_thread() -> None:
