@@ -8,7 +8,7 @@ import numpy.typing as npt
 from accelserve.protos import tensorflow as tf
 from accelserve.protos.dtypes import dtype_name
 from accelserve.protos.errors import TensorDtypeError, TensorShapeError
-from accelserve.protos.shapes import DEFAULT_LIMIT_BYTES, allowed_count, element_count, shape_of, shape_proto
+from accelserve.protos.shapes import DEFAULT_LIMIT_BYTES, allowed_count, element_count, shape_of
 
 
 def to_strings(
@@ -54,7 +54,26 @@ def from_strings(strings: Sequence[bytes], shape: Sequence[int] | None = None) -
             expected=element_count(dims),
             got=len(strings),
         )
-    return tf.TensorProto(dtype=tf.DT_STRING, tensor_shape=shape_proto(dims), string_val=strings)
+    tensor = tf.TensorProto()
+    fill(tensor, strings, dims)
+    return tensor
+
+
+def fill(tensor: tf.TensorProto, strings: Sequence[bytes], shape: Sequence[int]) -> None:
+    """Make an empty tensor one of strings, in the message that it is part of, so that they are copied once.
+
+    Args:
+        tensor: written.
+        strings: as many as the shape has elements.
+        shape: its dimensions.
+    """
+    tensor.dtype = tf.DT_STRING
+    dims = tensor.tensor_shape.dim
+    for size in shape:
+        dims.add(size=size)
+    if not shape:
+        tensor.tensor_shape.SetInParent()
+    tensor.string_val.extend(strings)
 
 
 def string_bytes(values: npt.NDArray[Any]) -> list[bytes]:

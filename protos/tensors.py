@@ -46,7 +46,6 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 _FLOAT32 = np.dtype("<f4")
-_READS_FIELDS = hasattr(tf.TensorProto().float_val, "__array__")
 
 
 def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Array:
@@ -180,7 +179,7 @@ def _from_field(tensor: tf.TensorProto, encoding: Encoding, count: int) -> Array
 
 
 def _field_values(tensor: tf.TensorProto, encoding: Encoding) -> Array:
-    if encoding.field in packed_fields.FIELD_NUMBERS and not _READS_FIELDS:
+    if encoding.field in packed_fields.FIELD_NUMBERS:
         return np.frombuffer(packed_fields.read_block(tensor, encoding.field), dtype=encoding.field_dtype)
     # numpy reads these through protobuf's array interface where the runtime has one, and one by one elsewhere.
     return np.array(getattr(tensor, encoding.field), dtype=encoding.field_dtype)

@@ -11,6 +11,7 @@ from accelserve.protos import google_protobuf
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.errors import TensorError
+from accelserve.protos.string_tensors import fill
 from accelserve.protos.tensors import Array, from_array, from_content, from_strings, to_array
 
 Scores: TypeAlias = Array | dict[str, Array]
@@ -67,7 +68,9 @@ def images_request(
         if not isinstance(image, bytes):
             kind = type(image).__name__
             raise TypeError(f"images[{index}]: expected the bytes of an encoded image, got {kind}.")
-    return _request({input_name: from_strings(images)}, model, outputs)
+    request = _request({}, model, outputs)
+    fill(request.inputs[input_name], images, (len(images),))
+    return request
 
 
 def arrays_request(

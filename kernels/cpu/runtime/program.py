@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +175,8 @@ class CpuProgram:
         results = {
             name: np.empty((count, *kind.shape[1:]), kind.dtype.numpy) for name, kind in self.outputs.items()
         }
-        with self._in_use():
+        with self._lock:
+            self._require_open()
             workers = self._team.size
             alone = count - count % workers if workers > 1 else count
             if alone > 1:
@@ -203,7 +204,8 @@ class CpuProgram:
         steps = self._recipe.steps
         clocks = np.zeros((runs, len(steps), self._team.size, 2), np.int64)
         # Workers of its own, which have ended before the clocks that they write to are gone.
-        with self._in_use(), closing(team.Team(self._team.size, self._cache)) as workers:
+        with self._lock, closing(team.Team(self._team.size, self._cache)) as workers:
+            self._require_open()
             self._patch(feeds, results, 0)
             for each in clocks:
                 workers.run(self._workspaces[0].table.ctypes.data, len(steps), int(each.ctypes.data))
@@ -217,7 +219,8 @@ class CpuProgram:
         """What the multiply instructions of this program's instruction set allow on its workers; measured now, in some 30 ms."""
         from accelserve.kernels.cpu.runtime.peak import measured_peak
 
-        with self._in_use():
+        with self._lock:
+            self._require_open()
             return measured_peak(self._isa, self._team.size, self._cache)
 
     def close(self) -> None:
@@ -231,12 +234,9 @@ class CpuProgram:
                 workspace.memory.close()
             self._constants.close()
 
-    @contextmanager
-    def _in_use(self) -> Iterator[None]:
-        with self._lock:
-            if self._closed:
-                raise DeviceError("this program is closed; load the model again")
-            yield
+    def _require_open(self) -> None:
+        if self._closed:
+            raise DeviceError("this program is closed; load the model again")
 
     def _patch(self, feeds: Mapping[str, Array], results: Mapping[str, Array], image: int) -> None:
         records = self._workspaces[0].records

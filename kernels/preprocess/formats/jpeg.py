@@ -23,6 +23,7 @@ from accelserve.kernels.preprocess.formats.jpeg_segments import (
     LOSSLESS,
     SOS,
     JpegHeader,
+    is_of_one_scan,
     read_header,
     scans_until_the_end,
     tidied,
@@ -87,6 +88,8 @@ def _checked(data: bytes, limits: ImageLimits) -> bool:
         height, width, four_inks = header.height, header.width, len(header.factors) == 4
     limits.check("JPEG", int(width), int(height))
     # Wherever these stand outside of application segments they are markers, so there are at most so many.
+    if is_of_one_scan(data):
+        return four_inks
     # Counted here, since ``bytes.count`` takes a quarter as long as decoding does.
     lossless, scans = divmod(_SCANS_AND_LOSSLESS(np.frombuffer(data, np.uint8)), 1 << 32)
     if scans > limits.max_jpeg_scans:

@@ -28,7 +28,11 @@ _OTHER_FRAMES = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0xCE, 0xCF)
 _JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # the transform follows
 
+_SEQUENTIAL = frozenset((0xC0, 0xC1))  # and Huffman coded
+_BESIDE_A_FRAME = _APPLICATION | {0xC4, 0xDB, 0xDD}  # tables and the restart interval
+
 MOST_SEGMENTS = 10_000
+_USUAL_SEGMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,26 @@ def _frame(body: bytes) -> tuple[int, int, tuple[int, ...], tuple[tuple[int, int
         raise InvalidImageError("JPEG", f"its samples have {precision} bits, expected 8.")
     factors = tuple((both >> 4, both & 15) for both in body[7::3])
     return width, height, tuple(body[6::3]), factors
+
+
+def is_of_one_scan(data: bytes) -> bool:
+    """Whether a sequential picture's first scan holds all of its components; False if in doubt.
+
+    Such a picture is decoded in one pass, whatever follows: another scan or frame behind it is an error to libjpeg.
+    """
+    position, components = 2, 0
+    for _ in range(_USUAL_SEGMENTS):
+        if position + 10 > len(data) or data[position] != 0xFF:
+            return False
+        code = data[position + 1]
+        if code == SOS:
+            return data[position + 4] == components > 0
+        if code in _SEQUENTIAL and not components:
+            components = data[position + 9]
+        elif code not in _BESIDE_A_FRAME:
+            return False
+        position += 2 + max(data[position + 2] << 8 | data[position + 3], 2)
+    return False
 
 
 def scans_until_the_end(data: bytes, header: JpegHeader, most: int) -> int | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from accelserve.kernels.preprocess import ImageError, ImageLimits, InvalidImageError, decode_image
+from accelserve.kernels.preprocess.formats.jpeg_segments import is_of_one_scan
 from tests.kernels.preprocess.test_decode import FILES
 from tests.odd_pictures import bmp, gif, jpeg, webp
 from tests.odd_pictures.bits import BitWriter
@@ -73,9 +74,27 @@ def test_only_the_pictures_own_scans_count() -> None:
     thumbnail = b"\xff\xe1\0\x0cExif\0\0\xff\xda\xff\xda"
     data = JPEG[:BEHIND_APP0] + thumbnail + JPEG[BEHIND_APP0:]
     np.testing.assert_array_equal(decode_image(data, limits=limits), EXPECTED)
-    segments = JPEG[:-2] + b"\xff\xfe\0\2" * 20_000 + b"\xff\xd9"
+    comments, scans = b"\xff\xfe\0\2" * 20_000 + b"\xff\xd9", b"\xff\xda" * 5000
+    np.testing.assert_array_equal(decode_image(JPEG[:-2] + comments + scans, limits=limits), EXPECTED)
+    progressive, _ = FILES["progressive.jpg"]
     with pytest.raises(InvalidImageError, match="more than 10000 segments"):
-        decode_image(segments + b"\xff\xda" * 5000, limits=limits)
+        decode_image(progressive[:-2] + comments + scans)
+
+
+def test_a_sequential_picture_has_one_scan_if_that_holds_all_components() -> None:
+    assert is_of_one_scan(JPEG)
+    assert not is_of_one_scan(FILES["progressive.jpg"][0])
+    scan, frame = JPEG.index(b"\xff\xda"), JPEG.index(b"\xff\xc0")
+    assert not is_of_one_scan(JPEG[: scan + 4] + b"\1" + JPEG[scan + 5 :])  # of three components
+    assert not is_of_one_scan(JPEG[:frame] + b"z" + JPEG[frame:])  # stray bytes: in doubt
+    for length in range(2, scan + 10):
+        assert not is_of_one_scan(JPEG[:length])
+
+
+def test_a_second_scan_behind_one_of_all_components_is_no_work() -> None:
+    scan = JPEG.index(b"\xff\xda")
+    with pytest.raises(InvalidImageError, match="do not decode"):
+        decode_image(JPEG[:-2] + JPEG[scan:-2] * 3 + JPEG[-2:], limits=ImageLimits(max_jpeg_scans=1))
 
 
 def test_a_lossless_jpeg_is_refused() -> None:
