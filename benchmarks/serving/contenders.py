@@ -39,7 +39,7 @@ class Peer:
         frameworks: packages whose versions the report names, besides Pillow, numpy and what carries the requests.
         settings: what was set, and whose advice that is, for the report.
         wire: what it speaks.
-        is_close: whether it takes part in every round and in the search for goodput; the others in every fourth round, so
+        is_close: whether it takes part in every round and in the search for goodput; the others in one round, so
             that the time goes where the ratios are decided.
         hint: OpenVINO's.
         spinning: onnxruntime's.

@@ -258,7 +258,7 @@ def _batches_of(size: int, servers: Servers, pictures: Pictures, effort: Effort)
             with running.attempting(name):
                 running.loaders[name] = stack.enter_context(loader(servers.running[name], pictures, size))
         for turn in range(effort.batch_rounds):
-            for name in in_turn(list(running.loaders), turn):
+            for name in in_turn(list(running.loaders), turn, effort.batch_rounds):
                 with running.attempting(name):
                     found = answered(running.loaders[name].take(Closed(callers=1), effort.batch))
                     seen[name].append(found.throughput * size)

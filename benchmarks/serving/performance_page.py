@@ -142,7 +142,7 @@ def _ratios(measured: Mapping[str, Row]) -> str:
 def _ratio(found: Row | None) -> str:
     if found is None:
         return "-"
-    spread = f" ({found['least']:.2f}-{found['most']:.2f})" if "least" in found else ""
+    spread = f" ({found['least']:.2f}-{found['most']:.2f})" if found.get("rounds", 1) > 1 else ""
     return f"{found['median']:.2f}x{spread}"
 
 

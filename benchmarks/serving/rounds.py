@@ -62,9 +62,9 @@ class Field:
             self.failures[name] = " ".join(str(error).split())
 
 
-def in_turn(names: Sequence[str], turn: int) -> list[str]:
-    """Whose turn it is in a round, in order: those who are not close to the best take part in every fourth."""
-    taking = [name for name in names if is_close(name) or turn % 4 == 0]
+def in_turn(names: Sequence[str], turn: int, rounds: int) -> list[str]:
+    """Whose turn it is in a round, in order: those who are not close to the best take part in the middle one alone."""
+    taking = [name for name in names if is_close(name) or turn == rounds // 2]
     return taking[::-1] if turn % 2 else taking
 
 
@@ -87,7 +87,7 @@ def take_rounds(
     found = {name: Taken() for name in field_of.loaders}
     for turn in range(effort.rounds):
         say(f"round {turn + 1} of {effort.rounds}")
-        for name in in_turn(list(field_of.loaders), turn):
+        for name in in_turn(list(field_of.loaders), turn, effort.rounds):
             with field_of.attempting(name):
                 _visit(field_of.loaders[name], found[name], effort, knee, turn)
     return found

@@ -86,11 +86,13 @@ def test_a_server_that_never_keeps_the_bound_has_no_goodput() -> None:
     assert (found.goodput, found.kept) == (0.0, 0.0)
 
 
-def test_rounds_reverse_and_the_slower_ones_take_part_in_every_fourth() -> None:
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_rounds_reverse_and_the_slower_ones_take_part_in_the_middle_one(rounds: int) -> None:
     names = [OURS, *PEERS]
-    assert in_turn(names, 0) == names
     close = [name for name in names if name == OURS or PEERS[name].is_close]
-    assert in_turn(names, 1) == close[::-1]
+    for turn in range(rounds):
+        taking = names if turn == rounds // 2 else close
+        assert in_turn(names, turn, rounds) == (taking[::-1] if turn % 2 else taking)
 
 
 def row(p50: list[float], rate: list[float], cpu: list[float], rounds: list[int]) -> dict[str, Any]:
