@@ -90,7 +90,7 @@ PEERS: Mapping[str, Peer] = {
     "onnxruntime-no-spinning": replace(
         _ONNXRUNTIME,
         title="onnxruntime int8, no spinning",
-        settings="the same with session.intra_op.allow_spinning=0 (Thread management, where processor time matters)",
+        settings="as onnxruntime int8, with session.intra_op.allow_spinning=0 (Thread management, where processor time matters)",
         spinning=False,
     ),
     "openvino-latency": _openvino("LATENCY"),

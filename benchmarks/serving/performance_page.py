@@ -18,6 +18,7 @@ from benchmarks.page_sections import PERFORMANCE_PAGE
 from benchmarks.page_sections import rewrite as put
 from benchmarks.results_file import RESULTS
 from benchmarks.serving.contenders import OURS
+from benchmarks.serving.effort import GOAL_NETWORKS
 from benchmarks.serving.goals import AT_LEAST, Verdict, verdicts
 from benchmarks.serving.published import PUBLISHED
 
@@ -52,7 +53,7 @@ def _of_file(results: Row, file: Path) -> str:
     title = INSTRUCTION_SETS[results["isa"]].title
     measured = {name: row for name, row in results["networks"].items() if "contenders" in row}
     parts = [f"## {title}", _heading(results, file)]
-    parts += [_goals(results, name) for name, row in measured.items() if _has_goals(row)]
+    parts += [_goals(results, name) for name, row in measured.items() if _has_goals(name, row)]
     parts.append(_ratios(measured))
     for name, row in measured.items():
         parts += [f"### {name}, {title}", *_tables(results, row)]
@@ -62,8 +63,9 @@ def _of_file(results: Row, file: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _has_goals(row: Row) -> bool:
-    return "goodput" in row["contenders"][OURS]
+def _has_goals(network: str, row: Row) -> bool:
+    """Whether goals speak of it, and a run was long enough to judge them."""
+    return network in GOAL_NETWORKS and "goodput" in row["contenders"][OURS]
 
 
 def _heading(results: Row, file: Path) -> str:
@@ -281,7 +283,7 @@ def show(results: Row, console: Console) -> None:
             table.add_row(network, title, *(_ratio(found.get(name)) for name in RATIOS))
     console.print(table)
     for network, row in results["networks"].items():
-        if "contenders" in row and _has_goals(row):
+        if "contenders" in row and _has_goals(network, row):
             goals = Table(title=f"goals, {network}")
             for column in ("goal", "beside", "wanted", "measured", ""):
                 goals.add_column(column)
