@@ -85,6 +85,36 @@ def run_tile(record: int, origin: int, row: int, tile: int, panel: int) -> None:
 
 
 @inlined
+def run_tiles_of_row(record: int, origin: int, row: int, tile: int, count: int, panel: int) -> None:
+    """Calls for neighbours from tile ``tile`` on: what differs between them is added to."""
+    panels = field(record, f.PANELS)
+    group = panel // panels if panel >= panels else 0
+    inner = panel - group * panels
+    kernels = t.KERNEL + (2 if inner == panels - 1 else 0)
+    channel = group * field(record, f.GROUP_CHANNELS) + inner * field(record, f.PANEL_CHANNELS)
+    weights = field(record, f.WEIGHTS) + group * field(record, f.GROUP_WEIGHT_BYTES)
+    weights += inner * field(record, f.PANEL_BYTES)
+    parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
+    pixel, steps = first_pixel(record, tile), field(record, f.PIXEL_STEP)
+    output_pixel, residual_pixel = field(record, f.OUTPUT_PIXEL), field(record, f.RESIDUAL_PIXEL)
+    source = origin + row * field(record, f.ROW_STEP) + pixel * steps
+    source += group * field(record, f.GROUP_INPUT_BYTES)
+    target = field(record, f.OUTPUT) + row * field(record, f.OUTPUT_ROW) + pixel * output_pixel
+    target += channel * field(record, f.OUTPUT_BYTES)
+    residual = field(record, f.RESIDUAL) + row * field(record, f.RESIDUAL_ROW) + pixel * residual_pixel
+    residual += channel
+    full = min(max(field(record, t.FULL_TILES) - tile, 0), count)
+    for smaller in range(2):
+        pixels = field(record, t.TILE_ROWS) - smaller
+        kernel = field(record, kernels + smaller)
+        for _ in range(count - full if smaller == 1 else full):
+            call6(kernel, record, source, weights, parameters, target, residual)
+            source += pixels * steps
+            target += pixels * output_pixel
+            residual += pixels * residual_pixel
+
+
+@inlined
 def next_tile(row: int, tile: int, tiles: int) -> tuple[int, int]:
     """Row and tile behind tile ``tile`` of row ``row``."""
     if tile + 1 < tiles:
@@ -101,10 +131,11 @@ def run_tiles(
     begin_row, begin_tile = first_tile // tiles, first_tile % tiles
     if field(record, f.PANELS_OUTER) != 0:
         for panel in range(first_panel, last_panel):
-            row, tile = begin_row, begin_tile
-            for _ in range(first_tile, last_tile):
-                run_tile(record, origin, row, tile, panel)
-                row, tile = next_tile(row, tile, tiles)
+            row, tile, left = begin_row, begin_tile, last_tile - first_tile
+            while left > 0:
+                count = min(left, tiles - tile)
+                run_tiles_of_row(record, origin, row, tile, count, panel)
+                row, tile, left = row + 1, 0, left - count
     else:
         row, tile = begin_row, begin_tile
         for _ in range(first_tile, last_tile):
