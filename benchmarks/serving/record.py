@@ -11,7 +11,7 @@ import numpy as np
 from accelserve.loadgen.recorder import Times
 from benchmarks.serving.contenders import OURS
 from benchmarks.serving.loads import CLIENT_PROCESSES, Seen
-from benchmarks.serving.rounds import SHARES, Taken
+from benchmarks.serving.rounds import SHARES, Taken, seconds_at
 from benchmarks.serving.simulation import arrivals, simulated_p99
 
 KEEPS_UP = 0.9
@@ -32,7 +32,7 @@ def of_taken(taken: Taken, knee: float, seconds: float) -> dict[str, Any]:
     Args:
         taken: of a server.
         knee: of ours, requests a second.
-        seconds: of an open loop.
+        seconds: of an open loop, at least.
     """
     lone, many = pooled(taken.lone), pooled(taken.many)
     return {
@@ -63,6 +63,7 @@ def of_taken(taken: Taken, knee: float, seconds: float) -> dict[str, Any]:
 
 def _of_arrivals(taken: Taken, share: float, knee: float, seconds: float) -> dict[str, Any]:
     seen, rate = taken.arrivals[share], knee * share
+    seconds = seconds_at(rate, seconds)
     latency = pooled(seen)
     times = [arrivals(rate, seconds, turn, CLIENT_PROCESSES) for turn in taken.rounds[: len(seen)]]
     services = [each / 1000 for each in pooled(taken.lone, service=True).milliseconds()]

@@ -20,6 +20,8 @@ from benchmarks.serving.loads import Loader, Seen, arriving
 CALLERS = 8
 SHARES = (0.5, 0.8)
 """Of our knee, at which requests arrive."""
+LEAST_ARRIVALS = 10
+"""In an open loop, on average."""
 WARM_SECONDS = 0.3
 
 
@@ -98,13 +100,20 @@ def _visit(loader: Loader, taken: Taken, effort: Effort, knee: float, turn: int)
     taken.lone.append(answered(loader.take(Closed(callers=1), effort.lone)))
     taken.many.append(answered(loader.take(Closed(callers=CALLERS), effort.many)))
     for share in SHARES if effort.arrivals else ():
-        taken.arrivals[share].append(loader.take(load_at(knee, share), effort.arrivals, seed=turn))
+        load = load_at(knee, share)
+        seconds = seconds_at(load.rate, effort.arrivals)
+        taken.arrivals[share].append(loader.take(load, seconds, seed=turn))
     taken.rounds.append(turn)
 
 
 def load_at(knee: float, share: float) -> Open:
     """The open loop at a share of our knee."""
     return arriving(knee * share)
+
+
+def seconds_at(rate: float, seconds: float) -> float:
+    """The length of an open loop: as it was meant, or longer where a slow network would have hardly an arrival in it."""
+    return max(seconds, LEAST_ARRIVALS / rate)
 
 
 def answered(seen: Seen) -> Seen:

@@ -22,7 +22,7 @@ from benchmarks.serving.loads import Seen
 from benchmarks.serving.peers.pictures import normalizer, reader
 from benchmarks.serving.performance_page import MODULE, rewrite
 from benchmarks.serving.record import ratios
-from benchmarks.serving.rounds import in_turn
+from benchmarks.serving.rounds import LEAST_ARRIVALS, in_turn, seconds_at
 from benchmarks.serving.running import run_to_the_end
 from benchmarks.serving.simulation import arrivals, latencies, simulated_p99
 
@@ -84,6 +84,12 @@ def test_one_stall_does_not_decide() -> None:
 def test_a_server_that_never_keeps_the_bound_has_no_goodput() -> None:
     found = search(lambda _rate, _seed: seen(good=0, sent=100, seconds=1.0), 100.0, 4)
     assert (found.goodput, found.kept) == (0.0, 0.0)
+
+
+def test_an_open_loop_of_a_slow_network_lasts_until_some_have_arrived() -> None:
+    assert seconds_at(rate=100.0, seconds=1.3) == 1.3
+    assert seconds_at(rate=2.0, seconds=1.3) == LEAST_ARRIVALS / 2.0
+    assert all(arrivals(2.0, seconds_at(2.0, 0.1), seed, 1) for seed in range(20))
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 5])
