@@ -21,7 +21,7 @@ from rich.table import Table
 
 from accelserve.kernels import ir
 from accelserve.kernels.cpu import isa
-from accelserve.kernels.cpu.compiler.convolution.exact_winograd import is_exact
+from accelserve.kernels.cpu.compiler.convolution.exact_winograd import ExactWinogradConvolution, parts_of
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, Form
@@ -74,10 +74,11 @@ def layer_graph(side: int, channels: int, outputs: int) -> ir.Graph:
 def forced(form: Form | None) -> Iterator[None]:
     """Layers take this form, or none, as far as it is exact for them."""
 
-    def chosen(layer: Layer) -> Form | None:
-        return form if form is not None and is_exact(layer, form) else None
+    def chosen(layer: Layer) -> ExactWinogradConvolution | None:
+        parts = None if form is None else parts_of(layer, form)
+        return None if form is None or parts is None else ExactWinogradConvolution(layer, form, parts)
 
-    with patch.object(convolution, "form_of", chosen):
+    with patch.object(convolution, "by_winograd", chosen):
         yield
 
 

@@ -1,16 +1,17 @@
 """From the products of an exact Winograd convolution to its stored results: one tile by one panel.
 
-``void finish(record, products, parameters, output, residual, inside)``: ``products`` are int32 [tap][tile][channel],
+``void finish(record, products, parameters, output, residual, inside)``: ``products`` are int32 [part][tap][tile][channel],
 ``parameters`` the panel's int32 biases times ``scale`` modulo 2**32 and its float32 scales by ``2**shift``, ``inside``
 how many rows and columns of the tile's results are in the image: ``rows * 8 + columns``.
 
 Sums come out ``2**shift`` times too great, and so go into the epilogue: float32 rounds a number and its double alike,
-so the scale by ``2**shift`` gives the bits that the sum and the scale would.
+so the scale by ``2**shift`` gives the bits that the sum and the scale would. The sums of several parts of the channels are
+divided by ``2**shift`` before they are added up, and their scale is the layer's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from llvmlite import ir
 
@@ -32,10 +33,16 @@ ARGUMENTS = ("record", "products", "parameters", "output", "residual", "inside")
 
 
 def emit_results(
-    name: str, isa: InstructionSet, form: Form, tile: tuple[Span, Span], kind: ResultKind, channels: int
+    name: str,
+    isa: InstructionSet,
+    form: Form,
+    tile: tuple[Span, Span],
+    kind: ResultKind,
+    channels: int,
+    parts: int = 1,
 ) -> str:
     """LLVM IR of the kernel for tiles with these spans of rows and columns, and a panel of ``channels``."""
-    return _Results(name, isa, form, tile, kind, channels).text()
+    return _Results(name, isa, form, tile, kind, channels, parts).text()
 
 
 class _Results:
@@ -47,8 +54,9 @@ class _Results:
         tile: tuple[Span, Span],
         kind: ResultKind,
         channels: int,
+        parts: int,
     ) -> None:
-        self.isa, self.form, self.kind, self.channels = isa, form, kind, channels
+        self.isa, self.form, self.kind, self.channels, self.parts = isa, form, kind, channels, parts
         self.rows, self.columns = tile
         self.vectors = -(-channels // isa.lanes)
         self.vector_bytes = 4 * isa.lanes
@@ -65,32 +73,43 @@ class _Results:
         return self.e.finish()
 
     def _sums(self, sums: ir.Value) -> None:
-        """``2**shift`` times the sums, bias included, of every pixel: [pixel][channel]."""
+        """``2**shift`` times the sums, bias included, of every pixel: [pixel][channel]; the sums, if there are parts."""
         e, form = self.e, self.form
         _, products, parameters = e.arguments[:3]
-        tap_bytes = self.field(w.PRODUCTS_TAP)
-        kind, arithmetic = vector(I32, self.isa.lanes), VectorArithmetic(e.builder)
+        tap_bytes, kind = self.field(w.PRODUCTS_TAP), vector(I32, self.isa.lanes)
+        shift = e.splat_const(I32, form.shift, self.isa.lanes)
         with e.loop(e.const(self.vectors)) as v:
             offset = e.times(v, self.vector_bytes)
-            at = e.plus(products, offset)
-            made = {
-                (i, j): e.load(e.plus(at, e.times(tap_bytes, form.side * i + j)), kind, self.vector_bytes)
-                for i in self.rows.taps
-                for j in self.columns.taps
-            }
-            centre = BIAS_TAP, BIAS_TAP
-            made[centre] = e.builder.add(made[centre], self._bias(e.plus(parameters, offset)))
-            down = [
-                self.rows.output_row(arithmetic, [made[i, j] for i in self.rows.taps])
-                for j in self.columns.taps
-            ]
-            inverse = e.splat_const(I32, form.inverse, self.isa.lanes)
-            place = e.plus(sums, offset)
-            for row in zip(*down, strict=True):
-                for total in self.columns.output_row(arithmetic, row):
-                    value = total if form.inverse == 1 else e.builder.mul(total, inverse)
+            for part in range(self.parts):
+                at = e.plus(products, offset, e.times(tap_bytes, part * form.taps))
+                bias = self._bias(e.plus(parameters, offset)) if part == 0 else None
+                place = e.plus(sums, offset)
+                for total in self._sums_of_part(at, tap_bytes, bias):
+                    value = total if self.parts == 1 else e.builder.ashr(total, shift)
+                    if part > 0:
+                        value = e.builder.add(value, e.load(place, kind, self.vector_bytes))
                     e.store(value, place, self.vector_bytes)
                     place = e.plus(place, self.row_bytes)
+
+    def _sums_of_part(self, at: ir.Value, tap_bytes: ir.Value, bias: ir.Value | None) -> Iterator[ir.Value]:
+        """``2**shift`` times the sums of one part of the channels, pixel by pixel, from its products at ``at``."""
+        e, form = self.e, self.form
+        kind, arithmetic = vector(I32, self.isa.lanes), VectorArithmetic(e.builder)
+        made = {
+            (i, j): e.load(e.plus(at, e.times(tap_bytes, form.side * i + j)), kind, self.vector_bytes)
+            for i in self.rows.taps
+            for j in self.columns.taps
+        }
+        centre = BIAS_TAP, BIAS_TAP
+        if bias is not None:
+            made[centre] = e.builder.add(made[centre], bias)
+        down = [
+            self.rows.output_row(arithmetic, [made[i, j] for i in self.rows.taps]) for j in self.columns.taps
+        ]
+        inverse = e.splat_const(I32, form.inverse, self.isa.lanes)
+        for row in zip(*down, strict=True):
+            for total in self.columns.output_row(arithmetic, row):
+                yield total if form.inverse == 1 else e.builder.mul(total, inverse)
 
     def _bias(self, at: ir.Value) -> ir.Value:
         """What makes it go once into every output."""
@@ -99,6 +118,12 @@ class _Results:
         return (
             bias if factor == 1 else self.e.builder.mul(bias, self.e.splat_const(I32, factor, self.isa.lanes))
         )
+
+    def _pitches(self, row: int, pixel: int) -> tuple[ir.Value, ir.Value]:
+        """From one row, and from one column, of a tile's results to the next, for the fields of the image's."""
+        multiply = self.e.builder.mul
+        down, right = self.field(w.DILATION), self.field(w.DILATION + 1)
+        return multiply(self.field(row), down), multiply(self.field(pixel), right)
 
     def _epilogue(self, sums: ir.Value) -> None:
         """Every pixel inside the image."""
@@ -113,8 +138,8 @@ class _Results:
         rows, columns = e.builder.lshr(inside, e.const(3)), e.builder.and_(inside, e.const(7))
         pitches = (
             (sums, e.const(self.row_bytes * self.columns.outputs), e.const(self.row_bytes)),
-            (output, self.field(f.OUTPUT_ROW), self.field(f.OUTPUT_PIXEL)),
-            (residual, self.field(f.RESIDUAL_ROW), self.field(f.RESIDUAL_PIXEL)),
+            (output, *self._pitches(f.OUTPUT_ROW, f.OUTPUT_PIXEL)),
+            (residual, *self._pitches(f.RESIDUAL_ROW, f.RESIDUAL_PIXEL)),
         )
         starts = [(e.variable(start), row, pixel) for start, row, pixel in pitches]
         turns = e.builder.lshr(e.plus(columns, together - 1), e.const(together - 1))

@@ -53,6 +53,10 @@ def emit_input_transform(name: str, isa: InstructionSet, form: Form, tile: tuple
         for field in (f.ROW_STEP, f.PIXEL_STEP, w.INPUT_TAP, w.CHANNEL_BLOCKS)
     )
     down, right = tile
+    row, column = (
+        e.builder.mul(step, e.load(e.plus(record, 8 * (w.DILATION + k)), I64, 8))
+        for k, step in enumerate((row, column))
+    )
     rows = [_bounded(e, k, last_row, row) for k in range(down.outputs + KERNEL - 1)]
     columns = [_bounded(e, k, last_column, column) for k in range(right.outputs + KERNEL - 1)]
     narrow, wide = vector(I8, words), vector(I16, words)

@@ -21,9 +21,17 @@ from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.blocks import Blocks
 from accelserve.kernels.cpu.compiler.convolution import exact_winograd
-from accelserve.kernels.cpu.compiler.convolution.exact_winograd import cut_of, is_exact, suits
+from accelserve.kernels.cpu.compiler.convolution.exact_winograd import (
+    PARTS,
+    ExactWinogradConvolution,
+    cut_of,
+    is_exact,
+    parts_of,
+    starts_along,
+    suits,
+)
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of
+from accelserve.kernels.cpu.compiler.convolution.winograd_choice import by_winograd
 from accelserve.kernels.cpu.compiler.lowering import Context, CpuLayoutRules
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.compiler.pack import Packer
@@ -73,10 +81,14 @@ MARKS = {
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Form:
     """Every layer takes this form if it can."""
     chosen: Form = request.param
-    monkeypatch.setattr(
-        convolution, "form_of", lambda layer: chosen if suits(layer) and is_exact(layer, chosen) else None
-    )
+    monkeypatch.setattr(convolution, "by_winograd", partial(forced, form=chosen))
     return chosen
+
+
+def forced(layer: Layer, form: Form, least_parts: int = 1) -> ExactWinogradConvolution | None:
+    """The form, if it can be exact."""
+    needed = parts_of(layer, form) if suits(layer) else None
+    return None if needed is None else ExactWinogradConvolution(layer, form, max(needed, least_parts))
 
 
 def assert_bit_exact(
@@ -98,7 +110,7 @@ def assert_bit_exact(
 def convolve(g: IntegerGraphBuilder, x: str, outputs: int, epilogue: str = "plain", **more: Any) -> str:
     asked = EPILOGUES[epilogue] | {"padding": 1} | more
     if asked.get("residual"):
-        plain = g.conv(x, outputs, 3, padding=asked["padding"])
+        plain = g.conv(x, outputs, 3, padding=asked["padding"], dilation=asked.get("dilation", 1))
         asked["residual"] = g.input(*g.shape(plain)[1:])
     return g.conv(x, outputs, 3, **asked)
 
@@ -132,7 +144,7 @@ def test_spans_of_every_length_are_bit_exact(
     name: str, size: tuple[int, int], chunk_tiles: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tiles that are shorter one way, both ways or neither, all in a chunk or each in another."""
-    monkeypatch.setattr(convolution, "form_of", lambda layer: F4 if suits(layer) else None)
+    monkeypatch.setattr(convolution, "by_winograd", partial(forced, form=F4))
     monkeypatch.setattr(exact_winograd, "MOST_CHUNK_TILES", chunk_tiles)
     g = IntegerGraphBuilder(5)
     y = convolve(g, g.input(*size, 32), 72, "residual", input_zero_point=77)
@@ -147,6 +159,7 @@ def test_many_small_chunks_are_bit_exact(
 ) -> None:
     """With weights that all chunks share, and that each transforms anew; chains write halos and reuse memory."""
     monkeypatch.setattr(exact_winograd, "MOST_CHUNK_TILES", 5)
+    monkeypatch.setattr(exact_winograd, "LEAST_CHUNK_TILES", 1)
     monkeypatch.setattr(exact_winograd, "MOST_READY_BYTES", ready_bytes)
     g = IntegerGraphBuilder(3)
     x = g.input(22, 19, 20)
@@ -159,12 +172,15 @@ def test_many_small_chunks_are_bit_exact(
 
 @pytest.mark.parametrize("name", RUNNABLE)
 @pytest.mark.parametrize("zero_point", [0, 3, 128, 255])
-@pytest.mark.parametrize("pixels", ["extreme", "all 255"])
+@pytest.mark.parametrize(("pixels", "channels"), [("extreme", 100), ("all 255", 100), ("all 255", 140)])
 def test_extreme_sums_are_exact(
-    form: Form, name: str, zero_point: int, pixels: str, code_cache: Path
+    form: Form, name: str, zero_point: int, pixels: str, channels: int, code_cache: Path
 ) -> None:
-    """The largest sums that 100 channels make, every bit of them seen through a float32 result."""
-    rng, shape = np.random.default_rng(0), (9, 10, 100)
+    """The largest sums that 100 channels make, every bit of them seen through a float32 result.
+
+    And those of 140 channels, which are too great for F(4x4) unless the channels are divided.
+    """
+    rng, shape = np.random.default_rng(0), (9, 10, channels)
     g = IntegerGraphBuilder(4)
     x = g.input(*shape, values=np.full(shape, 255) if pixels == "all 255" else rng.choice([0, 255], shape))
     results = {}
@@ -190,8 +206,12 @@ def test_any_layer_is_bit_exact(name: str, code_cache: Path, data: st.DataObject
     chosen = data.draw(st.sampled_from(FORMS))
     g = IntegerGraphBuilder(data.draw(st.integers(0, 2**16)))
     padding = tuple(data.draw(st.integers(0, 3)) for _ in range(4))
-    height = data.draw(st.integers(max(1, 3 - padding[0] - padding[2]), 20))
-    width = data.draw(st.integers(max(1, 3 - padding[1] - padding[3]), 20))
+    dilation = data.draw(st.sampled_from([(1, 1), (1, 2), (3, 1), (2, 3), (6, 6)]))
+    parts = data.draw(st.sampled_from(PARTS))
+    height, width = (
+        data.draw(st.integers(max(1, 1 + 2 * each - before - behind), 20))
+        for each, before, behind in zip(dilation, padding[:2], padding[2:], strict=True)
+    )
     x = g.input(height, width, data.draw(st.integers(1, 90)))
     y = convolve(
         g,
@@ -199,10 +219,11 @@ def test_any_layer_is_bit_exact(name: str, code_cache: Path, data: st.DataObject
         data.draw(st.integers(1, 150)),
         data.draw(st.sampled_from(sorted(EPILOGUES))),
         padding=padding,
+        dilation=dilation,
         input_zero_point=data.draw(st.integers(0, 255)),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convolution, "form_of", lambda layer: chosen if suits(layer) else None)
+        patch.setattr(convolution, "by_winograd", partial(forced, form=chosen, least_parts=parts))
         assert_bit_exact(g, {"y": y}, name, code_cache / str(chosen), threads=data.draw(st.integers(1, 3)))
 
 
@@ -217,15 +238,17 @@ KERNELS: dict[str, Callable[[InstructionSet], str]] = {
     },
     **{f"weights {form}": partial(emit_weight_transform, "k", form=form) for form in FORMS},
     **{
-        f"results {form} {rows.outputs}x{columns.outputs}": partial(
+        f"results {form} {rows.outputs}x{columns.outputs} of {parts}": partial(
             emit_results,
             "k",
             form=form,
             tile=(rows, columns),
             kind=ResultKind(True, True, True),
             channels=33,
+            parts=parts,
         )
         for form, rows, columns in TILES
+        for parts in (1, 2)
     },
 }
 
@@ -248,6 +271,11 @@ def test_kernels_compile_for_every_instruction_set(each: InstructionSet, kernel:
         (w.TILE_ROWS, 5),
         (w.TILE_COLUMNS, 2),
         (w.TILES, 20),
+        (w.DILATION, 0),
+        (w.DILATION + 1, 2),
+        (w.PARTS, 2),
+        (w.PART_INPUT, 16),
+        (w.PART_WEIGHTS, 64),
         (w.GROUP_TILES, 0),
         (w.GROUP_TILES, 7),
         (w.TRANSFORM + 3, Code("winograd_input_f4_4x4__generic")),
@@ -259,7 +287,7 @@ def test_tiles_that_are_not_those_of_the_image_are_refused(
     field: int, value: Code | int, monkeypatch: pytest.MonkeyPatch, code_cache: Path
 ) -> None:
     """Two rows and columns of four pixels and two of three; others would compute past it, or by another's kernels."""
-    monkeypatch.setattr(convolution, "form_of", lambda layer: F4 if suits(layer) else None)
+    monkeypatch.setattr(convolution, "by_winograd", partial(forced, form=F4))
     g = IntegerGraphBuilder(6)
     y = convolve(g, g.input(14, 14, 16), 16)
     made, constants = plan_network(Lowered(g.graph(y=y), {}), isa.choose("generic"), 1, code_cache)
@@ -294,19 +322,20 @@ def layer_of(g: IntegerGraphBuilder, name: str, threads: int = 1) -> Layer:
 
 @pytest.mark.parametrize("weight", [127, -128])
 @pytest.mark.parametrize(
-    ("channels", "exact"), [(112, (True, True)), (130, (False, True)), (1900, (False, False))]
+    ("channels", "parts"),
+    [(112, (1, 1)), (130, (2, 1)), (260, (4, 1)), (520, (None, 1)), (1900, (None, 2)), (9000, (None, None))],
 )
 def test_a_form_is_exact_as_far_as_its_bound_reaches(
-    weight: int, channels: int, exact: tuple[bool, bool]
+    weight: int, channels: int, parts: tuple[int | None, int | None]
 ) -> None:
-    """9 * 112 * 255 * 127 < 2**25 < 9 * 130 * 255 * 127, and 2**29 lies between the next two."""
+    """9 * 112 * 255 * 127 < 2**25 < 9 * 130 * 255 * 127, so 130 channels need two parts; F(2x2) reaches to 2**29."""
     g = IntegerGraphBuilder(0)
     g.conv(g.input(4, 4, channels), 16, 3, padding=1, bias=np.zeros(16, np.int32))
     weights = g.nodes[-1].inputs[1]
     g.constants[weights] = np.zeros_like(g.constants[weights])
     g.constants[weights][5] = weight  # one channel that fails is enough
     layer = layer_of(g, "avx2")
-    assert (is_exact(layer, F4), is_exact(layer, F2)) == exact
+    assert (parts_of(layer, F4), parts_of(layer, F2)) == parts
 
 
 def test_a_bias_near_the_bound_counts() -> None:
@@ -327,31 +356,65 @@ def test_a_scale_that_cannot_be_divided_exactly_counts() -> None:
 def test_large_layers_take_the_larger_form(name: str) -> None:
     g = IntegerGraphBuilder(0)
     g.conv(g.input(56, 56, 128), 128, 3, padding=1)
-    assert form_of(layer_of(g, name)) is F4
+    chosen = by_winograd(layer_of(g, name))
+    assert chosen is not None
+    assert chosen.form is F4
+
+
+@pytest.mark.parametrize("name", ["avx2", "generic"])
+def test_sums_too_great_for_the_larger_form_are_divided(name: str) -> None:
+    """SSD's class scores: 9 * 1024 weights, of 30 each."""
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(19, 19, 1024), 64, 3, padding=1)
+    weights = g.nodes[-1].inputs[1]
+    g.constants[weights] = np.full_like(g.constants[weights], 30)
+    chosen = by_winograd(layer_of(g, name))
+    assert chosen is not None
+    assert (chosen.form, chosen.parts) == (F4, 4)
+
+
+def test_dilated_layers_take_a_tile_of_every_interlaced_image() -> None:
+    """SSD's fc6: 19 rows are six images of rows six apart, one of four and five of three rows."""
+    g = IntegerGraphBuilder(0)
+    g.conv(g.input(19, 19, 512), 1024, 3, padding=6, dilation=6)
+    chosen = by_winograd(layer_of(g, "avx2"))
+    assert chosen is not None
+    assert (chosen.form, chosen.rows, chosen.columns) == (F4, (1, 5), (1, 5))
+
+
+@given(length=st.integers(1, 60), form=st.sampled_from(FORMS), dilation=st.integers(1, 9))
+def test_spans_cover_what_they_are_to_cover(length: int, form: Form, dilation: int) -> None:
+    covered = [
+        first + dilation * k
+        for firsts, span in zip(starts_along(length, form, dilation), form.spans, strict=False)
+        for first in firsts
+        for k in range(span.outputs)
+    ]
+    assert sorted(row for row in covered if row < length) == list(range(length))
 
 
 @pytest.mark.parametrize("name", ["amx", "neondot", "neoni8mm"])
 def test_fast_direct_products_are_kept(name: str) -> None:
     g = IntegerGraphBuilder(0)
     g.conv(g.input(56, 56, 128), 128, 3, padding=1)
-    assert form_of(layer_of(g, name)) is None
+    assert by_winograd(layer_of(g, name)) is None
 
 
 @pytest.mark.parametrize(
     "asked",
-    [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel": 5}, {"kernel": (3, 1)}],
+    [{"stride": 2}, {"groups": 2}, {"kernel": 5}, {"kernel": (3, 1)}],
     ids=str,
 )
 def test_other_windows_are_convolved_directly(asked: dict[str, Any]) -> None:
     g = IntegerGraphBuilder(0)
     g.conv(g.input(56, 56, 64), 64, **({"kernel": 3, "padding": 1} | asked))
-    assert form_of(layer_of(g, "avx2")) is None
+    assert by_winograd(layer_of(g, "avx2")) is None
 
 
 def test_few_channels_are_convolved_directly() -> None:
     g = IntegerGraphBuilder(0)
     g.conv(g.input(56, 56, 3), 64, 3, padding=1)
-    assert form_of(layer_of(g, "avx512vnni")) is None
+    assert by_winograd(layer_of(g, "avx512vnni")) is None
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])

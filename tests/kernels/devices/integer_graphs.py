@@ -56,7 +56,7 @@ class IntegerGraphBuilder:
         *,
         stride: int | tuple[int, int] = 1,
         padding: tuple[int, int, int, int] | int = 0,
-        dilation: int = 1,
+        dilation: tuple[int, int] | int = 1,
         groups: int = 1,
         input_zero_point: int = 3,
         zero_point: int = 7,
@@ -74,7 +74,7 @@ class IntegerGraphBuilder:
             kernel=taps,
             strides=(stride, stride) if isinstance(stride, int) else stride,
             padding=(padding,) * 4 if isinstance(padding, int) else padding,
-            dilations=(dilation, dilation),
+            dilations=(dilation, dilation) if isinstance(dilation, int) else dilation,
         )
         per_group = self.shape(x)[3] // groups
         weights = self.rng.integers(-127, 128, (outputs, *taps, per_group)).astype(np.int8)

@@ -35,9 +35,13 @@ _PAGE_BYTES = 4096
 MOST_TRANSFORMED_BYTES = 5 << 18
 """Of the transformed patches of a chunk: about half a second-level cache, whose rest weights and products take."""
 MOST_CHUNK_TILES = 56
+LEAST_CHUNK_TILES = 36
+"""At least, where there are so many: fewer are not worth another transform of all weights."""
 MOST_READY_BYTES = 3 << 20
 """Of a layer's transformed weights, if all chunks are to share them."""
 LEAST_CHUNKS_TO_SHARE = 4
+PARTS = (1, 2, 4)
+"""Into so many parts the input's channels may be divided, so that the sums of each stay within a form's bound."""
 PASS_CHANNELS = 32
 """At least so many output channels share a pass over the transformed patches, where panels are narrower."""
 
@@ -75,7 +79,8 @@ def cut_of(tiles: int, channels: int, passes: int, rows: int, taps: int, threads
         taps: of a tile.
         threads: workers.
     """
-    most = max(rows, min(MOST_CHUNK_TILES, MOST_TRANSFORMED_BYTES // (2 * taps * channels)) // rows * rows)
+    most = min(MOST_CHUNK_TILES, MOST_TRANSFORMED_BYTES // (2 * taps * channels)) // rows * rows
+    most = max(rows, most, LEAST_CHUNK_TILES)
     chunks = -(-tiles // most)
     if chunks > 1 or passes == 1:
         # Equal shares for all workers, unless that would make chunks much smaller.
@@ -87,43 +92,72 @@ def cut_of(tiles: int, channels: int, passes: int, rows: int, taps: int, threads
 
 
 def suits(layer: Layer) -> bool:
-    """Whether a layer is what the forms compute: a 3x3 window at stride 1 over all channels."""
+    """Whether a layer is what the forms compute: a 3x3 window at stride 1 over all channels, dilated or not."""
     window = layer.op.window
-    return (
-        (layer.r, layer.s) == (KERNEL, KERNEL)
-        and window.strides == (1, 1)
-        and window.dilations == (1, 1)
-        and layer.op.groups == 1
-    )
+    return (layer.r, layer.s) == (KERNEL, KERNEL) and window.strides == (1, 1) and layer.op.groups == 1
 
 
-def is_exact(layer: Layer, form: Form) -> bool:
-    """Whether every sum that inputs of 0 to 255 can make, bias included, lies within the form's bound.
+def is_exact(layer: Layer, form: Form, parts: int = 1) -> bool:
+    """Whether every sum that inputs of 0 to 255 can make lies within the form's bound, in each part of the channels.
 
-    Then the int32 that the transforms make is ``2**shift`` times the sum. And whether every scale divided by that
-    power of two is the same number otherwise, as all but the very smallest are.
+    Then the int32 that the transforms make is ``2**shift`` times the sum. The bias counts with the first part. Of a
+    single part every scale divided by that power of two has to be the same number otherwise, as all but the very
+    smallest are.
     """
-    weights = layer.weights.reshape(layer.k, -1)
-    greatest = 255 * np.maximum(weights, 0).sum(axis=1, dtype=np.int64) + layer.bias()
-    least = 255 * np.minimum(weights, 0).sum(axis=1, dtype=np.int64) + layer.bias()
+    channels = padded_channels(layer.per_group, layer.context.isa, parts) // parts
+    for part in range(parts):
+        weights = layer.weights[..., part * channels : (part + 1) * channels].reshape(layer.k, -1)
+        bias = layer.bias() if part == 0 else 0
+        greatest = 255 * np.maximum(weights, 0).sum(axis=1, dtype=np.int64) + bias
+        least = 255 * np.minimum(weights, 0).sum(axis=1, dtype=np.int64) + bias
+        if (least < -form.bound).any() or (greatest >= form.bound).any():
+            return False
     factor, scale = np.float32(2.0**form.shift), layer.scale()
-    return bool(
-        (least >= -form.bound).all()
-        and (greatest < form.bound).all()
-        and (scale / factor * factor == scale).all()
-    )
+    return parts > 1 or bool((scale / factor * factor == scale).all())
+
+
+def parts_of(layer: Layer, form: Form) -> int | None:
+    """Into how few parts the channels have to be divided for the form to be exact; None if no number is enough."""
+    return next((parts for parts in PARTS if is_exact(layer, form, parts)), None)
+
+
+def starts_along(length: int, form: Form, dilation: int) -> tuple[list[int], list[int]]:
+    """First rows (or columns) of the results of longest spans, and of the next shorter ones, that cover so many.
+
+    Where the window is dilated, so are spans: each of the interlaced images, which take every ``dilation``-th row, is
+    cut by itself.
+    """
+    longest, shorter = [], []
+    for first in range(min(length, dilation)):
+        whole, others = form.cut(-(-(length - first) // dilation))
+        longest += [first + dilation * form.outputs * k for k in range(whole)]
+        behind = first + dilation * form.outputs * whole
+        shorter += [behind + dilation * (form.outputs - 1) * k for k in range(others)]
+    return longest, shorter
 
 
 class ExactWinogradConvolution:
-    """Lowers one layer by one form."""
+    """Lowers one layer by one form.
 
-    def __init__(self, layer: Layer, form: Form) -> None:
-        self.layer, self.form = layer, form
+    Args:
+        layer: what is lowered.
+        form: how.
+        parts: of the input's channels; see ``parts_of``.
+    """
+
+    def __init__(self, layer: Layer, form: Form, parts: int) -> None:
+        self.layer, self.form, self.parts = layer, form, parts
         self.context, self.isa = layer.context, layer.context.isa
         words = self.isa.words
         self.panels = PanelLayout(layer.k, min(self.isa.lanes * words.vectors, layer.k), self.isa.lanes)
-        self.channels = padded_channels(layer.per_group, self.isa)
-        self.rows, self.columns = (form.cut(length) for length in layer.output_size)
+        self.channels = padded_channels(layer.per_group, self.isa, parts)
+        self.row_starts, self.column_starts = (
+            starts_along(length, form, dilation)
+            for length, dilation in zip(layer.output_size, layer.op.window.dilations, strict=True)
+        )
+        self.rows, self.columns = (
+            (len(longest), len(shorter)) for longest, shorter in (self.row_starts, self.column_starts)
+        )
         self.tiles = sum(self.rows) * sum(self.columns)
         self.panel_pass = max(1, PASS_CHANNELS // self.panels.padded(0))
         passes = -(-self.panels.panels // self.panel_pass)
@@ -215,6 +249,9 @@ class ExactWinogradConvolution:
             w.TILE_COLUMNS: sum(self.columns),
             w.LONGEST_ROWS: self.rows[0],
             w.LONGEST_COLUMNS: self.columns[0],
+            w.TILE_STARTS: self.context.pack(np.array(self._starts(), np.int64)),
+            w.DILATION: layer.op.window.dilations[0],
+            w.DILATION + 1: layer.op.window.dilations[1],
             w.CHUNKS: cut.chunks,
             w.GROUP_TILES: cut.group,
             f.PANEL_CHANNELS: panels.full,
@@ -222,7 +259,8 @@ class ExactWinogradConvolution:
             w.PANEL_PASS: self.panel_pass,
             w.CHANNEL_BLOCKS: self.channels // words_of(self.isa),
             f.PANEL_ITEMS: cut.panel_items,
-            w.TURNS: self.channels // channels_a_turn(self.isa),
+            w.PARTS: self.parts,
+            w.TURNS: self.channels // self.parts // channels_a_turn(self.isa),
         }
         parts = layer.result_fields(), self._weight_fields(), self._kernels(), self._scratch_fields()
         return record_of(w.EXACT_WINOGRAD, *parts, own)
@@ -239,7 +277,13 @@ class ExactWinogradConvolution:
             f.PARAMETERS: context.pack_later(8 * widths[0] * panels.panels, self._packed_parameters),
             f.PARAMETER_BYTES: 8 * widths[0],
             w.WEIGHT_TAP: self._weight_tap,
+            w.PART_WEIGHTS: 2 * self.channels // self.parts * widths[0],
+            w.PART_WEIGHTS + 1: 2 * self.channels // self.parts * widths[-1],
         }
+
+    def _starts(self) -> list[int]:
+        """Rows, then columns, of the first results of tiles."""
+        return [start for starts in (*self.row_starts, *self.column_starts) for start in starts]
 
     def _order(self) -> NDArray[np.int64]:
         """Output channels in the order in which the epilogue wants them."""
@@ -267,7 +311,7 @@ class ExactWinogradConvolution:
     def _packed_parameters(self) -> NDArray[np.int32]:
         layer, form, order = self.layer, self.form, self._order()
         bias = (layer.bias().astype(np.int64) * form.scale).astype(np.int32)
-        scale = layer.scale() / np.float32(2.0**form.shift)
+        scale = layer.scale() if self.parts > 1 else layer.scale() / np.float32(2.0**form.shift)
         return pack_parameters(bias[order], scale[order], 1, self.panels)
 
     def _kernels(self) -> dict[int, Field]:
@@ -292,8 +336,16 @@ class ExactWinogradConvolution:
             result = kind_for(self.layer.result_kind(), isa, channels)
             for kind, tile, text in self._kinds_of_tiles():
                 fields[w.FINISH + 4 * last + kind] = context.kernel(
-                    f"winograd_results_{form}_{text}_{result}_{channels}__{isa.name}",
-                    partial(emit_results, isa=isa, form=form, tile=tile, kind=result, channels=channels),
+                    f"winograd_results_{form}_{text}_{result}_{channels}x{self.parts}__{isa.name}",
+                    partial(
+                        emit_results,
+                        isa=isa,
+                        form=form,
+                        tile=tile,
+                        kind=result,
+                        channels=channels,
+                        parts=self.parts,
+                    ),
                 )
         return fields
 
@@ -311,7 +363,7 @@ class ExactWinogradConvolution:
         input_tap = _odd_lines(2 * self.channels * chunk)
         products_tap = _odd_lines(4 * self.panels.padded(0) * chunk)
         weights = 0 if self._ready_bytes else 2 * self.form.side * self._weight_tap * self.panel_pass
-        whole = taps * (input_tap + self.panel_pass * products_tap) + weights
+        whole = taps * (input_tap + self.panel_pass * self.parts * products_tap) + weights
         whole = -(-whole // _PAGE_BYTES) * _PAGE_BYTES
         scratch = self.context.scratch(whole)
         ready: Field = 0
@@ -323,14 +375,15 @@ class ExactWinogradConvolution:
             w.INPUT_TAP: input_tap,
             w.PRODUCTS: taps * input_tap,
             w.PRODUCTS_TAP: products_tap,
+            w.PART_INPUT: 2 * self.channels // self.parts,
             w.READY_WEIGHTS: ready,
             w.WEIGHTS_ARE_READY: int(bool(self._ready_bytes)),
         }
 
 
-def padded_channels(channels: int, isa: InstructionSet) -> int:
-    """Input channels as whole vectors of int16 and whole turns of the products' loop."""
-    whole = max(words_of(isa), channels_a_turn(isa))
+def padded_channels(channels: int, isa: InstructionSet, parts: int) -> int:
+    """Input channels as parts of whole vectors of int16 and whole turns of the products' loop."""
+    whole = parts * max(words_of(isa), channels_a_turn(isa))
     return -(-channels // whole) * whole
 
 
@@ -339,4 +392,13 @@ def _odd_lines(least_bytes: int) -> int:
     return 64 * (lines + 1 if lines % 2 == 0 else lines)
 
 
-__all__ = ["Cut", "ExactWinogradConvolution", "cut_of", "is_exact", "padded_channels", "suits"]
+__all__ = [
+    "Cut",
+    "ExactWinogradConvolution",
+    "cut_of",
+    "is_exact",
+    "padded_channels",
+    "parts_of",
+    "starts_along",
+    "suits",
+]

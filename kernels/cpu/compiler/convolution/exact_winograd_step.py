@@ -13,25 +13,34 @@ from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import exact_winograd as w
 from accelserve.kernels.cpu.records.frame import HEIGHT, WIDTH
 from accelserve.kernels.native.jit import inlined
-from accelserve.kernels.native.memory import call6, field
+from accelserve.kernels.native.memory import call6, field, load_i64
 
 
 @inlined
 def place_of(record: int, tile: int) -> tuple[int, int, int]:
     """Row and column of a tile's first result, and which of the kernels for its kind of tile."""
-    outputs, columns = field(record, w.SIDE) - 2, field(record, w.TILE_COLUMNS)
+    rows, columns = field(record, w.TILE_ROWS), field(record, w.TILE_COLUMNS)
     longest_rows, longest_columns = field(record, w.LONGEST_ROWS), field(record, w.LONGEST_COLUMNS)
     first, shorter = 0, columns - longest_columns
     corner = longest_rows * shorter
-    behind = corner + field(record, w.TILE_ROWS) * longest_columns
+    behind = corner + rows * longest_columns
     if corner <= tile < behind:
         row, column = (tile - corner) // longest_columns, (tile - corner) % longest_columns
     else:
         if tile >= behind:
             first, tile = longest_rows, tile - behind
         row, column = first + tile // shorter, longest_columns + tile % shorter
-    y, x = row * outputs - max(0, row - longest_rows), column * outputs - max(0, column - longest_columns)
+    starts = field(record, w.TILE_STARTS)
+    y, x = load_i64(starts + 8 * row), load_i64(starts + 8 * (rows + column))
     return y, x, (2 if row >= longest_rows else 0) + (1 if column >= longest_columns else 0)
+
+
+@inlined
+def inside_of_tile(size: int, first: int, dilation: int) -> int:
+    """How many rows (or columns) of a tile would be in the image, had it no last one."""
+    if dilation == 1:  # a division takes as long as a dozen products
+        return size - first
+    return (size - 1 - first) // dilation + 1
 
 
 @inlined
@@ -53,12 +62,15 @@ def transform_patches(record: int, first: int, last: int, scratch: int) -> None:
     """Taps of the patches of tiles ``first`` to ``last`` (excluded)."""
     row_step, pixel_step = field(record, f.ROW_STEP), field(record, f.PIXEL_STEP)
     height, width = field(record, f.HALO + HEIGHT), field(record, f.HALO + WIDTH)
+    down, right = field(record, w.DILATION), field(record, w.DILATION + 1)
     for tile in range(first, last):
         y, x, kind = place_of(record, tile)
         source = field(record, f.INPUT) + y * row_step + x * pixel_step
         target = scratch + (tile - first) * field(record, w.INPUT_TILE)
         # Windows reach two pixels beyond the last result.
-        call6(field(record, w.TRANSFORM + kind), record, source, target, height + 1 - y, width + 1 - x, 0)
+        last_row = inside_of_tile(height, y, down) + 1
+        last_column = inside_of_tile(width, x, right) + 1
+        call6(field(record, w.TRANSFORM + kind), record, source, target, last_row, last_column, 0)
 
 
 @inlined
@@ -68,6 +80,13 @@ def transform_weights(record: int, panel: int, pair: int, target: int) -> None:
     blocks = field(record, w.LAST_WEIGHT_BLOCKS if last else w.WEIGHT_BLOCKS)
     source = field(record, f.WEIGHTS) + panel * field(record, f.PANEL_BYTES)
     call6(field(record, w.TRANSFORM_WEIGHTS), source, target, field(record, w.WEIGHT_TAP), blocks, pair, 0)
+
+
+@inlined
+def products_of_part(record: int) -> int:
+    """Bytes of the products of one panel and one part of the channels, all taps."""
+    side = field(record, w.SIDE)
+    return side * side * field(record, w.PRODUCTS_TAP)
 
 
 @inlined
@@ -82,24 +101,28 @@ def multiply_tap(
     products: int,
 ) -> None:
     """One tap of some tiles with panels ``first`` to ``last`` (excluded); a group stays in the cache for all of them."""
-    side, most = field(record, w.SIDE), field(record, w.GROUP_TILES)
+    parts, most = field(record, w.PARTS), field(record, w.GROUP_TILES)
     groups = (tiles + most - 1) // most
     tile_bytes, product_bytes = field(record, w.INPUT_TILE), field(record, f.PARAMETER_BYTES) // 2
-    panel_products = side * side * field(record, w.PRODUCTS_TAP)
+    part_products = products_of_part(record)
     for group in range(groups):
         begin = tiles * group // groups
         size = tiles * (group + 1) // groups - begin
         for panel in range(first, last):
-            which = size - 1 + (w.MOST_GROUP_TILES if panel == field(record, f.PANELS) - 1 else 0)
-            call6(
-                field(record, w.KERNEL + which),
-                source + begin * tile_bytes,
-                weights + (panel - first) * panel_weights,
-                products + (panel - first) * panel_products + begin * product_bytes,
-                field(record, w.TURNS),
-                tile_bytes,
-                product_bytes,
-            )
+            last_panel = 1 if panel == field(record, f.PANELS) - 1 else 0
+            kernel = field(record, w.KERNEL + size - 1 + w.MOST_GROUP_TILES * last_panel)
+            for part in range(parts):
+                call6(
+                    kernel,
+                    source + begin * tile_bytes + part * field(record, w.PART_INPUT),
+                    weights
+                    + (panel - first) * panel_weights
+                    + part * field(record, w.PART_WEIGHTS + last_panel),
+                    products + ((panel - first) * parts + part) * part_products + begin * product_bytes,
+                    field(record, w.TURNS),
+                    tile_bytes,
+                    product_bytes,
+                )
 
 
 @inlined
@@ -117,7 +140,7 @@ def multiply(record: int, begin: int, end: int, first: int, last: int, scratch: 
     ready = field(record, w.WEIGHTS_ARE_READY)
     weights = field(record, w.READY_WEIGHTS)
     if ready == 0:
-        weights = products + field(record, w.PANEL_PASS) * side * side * field(record, w.PRODUCTS_TAP)
+        weights = products + field(record, w.PANEL_PASS) * field(record, w.PARTS) * products_of_part(record)
     panel_weights = (2 * side if ready == 0 else side * side) * tap_bytes
     for pair in range(side // 2):
         pair_weights = weights
@@ -154,11 +177,13 @@ def finish_tiles(record: int, first: int, last: int, panel: int, products: int) 
     parameters = field(record, f.PARAMETERS) + panel * field(record, f.PARAMETER_BYTES)
     output = field(record, f.OUTPUT) + channel * field(record, f.OUTPUT_BYTES)
     residual = field(record, f.RESIDUAL) + channel
+    down, right = field(record, w.DILATION), field(record, w.DILATION + 1)
     for tile in range(first, last):
         y, x, kind = place_of(record, tile)
         target = output + y * field(record, f.OUTPUT_ROW) + x * field(record, f.OUTPUT_PIXEL)
         other = residual + y * field(record, f.RESIDUAL_ROW) + x * field(record, f.RESIDUAL_PIXEL)
-        inside = min(outputs - kind // 2, height - y) * 8 + min(outputs - kind % 2, width - x)
+        rows = min(outputs - kind // 2, inside_of_tile(height, y, down))
+        inside = rows * 8 + min(outputs - kind % 2, inside_of_tile(width, x, right))
         source = products + (tile - first) * (field(record, f.PARAMETER_BYTES) // 2)
         call6(field(record, kernels + kind), record, source, parameters, target, other, inside)
 
@@ -167,7 +192,7 @@ def finish_tiles(record: int, first: int, last: int, panel: int, products: int) 
 def convolve_by_winograd(record: int, item: int, thread: int) -> None:
     """The tiles and panels of one item, and the halo beside as large a share of the rows."""
     panel_items, chunks = field(record, f.PANEL_ITEMS), field(record, w.CHUNKS)
-    tiles, panels, side = field(record, w.TILES), field(record, f.PANELS), field(record, w.SIDE)
+    tiles, panels = field(record, w.TILES), field(record, f.PANELS)
     chunk, share = item // panel_items, item % panel_items
     first, last = tiles * chunk // chunks, tiles * (chunk + 1) // chunks
     scratch = field(record, w.SCRATCH) + thread * field(record, w.THREAD_BYTES)
@@ -178,7 +203,7 @@ def convolve_by_winograd(record: int, item: int, thread: int) -> None:
         following = min(panel + field(record, w.PANEL_PASS), end)
         multiply(record, first, last, panel, following, scratch, products)
         for each in range(panel, following):
-            place = products + (each - panel) * side * side * field(record, w.PRODUCTS_TAP)
+            place = products + (each - panel) * field(record, w.PARTS) * products_of_part(record)
             finish_tiles(record, first, last, each, place)
         panel = following
     if share == 0:

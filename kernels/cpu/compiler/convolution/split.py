@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from accelserve.kernels.cpu.compiler.lowering import Field
 from accelserve.kernels.cpu.records import convolution as f
+
+UNEVEN = 1.03
+"""Times an even share: more than that is too much for one worker."""
+
+
+def even_chunk(units: int, items: int, workers: int) -> int:
+    """Units of an item, the last one of which may have fewer: for so many items, or for more if that is more even.
+
+    Args:
+        units: tiles, or whatever items consist of.
+        items: at least, if there are so many units.
+        workers: each of which begins with a range of the items.
+    """
+
+    def greatest_share(chunk: int) -> int:
+        count = -(-units // chunk)
+        bounds = [min(count * worker // workers * chunk, units) for worker in range(workers + 1)]
+        return max(after - before for before, after in pairwise(bounds))
+
+    chunks = sorted({-(-units // count) for count in range(items, 2 * items + 1)}, reverse=True)
+    even = [chunk for chunk in chunks if greatest_share(chunk) * workers <= UNEVEN * units]
+    return even[0] if even else min(chunks, key=greatest_share)
 
 
 @dataclass(frozen=True, slots=True)

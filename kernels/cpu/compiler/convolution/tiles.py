@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.compiler.convolution.split import Split
+from accelserve.kernels.cpu.compiler.convolution.split import Split, even_chunk
 from accelserve.kernels.cpu.compiler.frames import fill_halo
 from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters, pack_weights
@@ -387,10 +387,13 @@ class TiledConvolution:
         wanted = 4 * self.context.threads
         by_panels = tiles < 8 * wanted and panels > 1
         together = self.panels_together
-        panel_chunk = -(-panels // (wanted * together)) * together if by_panels else panels
-        panel_items = -(-panels // panel_chunk)
-        tile_chunk = -(-tiles // max(1, wanted // panel_items))
-        if not by_panels:
-            tile_chunk = min(tile_chunk, self.most_tiles())
+        workers = self.context.threads
+        if by_panels:
+            panel_chunk = even_chunk(-(-panels // together), wanted, workers) * together
+            panel_items = -(-panels // panel_chunk)
+            tile_chunk = -(-tiles // max(1, wanted // panel_items))
+        else:
+            panel_chunk, panel_items = panels, 1
+            tile_chunk = min(even_chunk(tiles, wanted, workers), self.most_tiles())
         items = -(-tiles // tile_chunk) * panel_items
         return Split(items, tile_chunk, panel_chunk, panel_items, by_panels)

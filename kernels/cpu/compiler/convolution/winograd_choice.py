@@ -11,11 +11,11 @@ import math
 
 from accelserve.kernels.cpu.compiler.convolution.exact_winograd import (
     ExactWinogradConvolution,
-    is_exact,
+    parts_of,
     suits,
 )
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
-from accelserve.kernels.cpu.microkernels.winograd_forms import F4, FORMS, Form
+from accelserve.kernels.cpu.microkernels.winograd_forms import F4, FORMS
 
 LEAST_GAIN = 1.03
 
@@ -34,24 +34,26 @@ def winograd_cycles(plan: ExactWinogradConvolution) -> float:
     pairs = plan.channels * outputs
     # Transforms of a smaller patch take as much less as it is smaller.
     size = form.taps / F4.taps
-    tile = size * (cycles.input * plan.channels * plan.cut.panel_items + cycles.output * outputs)
+    # Each part of the channels is transformed back by itself.
+    outputs_of_parts = plan.parts * outputs
+    tile = size * (cycles.input * plan.channels * plan.cut.panel_items + cycles.output * outputs_of_parts)
     products = plan.tile_taps * pairs / cycles.macs
     return products + plan.tiles * tile + size * plan.weight_transforms * cycles.weight * pairs
 
 
-def form_of(layer: Layer) -> Form | None:
-    """The form that a layer should take; None if it is faster, or only possible, to convolve it directly."""
+def by_winograd(layer: Layer) -> ExactWinogradConvolution | None:
+    """How a layer should be computed by a form; None if it is faster, or only possible, to convolve it directly."""
     if layer.context.isa.matrix or not suits(layer):
         return None
-    costs = {
-        form: winograd_cycles(ExactWinogradConvolution(layer, form))
+    ways = [
+        ExactWinogradConvolution(layer, form, parts)
         for form in FORMS
-        if is_exact(layer, form)
-    }
-    if not costs:
+        if (parts := parts_of(layer, form)) is not None
+    ]
+    if not ways:
         return None
-    best = min(costs, key=lambda form: costs[form])
-    return best if direct_cycles(layer) > LEAST_GAIN * costs[best] else None
+    costs = list(map(winograd_cycles, ways))
+    return ways[costs.index(min(costs))] if direct_cycles(layer) > LEAST_GAIN * min(costs) else None
 
 
 def _up(number: int, step: int) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelserve.kernels.cpu.compiler.convolution.depthwise import DepthwiseConvolution
-from accelserve.kernels.cpu.compiler.convolution.exact_winograd import ExactWinogradConvolution
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.matrix import MatrixConvolution
 from accelserve.kernels.cpu.compiler.convolution.permuted import by_bytes
 from accelserve.kernels.cpu.compiler.convolution.rearranged import rearranged
 from accelserve.kernels.cpu.compiler.convolution.tiles import TiledConvolution
 from accelserve.kernels.cpu.compiler.convolution.widened import WidenedConvolution, WidenedLayer
-from accelserve.kernels.cpu.compiler.convolution.winograd_choice import form_of
+from accelserve.kernels.cpu.compiler.convolution.winograd_choice import by_winograd
 from accelserve.kernels.cpu.compiler.lowering import Context, Step, lowers
 from accelserve.kernels.cpu.plan.accesses.matrix_convolution import WORKER_BYTES
 from accelserve.kernels.ir import Node, Padding, QConv2d
@@ -35,9 +34,9 @@ def lower_convolution(node: Node, op: QConv2d, context: Context) -> Sequence[Ste
     if context.isa.matrix and MatrixConvolution.suits(layer):
         layer, copies = rearranged(layer, WORKER_BYTES)
         return (*copies, MatrixConvolution(layer).step())
-    form = form_of(layer)
-    if form is not None:
-        return ExactWinogradConvolution(layer, form).steps()
+    winograd = by_winograd(layer)
+    if winograd is not None:
+        return winograd.steps()
     if context.isa.split is not None and (steps := by_bytes(layer)) is not None:
         return steps
     if context.isa.widened is not None and WidenedConvolution.suits(layer):

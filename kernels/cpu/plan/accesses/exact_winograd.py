@@ -25,7 +25,8 @@ from accelserve.kernels.cpu.records import exact_winograd as w
 from accelserve.kernels.cpu.records.frame import HEIGHT, WIDTH
 
 _RESULTS = re.compile(
-    r"winograd_results_(?P<form>f\d)_(?P<tile>\dx\d)_(?P<result>\w+?)_(?P<channels>\d+)__(?P<isa>[a-z0-9]+)"
+    r"winograd_results_(?P<form>f\d)_(?P<tile>\dx\d)_(?P<result>\w+?)_(?P<channels>\d+)x(?P<parts>\d+)"
+    r"__(?P<isa>[a-z0-9]+)"
 )
 _PRODUCTS = re.compile(r"winograd_products_(?P<tiles>\d+)x(?P<vectors>\d+)__(?P<isa>[a-z0-9]+)")
 
@@ -37,21 +38,32 @@ class _Panel:
         kinds = _kinds(record)
         record.require(bool(kinds), "has no tiles")
         named = {kind: _named(record, w.FINISH + 4 * which + kind) for kind in kinds}
-        form, _, result, channels, isa = named[kinds[0]]
+        form, _, result, channels, parts, isa = named[kinds[0]]
         record.require(form in map(str, FORMS), f"names the form '{form}', which there is none of")
         self.form = next(each for each in FORMS if str(each) == form)
         for kind, name in named.items():
-            self._check_tiles(record, kind, name, (form, result, channels, isa))
-        self.isa, self.channels = instruction_set(isa), int(channels)
+            self._check_tiles(record, kind, name, (form, result, channels, parts, isa))
+        self.isa, self.channels, self.parts = instruction_set(isa), int(channels), int(parts)
         self.size, self.residual = 4 if result == "f32" else 1, "res" in result
         self.padded = -(-self.channels // self.isa.lanes) * self.isa.lanes
         self.tap_bytes = (
             2 * record.positive((w.WEIGHT_BLOCKS, w.LAST_WEIGHT_BLOCKS)[which]) * words_of(self.isa)
         )
-        inputs = record.positive(w.TURNS) * channels_a_turn(self.isa)
+        inputs = self.parts * record.positive(w.TURNS) * channels_a_turn(self.isa)
         record.require(
             self.tap_bytes == 2 * inputs * self.padded,
             f"has {self.tap_bytes} bytes of a tap's weights for {inputs} by {self.padded} channels",
+        )
+        record.require(
+            self.parts == record.number(w.PARTS)
+            and self.parts * record.number(w.PART_INPUT) == 2 * inputs
+            and self.parts * record.number(w.PART_WEIGHTS + which) == self.tap_bytes,
+            f"has {record.number(w.PARTS)} parts of the channels for kernels of {self.parts}",
+        )
+        record.require(
+            2 * inputs == record.number(w.INPUT_TILE)
+            and inputs == record.positive(w.CHANNEL_BLOCKS) * words_of(self.isa),
+            f"has {record.number(w.INPUT_TILE)} bytes of a transformed tile for {inputs} channels",
         )
         most = record.positive(w.GROUP_TILES)
         record.require(most <= w.MOST_GROUP_TILES, f"has groups of {most} tiles")
@@ -101,13 +113,13 @@ def _kinds(record: Record) -> list[int]:
     ]
 
 
-def _named(record: Record, position: int) -> tuple[str, str, str, str, str]:
-    """Form, tile, result, channels and instruction set, from the name of a kernel that finishes tiles."""
+def _named(record: Record, position: int) -> tuple[str, str, str, str, str, str]:
+    """Form, tile, result, channels, parts and instruction set, from the name of a kernel that finishes tiles."""
     name = record.kernel(position)
     match = _RESULTS.fullmatch(name)
     if match is None:
         raise UnprovenError(f"names the kernel '{name}', which finishes no tiles")
-    return match["form"], match["tile"], match["result"], match["channels"], match["isa"]
+    return match["form"], match["tile"], match["result"], match["channels"], match["parts"], match["isa"]
 
 
 def _chunk(record: Record) -> int:
@@ -143,15 +155,7 @@ def convolve_by_winograd(record: Record) -> Iterator[Access]:
     """Patches transformed to scratch, multiplied tap by tap, transformed back."""
     full, last = _panels(record)
     height, width = record.positive(f.HALO + HEIGHT), record.positive(f.HALO + WIDTH)
-    rows, columns = record.number(w.TILE_ROWS), record.number(w.TILE_COLUMNS)
-    for length, every, longest in (
-        (height, rows, record.number(w.LONGEST_ROWS)),
-        (width, columns, record.number(w.LONGEST_COLUMNS)),
-    ):
-        record.require(
-            (longest, every - longest) == full.form.cut(length),
-            f"has {rows} rows of {columns} tiles for {height} x {width} pixels",
-        )
+    yield from _tile_starts(record, full.form.outputs, height, width)
     record.require(
         record.items == record.positive(w.CHUNKS) * record.positive(f.PANEL_ITEMS),
         f"has {record.items} items, which are not all of its work",
@@ -165,11 +169,33 @@ def convolve_by_winograd(record: Record) -> Iterator[Access]:
     yield from halo(record, f.HALO, height)
 
 
+def _tile_starts(record: Record, outputs: int, height: int, width: int) -> Iterator[Access]:
+    """Where tiles begin; no pixel may be of two tiles, nor of none."""
+    rows, columns = record.positive(w.TILE_ROWS), record.positive(w.TILE_COLUMNS)
+    starts = record.table(w.TILE_STARTS, rows + columns)
+    for length, firsts, longest, dilation in (
+        (height, starts[:rows], record.number(w.LONGEST_ROWS), record.positive(w.DILATION)),
+        (width, starts[rows:], record.number(w.LONGEST_COLUMNS), record.positive(w.DILATION + 1)),
+    ):
+        spans = [outputs] * longest + [outputs - 1] * (len(firsts) - longest)
+        covered = [
+            first + dilation * k
+            for first, span in zip(firsts.tolist(), spans, strict=True)
+            for k in range(span)
+        ]
+        record.require(
+            bool((firsts < length).all())
+            and sorted(each for each in covered if each < length) == list(range(length)),
+            f"has {rows} rows of {columns} tiles for {height} x {width} pixels",
+        )
+    yield Reads(Box(record.address(w.TILE_STARTS), (), 8 * (rows + columns)))
+
+
 def _source(record: Record, panel: _Panel, height: int, width: int) -> Iterator[Access]:
     """What lies beyond a window's last row or column is not read, nor beyond a pixel's channels looked at."""
     repeats = (
-        (height + KERNEL - 1, record.number(f.ROW_STEP)),
-        (width + KERNEL - 1, record.number(f.PIXEL_STEP)),
+        (height + (KERNEL - 1) * record.number(w.DILATION), record.number(f.ROW_STEP)),
+        (width + (KERNEL - 1) * record.number(w.DILATION + 1), record.number(f.PIXEL_STEP)),
     )
     start, loaded = record.address(f.INPUT), record.positive(w.CHANNEL_BLOCKS) * words_of(panel.isa)
     yield Reads(Box(start, repeats, record.positive(w.INPUT_CHANNELS)))
@@ -181,19 +207,20 @@ def _scratch(record: Record, full: _Panel, last: _Panel) -> Iterator[Access]:
     taps, chunk, start = full.form.taps, _chunk(record), record.address(w.SCRATCH)
     tiles = workers, (taps, record.number(w.INPUT_TAP)), (chunk, record.number(w.INPUT_TILE))
     yield Writes(Box(start, tiles, 2 * record.number(w.CHANNEL_BLOCKS) * words_of(full.isa)))
-    yield Reads(Box(start, tiles, 2 * record.number(w.TURNS) * channels_a_turn(full.isa)))
+    yield Reads(Box(start, tiles, 2 * record.number(w.CHANNEL_BLOCKS) * words_of(full.isa)))
     panel_pass, tap = record.positive(w.PANEL_PASS), record.number(w.PRODUCTS_TAP)
+    of_products = panel_pass * full.parts * taps
     products, pitch = start + record.number(w.PRODUCTS), record.number(f.PARAMETER_BYTES) // 2
     if record.number(w.WEIGHTS_ARE_READY) == 0:
         yield from _packed_weights(record, full, last)
         rows = workers, (panel_pass * 2 * full.form.side, record.number(w.WEIGHT_TAP))
-        made = Box(products + panel_pass * taps * tap, rows, full.tap_bytes)
+        made = Box(products + of_products * tap, rows, full.tap_bytes)
         yield Writes(made)
         yield Reads(made)
     else:
         for place in _ready_weights(record, full, last):
             yield Reads(place)
-    sums = Box(products, (workers, (panel_pass * taps, tap), (chunk, pitch)), 4 * full.padded)
+    sums = Box(products, (workers, (of_products, tap), (chunk, pitch)), 4 * full.padded)
     yield Writes(sums)
     yield Reads(sums)
 
