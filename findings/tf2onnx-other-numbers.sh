@@ -26,7 +26,7 @@ import tf2onnx
 def both(function: Callable[[tf.Tensor], tf.Tensor], value: np.ndarray) -> tuple[list[float], list[float]]:
     """What TensorFlow answers, and onnxruntime from the converted function, without optimisations."""
     signature = [tf.TensorSpec(value.shape, tf.as_dtype(value.dtype), name="x")]
-    traced = tf.function(function, input_signature=signature)
+    traced = tf.function(function, input_signature=signature, autograph=False)
     model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=18)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
