@@ -122,7 +122,9 @@ def answered(seen: Seen) -> Seen:
     Raises:
         LoadError: nothing was answered, or something with an error.
     """
-    if seen.measured.failed or not seen.measured.answered:
+    if not seen.measured.sent:
+        raise LoadError("no request was sent: the machine held the client up until its time was over")
+    if seen.measured.failed:
         words = "; ".join(f"{code}: {word}" for code, word in seen.measured.words.items())
         raise LoadError(f"{seen.measured.failed} of {seen.measured.sent} requests failed: {words}"[:300])
     return seen
