@@ -40,6 +40,13 @@ def weighted_sum(
     return found
 
 
+def test_python_does_not_call_what_is_made_for_compiled_code() -> None:
+    with pytest.raises(
+        TypeError, match=r"weighted_sum is for compiled code; Python calls weighted_sum\.py_func"
+    ):
+        weighted_sum(np.ones((1, 1), np.float32), np.float32(1), 1, np.ones((1, 1), np.uint8), np.ones(1))
+
+
 def test_arrays_and_numbers_reach_the_compiled_function_as_they_are(code_cache: Path) -> None:
     function = ArrayFunction(HERE, "weighted_sum", "f32[2]", "f32", "i64", "u8[2]~", "f64[1]", returns=True)
     function.load(code_cache)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,10 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from accelserve.kernels.postprocess import TensorShapeError, softmax, top_k
-from accelserve.kernels.postprocess.arithmetic import exponential
+from accelserve.kernels.postprocess import TensorShapeError, arithmetic, softmax, top_k
 
 F32 = npt.NDArray[np.float32]
+
+
+def _exponential(x: float) -> float:
+    return arithmetic.exponential(x)
+
+
+exponential: Any = numba.njit(_exponential)  # as compiled code has it
+
 
 rows = hnp.arrays(
     np.float32,
