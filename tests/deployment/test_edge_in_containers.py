@@ -7,21 +7,26 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from accelserve.client import PredictionClient
+from accelserve.client import PredictionClient, RetryPolicy, TlsOptions
+from accelserve.deployment.edge.compose import compose_file
 from accelserve.deployment.edge.configuration import EdgeConfiguration, Mount
 from accelserve.deployment.edge.unit import systemd_unit
 from accelserve.deployment.service import USER, Service
-from tests.deployment.conftest import BuiltImage, podman
+from accelserve.deployment.webservices import runners
+from tests.deployment.conftest import BuiltImage, accelserve, podman
 from tests.deployment.test_image_in_a_container import free_port
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 from tests.server.cli.test_service_manager import Manager
+from tests.server.security.conftest import Authority
 
 pytestmark = pytest.mark.containers
 
@@ -127,6 +132,59 @@ def test_the_unit_tells_systemd_when_the_container_is_ready_and_alive(
     unit.run("ExecStop")
     assert not unit.runs()
     manager.close()
+
+
+def compose(folder: Path, *words: str) -> None:
+    """What podman-compose does with the folder's file."""
+    command = [sys.executable, "-m", "podman_compose", "--file", str(folder / "compose.yaml"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
+    built_image: BuiltImage, tmp_path: Path
+) -> None:
+    """By podman-compose, on the host's network: it makes none of its own where these tests run."""
+    authority = Authority("tests")
+    identity = authority.sign("server")
+    key = accelserve("keys", "add", "camera", f"--file={tmp_path}/keys.json").split()[1]
+    (tmp_path / "key.pem").write_bytes(identity.key_pem)
+    (tmp_path / "certificate.pem").write_bytes(identity.pem)
+    for name in ("keys.json", "key.pem", "certificate.pem"):
+        (tmp_path / name).chmod(0o644)  # for the container's user
+    configuration = EdgeConfiguration(
+        service=Service(
+            name="accelserve-compose",
+            image=built_image.reference,
+            grpc_port=free_port(),
+            rest_port=free_port(),
+        ),
+        keys_file=str(tmp_path / "keys.json"),
+        tls_key=str(tmp_path / "key.pem"),
+        tls_certificate=str(tmp_path / "certificate.pem"),
+    )
+    document = yaml.safe_load(compose_file(configuration))
+    (service,) = document["services"].values()
+    del service["ports"]
+    service["network_mode"] = "host"
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump(document))
+    compose(tmp_path, "--in-pod=false", "up", "--detach")
+    try:
+        tls = TlsOptions(root_certificates=authority.pem)
+        address = f"127.0.0.1:{configuration.service.grpc_port}"
+        patient = RetryPolicy(max_attempts=200, max_backoff_s=0.5)
+        with PredictionClient(address, tls=tls, access_token=key, retry=patient) as client:
+            assert client.score_file(PHOTOGRAPHS[0], timeout=120) is not None
+        podman("healthcheck", "run", "accelserve-compose")
+        refused = subprocess.run(
+            ["podman", "exec", "accelserve-compose", "touch", "/opt/x"], capture_output=True, check=False
+        )
+        assert refused.returncode != 0  # the file system is read-only
+        end = runners.stop_container("podman", "accelserve-compose", "accelserve-compose", 40)
+        assert end  # as 'deploy edge --delete' does
+        assert "accelserve-compose" not in podman("ps", "--all", "--format", "{{.Names}}")
+    finally:
+        compose(tmp_path, "down")
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.client import PredictionClient
-from accelserve.deployment.errors import DeployFailedError
+from accelserve.client import CallError, PredictionClient, TlsOptions
+from accelserve.deployment.errors import DeployFailedError, EngineFailedError
 from accelserve.deployment.webservices.webservice import Webservice
 from accelserve.models.errors import StillUsedError
-from tests.deployment.conftest import BuiltImage, podman
+from tests.deployment.conftest import BuiltImage, accelserve, podman
+from tests.server.security.conftest import Authority
 
 pytestmark = pytest.mark.containers
 
@@ -27,6 +28,7 @@ def test_an_image_is_deployed_asked_and_deleted(
     try:
         assert (service.state, service.record.kind) == ("Healthy", "container")
         assert containers() == ["squeeze"]
+        podman("healthcheck", "run", "squeeze")  # at the port that it was given
         photograph = min(built_image.photographs.glob("*.jpg"))
         host, _, port = service.scoring_address.rpartition(":")
         with PredictionClient(host, int(port)) as client:
@@ -38,6 +40,56 @@ def test_an_image_is_deployed_asked_and_deleted(
         service.delete()
     assert containers() == []
     assert Webservice.list(built_image.repository) == []
+
+
+def test_a_container_speaks_tls_and_checks_keys_and_its_health_check_says_so(
+    built_image: BuiltImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    authority = Authority("tests")
+    identity = authority.sign("server")
+    key = accelserve("keys", "add", "camera", f"--file={tmp_path}/keys.json").split()[1]
+    (tmp_path / "key.pem").write_bytes(identity.key_pem)
+    (tmp_path / "certificate.pem").write_bytes(identity.pem)
+    for name in ("keys.json", "key.pem", "certificate.pem"):
+        (tmp_path / name).chmod(0o644)  # for the container's user
+    service = Webservice.deploy_from_image(
+        built_image.image.repository,
+        "squeeze",
+        built_image.image,
+        auth_keys_file=tmp_path / "keys.json",
+        tls_key=tmp_path / "key.pem",
+        tls_certificate=tmp_path / "certificate.pem",
+    )
+    try:
+        assert (service.state, service.scoring_uri.partition(":")[0]) == ("Healthy", "https")
+        podman("healthcheck", "run", "squeeze")
+        photograph = min(built_image.photographs.glob("*.jpg"))
+        tls = TlsOptions(root_certificates=authority.pem)
+        with PredictionClient(service.scoring_address, tls=tls, access_token=key) as client:
+            assert client.score_file(photograph) is not None
+        with (
+            PredictionClient(service.scoring_address, tls=tls) as client,
+            pytest.raises(CallError, match="no key in 'authorization'"),
+        ):
+            client.score_file(photograph)
+    finally:
+        service.delete()
+    assert containers() == []
+
+
+def test_a_container_that_somebody_else_made_stays(
+    built_image: BuiltImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    podman("create", "--name", "squeeze", built_image.reference)
+    try:
+        with pytest.raises(EngineFailedError, match=r"starting 'squeeze' by podman failed: .* in use"):
+            Webservice.deploy_from_image(built_image.image.repository, "squeeze", built_image.image)
+        assert containers() == ["squeeze"]
+        assert Webservice.list(built_image.repository) == []
+    finally:
+        podman("rm", "squeeze")
 
 
 def test_a_container_that_does_not_start_leaves_nothing(
