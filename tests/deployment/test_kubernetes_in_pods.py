@@ -200,7 +200,15 @@ for path, kind in zip(sys.argv[1::2], sys.argv[2::2]):
 """
 
 
-def test_kserve_knows_every_field(configuration: KubernetesConfiguration, tmp_path: Path) -> None:
+def test_kserve_knows_every_field(tmp_path: Path) -> None:
+    service = Service(name="tiny", image="tiny", device="fpga", environment={"TZ": "UTC"})
+    configuration = KubernetesConfiguration(
+        service=service,
+        replicas=1,
+        max_replicas=1,
+        node_selector={"board": "arria10"},
+        device_resource="intel.com/fpga",
+    )
     kinds = {
         "serving-runtime.yaml": "V1alpha1ClusterServingRuntime",
         "inference-service.yaml": "V1beta1InferenceService",
