@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import FrameType
 
 from accelserve.loadgen.errors import LoadError
 from accelserve.loadgen.plan import Form, Pictures, Step, Target
@@ -27,16 +28,21 @@ Watch = Callable[[Merged, float], None]
 class Fleet:
     """Client processes that are ready; made by ``fleet``."""
 
-    def __init__(self, members: list[tuple[BaseProcess, Connection]]) -> None:
+    def __init__(self, members: list[tuple[BaseProcess, Connection]], interrupt: threading.Event) -> None:
         self._pipes = [pipe for _, pipe in members]
         self._processes = {pipe: process for process, pipe in members}
-        self.interrupted = False
+        self._interrupt = interrupt
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has come: no other step is to be made."""
+        return self._interrupt.is_set()
 
     def measure(self, step: Step, watch: Watch) -> Merged:
         """Make the load of a step and say what came of it.
 
-        KeyboardInterrupt ends the step early: requests in flight are waited for, what came until then is returned, and
-        ``interrupted`` is set.
+        Ctrl-C ends the step early: requests in flight are waited for, and what came until then is returned. Another one,
+        while they are waited for, is a KeyboardInterrupt.
 
         Args:
             step: load and length.
@@ -49,19 +55,16 @@ class Fleet:
         latest: dict[Connection, Recorded] = {}
         running = set(self._pipes)
         whole = Merged()
-        try:
-            for pipe in self._pipes:
-                pipe.send(Start(step=step, at=begin))
-            while running:
-                if self._listen(running, latest):
-                    whole = merged(latest.values())
-                watch(whole, max(time.monotonic() - begin, 0.0))
-        except KeyboardInterrupt:
-            self.interrupted = True
-            for pipe in running:
-                pipe.send(STOP)
-            while running:
-                self._listen(running, latest)
+        for pipe in self._pipes:
+            pipe.send(Start(step=step, at=begin))
+        while running and not self.interrupted:
+            if self._listen(running, latest):
+                whole = merged(latest.values())
+            watch(whole, max(time.monotonic() - begin, 0.0))
+        for pipe in running:
+            pipe.send(STOP)
+        while running:
+            self._listen(running, latest)
         return merged(latest.values())
 
     def _listen(self, running: set[Connection], latest: dict[Connection, Recorded]) -> bool:
@@ -131,7 +134,8 @@ def fleet(
         for member, pipe in members:
             if received(pipe, member) != READY:
                 raise LoadError("a client process does not begin as it should")
-        yield Fleet(members)
+        with _marked_interrupt() as interrupt:
+            yield Fleet(members, interrupt)
     finally:
         for _, pipe in members:
             pipe.close()
@@ -143,13 +147,30 @@ def fleet(
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started inside ignores Ctrl-C from its first instruction: an ignored signal stays so across exec."""
+def _marked_interrupt() -> Iterator[threading.Event]:
+    """Inside, the first Ctrl-C sets the event: as an exception it may strike in a destructor, and would be lost there."""
+    interrupt = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupt
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.getsignal(signal.SIGINT)
+
+    def mark(number: int, _frame: FrameType | None) -> None:
+        interrupt.set()
+        signal.signal(number, before)
+
+    signal.signal(signal.SIGINT, mark)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started inside never hears Ctrl-C, since a blocked signal stays so across exec; here it waits for the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

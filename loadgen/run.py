@@ -51,7 +51,7 @@ class Wish:
 
 
 def measure(wish: Wish, watch: Watch) -> Measurement:
-    """Ask, warm up, and measure. KeyboardInterrupt ends it early with what was measured until then.
+    """Ask, warm up, and measure. Ctrl-C ends it early with what was measured until then.
 
     Raises:
         UnanswerableError: the server does not answer a first request.
