@@ -188,10 +188,25 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--results", type=Path, help="default: benchmarks/results/kernels[-busy]-INSTRUCTION_SET.json"
     )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="keep what the results file has of other networks, measured alike",
+    )
     options = parser.parse_args(arguments)
     if options.results is None:
         options.results = RESULTS / f"kernels{'-busy' * options.busy}-{choose(options.isa).name}.json"
     return options
+
+
+def others_in(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+    """The networks of a results file; SystemExit if they were measured in another way than ``results`` will be."""
+    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    alike = set(results) - {"date", "networks"}
+    if differing := [name for name in sorted(alike) if results[name] != before[name]]:
+        sys.exit(f"{path} was measured with another {', '.join(differing)}: measure all networks again")
+    networks: dict[str, Any] = before["networks"]
+    return networks
 
 
 def main() -> None:
@@ -208,11 +223,12 @@ def main() -> None:
         "runs_a_round": options.runs,
         "networks": {name: {"threads": {}} for name in options.networks},
     }
+    others = others_in(options.results, results) if options.update else {}
     for name in options.networks:
         for threads in options.threads:
             console.print(f"{name}, {threads} thread(s) ...")
             results["networks"][name]["threads"][str(threads)] = measure(name, threads, options)
-    write(results, options.results)
+    write(results | {"networks": others | results["networks"]}, options.results)
     for name, network in results["networks"].items():
         for count, row in network["threads"].items():
             if "layers" in row:
