@@ -22,7 +22,7 @@ FORGETTING = 1.001
 """The best time grows by this at every image, so that a stroke of luck is forgotten."""
 LEAST_WAIT = 16
 """Images from one trial to the next, at first."""
-MOST_WAIT_SLOW, MOST_WAIT_PART, MOST_WAIT = 64, 256, 1024
+MOST_WAIT_SLOW, MOST_WAIT_PART, MOST_WAIT = 64, 64, 1024
 """At most: while images are slow, while part of the team works, and while all of it does."""
 
 
