@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 import yaml
 
-from accelserve.client import PredictionClient, RetryPolicy, TlsOptions
+from accelserve.client import PredictionClient, RetryPolicy
 from accelserve.deployment.edge.compose import compose_file
 from accelserve.deployment.edge.configuration import EdgeConfiguration, Mount
 from accelserve.deployment.edge.unit import systemd_unit
 from accelserve.deployment.service import USER, Service
 from accelserve.deployment.webservices import runners
-from tests.deployment.conftest import BuiltImage, accelserve, podman
+from tests.deployment.access import write_access
+from tests.deployment.conftest import BuiltImage, podman
 from tests.deployment.test_image_in_a_container import free_port
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 from tests.server.cli.test_service_manager import Manager
-from tests.server.security.conftest import Authority
 
 pytestmark = pytest.mark.containers
 
@@ -145,13 +145,7 @@ def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
     built_image: BuiltImage, tmp_path: Path
 ) -> None:
     """By podman-compose, on the host's network: it makes none of its own where these tests run."""
-    authority = Authority("tests")
-    identity = authority.sign("server")
-    key = accelserve("keys", "add", "camera", f"--file={tmp_path}/keys.json").split()[1]
-    (tmp_path / "key.pem").write_bytes(identity.key_pem)
-    (tmp_path / "certificate.pem").write_bytes(identity.pem)
-    for name in ("keys.json", "key.pem", "certificate.pem"):
-        (tmp_path / name).chmod(0o644)  # for the container's user
+    access = write_access(tmp_path)
     configuration = EdgeConfiguration(
         service=Service(
             name="accelserve-compose",
@@ -159,9 +153,9 @@ def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
             grpc_port=free_port(),
             rest_port=free_port(),
         ),
-        keys_file=str(tmp_path / "keys.json"),
-        tls_key=str(tmp_path / "key.pem"),
-        tls_certificate=str(tmp_path / "certificate.pem"),
+        keys_file=str(access.keys_file),
+        tls_key=str(access.tls_key),
+        tls_certificate=str(access.tls_certificate),
     )
     document = yaml.safe_load(compose_file(configuration))
     (service,) = document["services"].values()
@@ -170,10 +164,9 @@ def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(document))
     compose(tmp_path, "--in-pod=false", "up", "--detach")
     try:
-        tls = TlsOptions(root_certificates=authority.pem)
         address = f"127.0.0.1:{configuration.service.grpc_port}"
         patient = RetryPolicy(max_attempts=200, max_backoff_s=0.5)
-        with PredictionClient(address, tls=tls, access_token=key, retry=patient) as client:
+        with PredictionClient(address, tls=access.tls, access_token=access.key, retry=patient) as client:
             assert client.score_file(PHOTOGRAPHS[0], timeout=120) is not None
         podman("healthcheck", "run", "accelserve-compose")
         refused = subprocess.run(

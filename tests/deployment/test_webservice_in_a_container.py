@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from accelserve.client import CallError, PredictionClient, TlsOptions
+from accelserve.client import CallError, PredictionClient
 from accelserve.deployment.errors import DeployFailedError, EngineFailedError
 from accelserve.deployment.webservices.webservice import Webservice
 from accelserve.models.errors import StillUsedError
-from tests.deployment.conftest import BuiltImage, accelserve, podman
-from tests.server.security.conftest import Authority
+from tests.deployment.access import write_access
+from tests.deployment.conftest import BuiltImage, podman
 
 pytestmark = pytest.mark.containers
 
@@ -46,30 +46,23 @@ def test_a_container_speaks_tls_and_checks_keys_and_its_health_check_says_so(
     built_image: BuiltImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    authority = Authority("tests")
-    identity = authority.sign("server")
-    key = accelserve("keys", "add", "camera", f"--file={tmp_path}/keys.json").split()[1]
-    (tmp_path / "key.pem").write_bytes(identity.key_pem)
-    (tmp_path / "certificate.pem").write_bytes(identity.pem)
-    for name in ("keys.json", "key.pem", "certificate.pem"):
-        (tmp_path / name).chmod(0o644)  # for the container's user
+    access = write_access(tmp_path)
     service = Webservice.deploy_from_image(
         built_image.image.repository,
         "squeeze",
         built_image.image,
-        auth_keys_file=tmp_path / "keys.json",
-        tls_key=tmp_path / "key.pem",
-        tls_certificate=tmp_path / "certificate.pem",
+        auth_keys_file=access.keys_file,
+        tls_key=access.tls_key,
+        tls_certificate=access.tls_certificate,
     )
     try:
         assert (service.state, service.scoring_uri.partition(":")[0]) == ("Healthy", "https")
         podman("healthcheck", "run", "squeeze")
         photograph = min(built_image.photographs.glob("*.jpg"))
-        tls = TlsOptions(root_certificates=authority.pem)
-        with PredictionClient(service.scoring_address, tls=tls, access_token=key) as client:
+        with PredictionClient(service.scoring_address, tls=access.tls, access_token=access.key) as client:
             assert client.score_file(photograph) is not None
         with (
-            PredictionClient(service.scoring_address, tls=tls) as client,
+            PredictionClient(service.scoring_address, tls=access.tls) as client,
             pytest.raises(CallError, match="no key in 'authorization'"),
         ):
             client.score_file(photograph)
