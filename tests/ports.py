@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
+
+from accelserve.deployment.webservices.ports import HeldPorts
 
 
 @contextmanager
@@ -14,9 +15,5 @@ def held_ports(count: int = 1, host: str = "127.0.0.1") -> Iterator[list[int]]:
     Whoever names one and sets SO_REUSEADDR, as gRPC, uvicorn and asyncio do, may listen on it all the same; the system gives
     none of them to a socket that asks for any port, nor to a connection of a client.
     """
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in held:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            each.bind((host, 0))
-        yield [int(each.getsockname()[1]) for each in held]
+    with closing(HeldPorts(host, *[0] * count)) as held:
+        yield list(held.numbers)
