@@ -5,13 +5,12 @@ python -m benchmarks.floor_page          # writes them anew
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
-from benchmarks.page_sections import PERFORMANCE_PAGE
+from benchmarks.page_sections import PERFORMANCE_PAGE, of_instruction_sets
 from benchmarks.page_sections import rewrite as put
 from benchmarks.results_file import RESULTS
 
@@ -26,14 +25,7 @@ UNACCOUNTED = "unaccounted"
 
 def rewrite(page: Path = PERFORMANCE_PAGE, folder: Path = RESULTS) -> None:
     """Write the page's tables anew, from every results file that there is."""
-    put(page, MODULE, section(folder))
-
-
-def section(folder: Path) -> str:
-    """Everything between the markers: an instruction set after the other."""
-    files = [folder / f"floor-{isa}.json" for isa in INSTRUCTION_SETS]
-    parts = [_of_file(json.loads(file.read_text("utf-8")), file) for file in files if file.exists()]
-    return "\n\n".join(parts) or "Not measured yet: `make bench-floor`."
+    put(page, MODULE, of_instruction_sets(folder, "floor", _of_file))
 
 
 def above_the_floor(row: Row) -> dict[str, float]:

@@ -5,7 +5,6 @@ python -m benchmarks.serving.performance_page          # writes the page's table
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
-from benchmarks.page_sections import PERFORMANCE_PAGE
+from benchmarks.page_sections import PERFORMANCE_PAGE, of_instruction_sets
 from benchmarks.page_sections import rewrite as put
 from benchmarks.results_file import RESULTS
 from benchmarks.serving.contenders import OURS
@@ -39,14 +38,7 @@ RATIOS = {
 
 def rewrite(page: Path = PERFORMANCE_PAGE, folder: Path = RESULTS) -> None:
     """Write the page's tables anew, from every results file that there is."""
-    put(page, MODULE, section(folder))
-
-
-def section(folder: Path) -> str:
-    """Everything between the markers: an instruction set after the other."""
-    files = [folder / f"serving-{isa}.json" for isa in INSTRUCTION_SETS]
-    parts = [_of_file(json.loads(file.read_text("utf-8")), file) for file in files if file.exists()]
-    return "\n\n".join(parts) or "Not measured yet: `make bench-serving`."
+    put(page, MODULE, of_instruction_sets(folder, "serving", _of_file))
 
 
 def _of_file(results: Row, file: Path) -> str:
