@@ -20,18 +20,17 @@ from hypothesis import strategies as st
 from accelserve.kernels.compiler.plan import plan
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.blocks import Blocks
-from accelserve.kernels.cpu.compiler.convolution import exact_winograd
+from accelserve.kernels.cpu.compiler.convolution import exact_winograd, winograd_cuts
 from accelserve.kernels.cpu.compiler.convolution.exact_winograd import (
     PARTS,
     ExactWinogradConvolution,
-    cut_of,
     is_exact,
     parts_of,
-    starts_along,
     suits,
 )
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.winograd_choice import by_winograd
+from accelserve.kernels.cpu.compiler.convolution.winograd_cuts import cut_of, starts_along
 from accelserve.kernels.cpu.compiler.lowering import Context, CpuLayoutRules
 from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.compiler.pack import Packer
@@ -145,7 +144,7 @@ def test_spans_of_every_length_are_bit_exact(
 ) -> None:
     """Tiles that are shorter one way, both ways or neither, all in a chunk or each in another."""
     monkeypatch.setattr(convolution, "by_winograd", partial(forced, form=F4))
-    monkeypatch.setattr(exact_winograd, "MOST_CHUNK_TILES", chunk_tiles)
+    monkeypatch.setattr(winograd_cuts, "MOST_CHUNK_TILES", chunk_tiles)
     g = IntegerGraphBuilder(5)
     y = convolve(g, g.input(*size, 32), 72, "residual", input_zero_point=77)
     y = g.conv(y, 24, 3, padding=1, input_zero_point=9)
@@ -158,8 +157,8 @@ def test_many_small_chunks_are_bit_exact(
     form: Form, name: str, ready_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With weights that all chunks share, and that each transforms anew; chains write halos and reuse memory."""
-    monkeypatch.setattr(exact_winograd, "MOST_CHUNK_TILES", 5)
-    monkeypatch.setattr(exact_winograd, "LEAST_CHUNK_TILES", 1)
+    monkeypatch.setattr(winograd_cuts, "MOST_CHUNK_TILES", 5)
+    monkeypatch.setattr(winograd_cuts, "LEAST_CHUNK_TILES", 1)
     monkeypatch.setattr(exact_winograd, "MOST_READY_BYTES", ready_bytes)
     g = IntegerGraphBuilder(3)
     x = g.input(22, 19, 20)

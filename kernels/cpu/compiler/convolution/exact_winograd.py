@@ -1,9 +1,8 @@
-"""Exact Winograd convolution of a layer: how it is cut and packed; ``exact_winograd_step`` is what runs."""
+"""Exact Winograd convolution of a layer: how it is packed; ``winograd_cuts`` cut it, ``exact_winograd_step`` is what runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,6 +13,7 @@ from accelserve.kernels.cpu.compiler.convolution.exact_winograd_step import (
     prepare_weights,
 )
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
+from accelserve.kernels.cpu.compiler.convolution.winograd_cuts import cut_of, starts_along
 from accelserve.kernels.cpu.compiler.lowering import Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
@@ -32,11 +32,6 @@ from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import exact_winograd as w
 
 _PAGE_BYTES = 4096
-MOST_TRANSFORMED_BYTES = 5 << 18
-"""Of the transformed patches of a chunk: about half a second-level cache, whose rest weights and products take."""
-MOST_CHUNK_TILES = 56
-LEAST_CHUNK_TILES = 36
-"""At least, where there are so many: fewer are not worth another transform of all weights."""
 MOST_READY_BYTES = 3 << 20
 """Of a layer's transformed weights, if all chunks are to share them."""
 LEAST_CHUNKS_TO_SHARE = 4
@@ -44,51 +39,6 @@ PARTS = (1, 2, 4)
 """Into so many parts the input's channels may be divided, so that the sums of each stay within a form's bound."""
 PASS_CHANNELS = 32
 """At least so many output channels share a pass over the transformed patches, where panels are narrower."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """How a layer is cut into items.
-
-    Attributes:
-        tiles: of the layer.
-        chunks: even shares of the tiles.
-        group: most tiles that one call of a microkernel multiplies.
-        panel_items: items that share a chunk.
-    """
-
-    tiles: int
-    chunks: int
-    group: int
-    panel_items: int
-
-    @property
-    def chunk(self) -> int:
-        """Tiles of the larger chunks."""
-        return -(-self.tiles // self.chunks)
-
-
-def cut_of(tiles: int, channels: int, passes: int, rows: int, taps: int, threads: int) -> Cut:
-    """Chunks whose transformed patches stay near, and items enough for all workers.
-
-    Args:
-        tiles: of the layer.
-        channels: of the input, padded.
-        passes: of panels of output channels.
-        rows: most tiles of a group.
-        taps: of a tile.
-        threads: workers.
-    """
-    most = min(MOST_CHUNK_TILES, MOST_TRANSFORMED_BYTES // (2 * taps * channels)) // rows * rows
-    most = max(rows, most, LEAST_CHUNK_TILES)
-    chunks = -(-tiles // most)
-    if chunks > 1 or passes == 1:
-        # Equal shares for all workers, unless that would make chunks much smaller.
-        chunks = min(tiles, -(-chunks // threads) * threads)
-    panel_items = 1
-    while chunks * panel_items < threads and 2 * panel_items <= passes:
-        panel_items *= 2
-    return Cut(tiles, chunks, min(rows, -(-tiles // chunks)), panel_items)
 
 
 def suits(layer: Layer) -> bool:
@@ -119,21 +69,6 @@ def is_exact(layer: Layer, form: Form, parts: int = 1) -> bool:
 def parts_of(layer: Layer, form: Form) -> int | None:
     """Into how few parts the channels have to be divided for the form to be exact; None if no number is enough."""
     return next((parts for parts in PARTS if is_exact(layer, form, parts)), None)
-
-
-def starts_along(length: int, form: Form, dilation: int) -> tuple[list[int], list[int]]:
-    """First rows (or columns) of the results of longest spans, and of the next shorter ones, that cover so many.
-
-    Where the window is dilated, so are spans: each of the interlaced images, which take every ``dilation``-th row, is
-    cut by itself.
-    """
-    longest, shorter = [], []
-    for first in range(min(length, dilation)):
-        whole, others = form.cut(-(-(length - first) // dilation))
-        longest += [first + dilation * form.outputs * k for k in range(whole)]
-        behind = first + dilation * form.outputs * whole
-        shorter += [behind + dilation * (form.outputs - 1) * k for k in range(others)]
-    return longest, shorter
 
 
 class ExactWinogradConvolution:
@@ -393,12 +328,9 @@ def _odd_lines(least_bytes: int) -> int:
 
 
 __all__ = [
-    "Cut",
     "ExactWinogradConvolution",
-    "cut_of",
     "is_exact",
     "padded_channels",
     "parts_of",
-    "starts_along",
     "suits",
 ]
