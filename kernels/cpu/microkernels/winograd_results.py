@@ -12,6 +12,7 @@ divided by ``2**shift`` before they are added up, and their scale is the layer's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from llvmlite import ir
 
@@ -32,33 +33,36 @@ EmitPixels = Callable[[Places], None]
 ARGUMENTS = ("record", "products", "parameters", "output", "residual", "inside")
 
 
-def emit_results(
-    name: str,
-    isa: InstructionSet,
-    form: Form,
-    tile: tuple[Span, Span],
-    kind: ResultKind,
-    channels: int,
-    parts: int = 1,
-) -> str:
-    """LLVM IR of the kernel for tiles with these spans of rows and columns, and a panel of ``channels``."""
-    return _Results(name, isa, form, tile, kind, channels, parts).text()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """What one call of the kernel makes results of.
+
+    Attributes:
+        form: of the convolution.
+        spans: of the tile's rows and columns.
+        kind: of the results.
+        channels: of the panel.
+        parts: of the input's channels, which have products of their own.
+    """
+
+    form: Form
+    spans: tuple[Span, Span]
+    kind: ResultKind
+    channels: int
+    parts: int = 1
+
+
+def emit_results(name: str, isa: InstructionSet, tile: Tile) -> str:
+    """LLVM IR of the kernel for such tiles."""
+    return _Results(name, isa, tile).text()
 
 
 class _Results:
-    def __init__(
-        self,
-        name: str,
-        isa: InstructionSet,
-        form: Form,
-        tile: tuple[Span, Span],
-        kind: ResultKind,
-        channels: int,
-        parts: int,
-    ) -> None:
-        self.isa, self.form, self.kind, self.channels, self.parts = isa, form, kind, channels, parts
-        self.rows, self.columns = tile
-        self.vectors = -(-channels // isa.lanes)
+    def __init__(self, name: str, isa: InstructionSet, tile: Tile) -> None:
+        self.isa, self.form, self.kind = isa, tile.form, tile.kind
+        self.channels, self.parts = tile.channels, tile.parts
+        self.rows, self.columns = tile.spans
+        self.vectors = -(-tile.channels // isa.lanes)
         self.vector_bytes = 4 * isa.lanes
         self.row_bytes = self.vectors * self.vector_bytes
         self.e = Emitter(name, ARGUMENTS)

@@ -40,7 +40,7 @@ from accelserve.kernels.cpu.microkernels.names import ResultKind
 from accelserve.kernels.cpu.microkernels.targets import INSTRUCTION_SETS
 from accelserve.kernels.cpu.microkernels.winograd_forms import F2, F4, FORMS, Form
 from accelserve.kernels.cpu.microkernels.winograd_products import emit_word_products
-from accelserve.kernels.cpu.microkernels.winograd_results import emit_results
+from accelserve.kernels.cpu.microkernels.winograd_results import Tile, emit_results
 from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     emit_input_transform,
     emit_weight_transform,
@@ -240,11 +240,13 @@ KERNELS: dict[str, Callable[[InstructionSet], str]] = {
         f"results {form} {rows.outputs}x{columns.outputs} of {parts}": partial(
             emit_results,
             "k",
-            form=form,
-            tile=(rows, columns),
-            kind=ResultKind(True, True, True),
-            channels=33,
-            parts=parts,
+            tile=Tile(
+                form=form,
+                spans=(rows, columns),
+                kind=ResultKind(True, True, True),
+                channels=33,
+                parts=parts,
+            ),
         )
         for form, rows, columns in TILES
         for parts in (1, 2)

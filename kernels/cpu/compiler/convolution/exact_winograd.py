@@ -21,7 +21,7 @@ from accelserve.kernels.cpu.microkernels.names import KernelName
 from accelserve.kernels.cpu.microkernels.packed_epilogue import kind_for, packs_panels, panel_order
 from accelserve.kernels.cpu.microkernels.winograd_forms import KERNEL, Form, Span
 from accelserve.kernels.cpu.microkernels.winograd_products import channels_a_turn, emit_word_products
-from accelserve.kernels.cpu.microkernels.winograd_results import emit_results
+from accelserve.kernels.cpu.microkernels.winograd_results import Tile, emit_results
 from accelserve.kernels.cpu.microkernels.winograd_transforms import (
     WINDOW,
     emit_input_transform,
@@ -270,17 +270,10 @@ class ExactWinogradConvolution:
                 )
             result = kind_for(self.layer.result_kind(), isa, channels)
             for kind, tile, text in self._kinds_of_tiles():
+                results = Tile(form=form, spans=tile, kind=result, channels=channels, parts=self.parts)
                 fields[w.FINISH + 4 * last + kind] = context.kernel(
                     f"winograd_results_{form}_{text}_{result}_{channels}x{self.parts}__{isa.name}",
-                    partial(
-                        emit_results,
-                        isa=isa,
-                        form=form,
-                        tile=tile,
-                        kind=result,
-                        channels=channels,
-                        parts=self.parts,
-                    ),
+                    partial(emit_results, isa=isa, tile=results),
                 )
         return fields
 
