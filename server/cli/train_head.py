@@ -9,6 +9,7 @@ import click
 
 from accelserve.server.cache_folder import cache_folder
 from accelserve.server.cli.cache_dir_option import cache_dir_option
+from accelserve.server.cli.repository_option import repository_option
 
 if TYPE_CHECKING:
     from accelserve.models.heads.training import HeadOptions, TrainedHead
@@ -21,10 +22,10 @@ _MOST_CLASSES_SHOWN = 20
 @click.argument("model", type=_FOLDER)
 @click.argument("pictures", type=_FOLDER)
 @click.option("--name", required=True, help="What requests will call the new model.")
-@click.option(
-    "--repository",
+@repository_option(
+    "Folder of models; MODEL's own if not given.",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of models; MODEL's own if not given.",
+    default=None,
 )
 @click.option(
     "--test-share", default=0.2, show_default=True, help="Of each class, held out for the accuracy."

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import accelserve.models
@@ -19,6 +20,7 @@ from accelserve.models.heads.attachment import Layer
 from accelserve.models.heads.linear_head import split
 from accelserve.models.heads.training import CONFUSION_FILE, HeadOptions, TrainedHead, train_head
 from accelserve.models.repository import MODEL_FILE, read_manifest, verify
+from accelserve.server.cli.group import accelserve as accelserve_group
 from tests.models.real_server import served
 
 CLASSES = ("cat", "pagoda", "rocket")
@@ -190,6 +192,17 @@ def test_the_command_prints_accuracy_and_publishes(backbone: Path, pieces: Path)
     manifest = read_manifest(directory)
     share = float(manifest.tags["head_held_out_accuracy"])
     assert any(f"held-out pictures: {share:.1%}" in line for line in lines)
+
+
+def test_the_command_publishes_where_the_variable_of_all_commands_says(
+    backbone: Path, pieces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELSERVE_REPOSITORY", str(tmp_path))
+    done = CliRunner().invoke(
+        accelserve_group, ["train-head", str(backbone), str(pieces), "--name=typed", "--device=cpu"]
+    )
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (tmp_path / "typed").glob("[0-9]*")] == ["1"]
 
 
 def test_the_command_refuses_in_one_line(backbone: Path, tmp_path: Path) -> None:
