@@ -91,7 +91,8 @@ class Image:
             ImageNameError, ImageExistsError, RecordExistsError: the name is none, or taken.
             ModelNotFoundError, CorruptVersionError: the model is missing, or not what was published.
             NoEngineError: no engine answers; with ``context`` it is written nevertheless, and the error says what to run.
-            PackagesError, OutputError, EngineFailedError: the build failed; the record says so and names its log.
+            PackagesError, OutputError, EngineFailedError: the build failed. The record says so and names its log; that of an
+                image that was to be replaced stays as it was, since the image is still there.
         """
         found = model_version(str(repository), _only(models))
         tagged = image_name(name or f"{found.name}:{found.version}")
@@ -106,15 +107,17 @@ class Image:
             with _written(plan, context):
                 instead = f"run where there is one: docker build --tag {reference} {context}"
                 raise NoEngineError(error.passed_over, instead, written=True) from error
-        log = _log_path(repository, *tagged)
-        record = _record_of(found, tagged, builder.name, settings.device, str(log))
-        _begin(str(repository), record, builder, replace=replace)
-        with _recording(str(repository), record):
+        kept_log = _log_path(repository, *tagged)
+        record = _record_of(found, tagged, builder.name, settings.device, str(kept_log))
+        before = _begin(str(repository), record, builder, replace=replace)
+        log = _log_of_replacement(kept_log) if before else kept_log
+        with _recording(str(repository), record, before):
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text("", encoding="utf-8")
             line("gathering the packages")
             with _written(plan, context) as folder:
                 built = builder.build(folder, reference, log, line)
+            log.replace(kept_log)
             changed = Records(str(repository)).change_image(
                 *tagged, state="succeeded", digest=built.digest, size_bytes=built.size_bytes
             )
@@ -215,29 +218,38 @@ def _record_of(
 
 
 def _put_back(records: Records, failed: ImageRecord, before: ImageRecord | None) -> None:
-    """What the record said before a write that failed: the layout of then is still there."""
+    """What the record said before an attempt that failed: the image of then is still there."""
     if before is None:
         records.delete_image(failed.name, failed.tag)
     else:
         records.add_image(before, replace=True)
 
 
-def _begin(repository: str, record: ImageRecord, engine: Engine, *, replace: bool) -> None:
-    """Record an image that is being built, unless its name is taken; a build that failed takes none."""
+def _begin(repository: str, record: ImageRecord, engine: Engine, *, replace: bool) -> ImageRecord | None:
+    """Record an image that is being built, unless its name is taken; a build that failed takes none.
+
+    Returns:
+        The record of the image that is replaced; None if there is none that was built.
+    """
     records = Records(repository)
     there = next((each for each in records.images() if each.reference == record.reference), None)
     failed = there is not None and there.state == "failed"
     if there is None and not replace and engine.find(record.reference) is not None:
         raise ImageExistsError(record.reference, engine.name)
     records.add_image(record, replace=replace or failed)
+    return there if there is not None and there.state == "succeeded" else None
 
 
 @contextmanager
-def _recording(repository: str, record: ImageRecord) -> Iterator[None]:
+def _recording(repository: str, record: ImageRecord, before: ImageRecord | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        Records(repository).change_image(record.name, record.tag, state="failed")
+        records = Records(repository)
+        if before is None:
+            records.change_image(record.name, record.tag, state="failed")
+        else:
+            _put_back(records, record, before)
         raise
 
 
@@ -264,6 +276,11 @@ def _log_path(repository: str | Path, name: str, tag: str) -> Path:
     return local_path(str(repository)).resolve() / FOLDER / "logs" / quote(name, safe="") / f"{tag}.log"
 
 
+def _log_of_replacement(log: Path) -> Path:
+    """Of a build that is to replace an image; it becomes that image's log when it has."""
+    return log.parent / "replacing" / log.name
+
+
 def _remove(record: ImageRecord) -> None:
     if record.location.startswith(_OCI):
         if record.digest:
@@ -276,4 +293,6 @@ def _remove(record: ImageRecord) -> None:
                 record.reference
             )
     if record.log:
-        Path(record.log).unlink(missing_ok=True)
+        log = Path(record.log)
+        log.unlink(missing_ok=True)
+        _log_of_replacement(log).unlink(missing_ok=True)

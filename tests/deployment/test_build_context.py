@@ -9,11 +9,18 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from accelserve.deployment.errors import DeploymentError, NoEngineError, OutputError, PackagesError
+from accelserve.deployment.errors import (
+    DeploymentError,
+    EngineFailedError,
+    NoEngineError,
+    OutputError,
+    PackagesError,
+)
 from accelserve.deployment.images.compile_kernels import share_equal_files
 from accelserve.deployment.images.configuration import ImageConfiguration, default_base
 from accelserve.deployment.images.context import BuildContext
@@ -250,3 +257,51 @@ def test_flags_that_the_page_names_exist() -> None:
     commands = [("image", each) for each in ("build", "list", "show", "delete")]
     known = "".join(run(*command, "--help").stdout for command in (*commands, ("serve",)))
     assert {a or b for a, b in named} <= set(re.findall(r"--[a-z_]+", known))
+
+
+def builds(line: str, document: str) -> str:
+    """A docker that says a line when it builds, and shows what it has in JSON."""
+    return f"case $1 in build) echo {line};; image) echo '{document}';; esac"
+
+
+def test_a_replacement_that_fails_leaves_the_record_and_the_log_of_the_image_that_is_still_there(
+    repository: Path, wheels: Path, engine: Callable[[str, str], Path]
+) -> None:
+    """The engine moves a name to a new image when that is finished, not before."""
+    published(repository, content=b"another network")
+    settings = ImageConfiguration(wheels=wheels)
+    engine("docker", builds("first", '[{"Id": "sha256:1f", "Size": 7}]'))
+    first = Image.create(repository, "cats:x", "cats:1", settings, replace=True)
+    log = first.image_build_log
+    assert "first" in log
+    engine("docker", 'test "$1" != build || { echo no space left; exit 125; }')
+    with pytest.raises(EngineFailedError, match=r"no space left; the log is .*/replacing/x\.log") as failed:
+        Image.create(repository, "cats:x", "cats:2", settings, replace=True)
+    assert Image.list(repository) == [first]
+    assert first.image_build_log == log
+    assert Path(failed.value.log).read_text() == "no space left\n"
+    with pytest.raises(PackagesError):
+        Image.create(repository, "cats:x", "cats:2", ImageConfiguration(wheels=repository), replace=True)
+    assert Image.list(repository) == [first]
+    engine("docker", builds("second", '[{"Id": "sha256:2f", "Size": 8}]'))
+    second = Image.create(repository, "cats:x", "cats:2", settings, replace=True)
+    assert (second.creation_state, second.record.version, second.record.digest) == (
+        "succeeded",
+        2,
+        "sha256:2f",
+    )
+    assert "second" in second.image_build_log
+    assert not Path(failed.value.log).exists()
+
+
+def test_the_first_build_of_a_name_that_fails_is_recorded_as_failed_and_deleted_with_its_logs(
+    repository: Path, wheels: Path, engine: Callable[[str, str], Path]
+) -> None:
+    engine("docker", 'test "$1" != build || { echo no space left; exit 125; }')
+    for _ in range(2):
+        with pytest.raises(EngineFailedError):
+            Image.create(repository, "cats:x", "cats:1", ImageConfiguration(wheels=wheels), replace=True)
+    (failed,) = Image.list(repository)
+    assert (failed.creation_state, failed.image_build_log) == ("failed", "no space left\n")
+    failed.delete()
+    assert not [path for path in (repository / ".accelserve" / "logs").rglob("*") if path.is_file()]
