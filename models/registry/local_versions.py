@@ -16,9 +16,8 @@ from accelserve.models.registry.copying import check_files, copy_checked
 from accelserve.models.repository import delete_version, list_models, list_versions, version_directory
 from accelserve.models.repository.store import (
     UNFINISHED_PREFIX,
+    adding_to,
     check_destination,
-    locked,
-    sweep,
     sync_directory,
 )
 
@@ -73,15 +72,12 @@ class LocalVersions:
         """See ``Versions``."""
         check_files(files, f"{self._root}/{name}")
         folder = check_destination(self._root, name)
-        with _refusals(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder):
-                sweep(folder)
-                there = self.numbers(name)
-                if version in there:
-                    raise RecordExistsError("version", f"{name}:{version}", f"is in {self._root} already")
-                picked = version if version is not None else max(there, default=0) + 1
-                self._write(folder, picked, files, manifest(picked), progress)
+        with _refusals(folder), adding_to(folder):
+            there = self.numbers(name)
+            if version in there:
+                raise RecordExistsError("version", f"{name}:{version}", f"is in {self._root} already")
+            picked = version if version is not None else max(there, default=0) + 1
+            self._write(folder, picked, files, manifest(picked), progress)
         return picked
 
     def remove(self, name: str, version: int) -> None:

@@ -156,9 +156,7 @@ def publish(
     if version is not None:
         check_version(version)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            sweep(folder)
+        with adding_to(folder):
             picked = version or max(list_versions(repository, name), default=0) + 1
             final = folder / str(picked)
             if final.exists():
@@ -257,6 +255,38 @@ def _check_file(directory: Path, file: str, record: FileRecord) -> None:
 
 
 @contextlib.contextmanager
+def adding_to(folder: Path) -> Iterator[None]:
+    """Hold a model's folder while a version is added; it is made if need be, and gone again if the block fails."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    with _made_and_locked(folder):
+        _sweep(folder)
+        try:
+            yield
+        except BaseException:
+            if missing and [each.name for each in folder.iterdir()] == [LOCK_FILE]:
+                (folder / LOCK_FILE).unlink()
+                with contextlib.suppress(OSError):  # others have put something there meanwhile
+                    for each in missing:
+                        each.rmdir()
+            raise
+
+
+@contextlib.contextmanager
+def _made_and_locked(folder: Path) -> Iterator[None]:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(folder))
+                there = (folder / LOCK_FILE).exists()
+            except FileNotFoundError:  # whoever made the folder has failed, and taken it away
+                continue
+            if there:
+                yield
+                return
+
+
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the model's folder against other publishers; the lock goes with the process, however it ends."""
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -267,7 +297,7 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def sweep(folder: Path) -> None:
+def _sweep(folder: Path) -> None:
     """Remove what was left half done in a model's folder; to be called while it is locked."""
     for left_over in folder.glob(f"{UNFINISHED_PREFIX}*"):
         shutil.rmtree(left_over, ignore_errors=True)

@@ -382,6 +382,9 @@ def test_a_version_is_copied_to_another_repository_as_it_is(
     with pytest.raises(CorruptVersionError, match="it has 3 bytes with SHA-256"):
         registry.copy_to(other, "net:7")
     assert not (tmp_path / "other" / "net" / "7").exists()
+    with pytest.raises(CorruptVersionError, match="it has 3 bytes with SHA-256"):
+        registry.copy_to(Registry(tmp_path / "third"), "net:7")
+    assert not (tmp_path / "third").exists()
 
 
 def test_other_files_under_the_same_number_are_not_replaced(

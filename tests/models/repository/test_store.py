@@ -114,6 +114,44 @@ publish(Path({str(tmp_path)!r}), manifest, {{"model.onnx": b"x" * 100}}, name="n
     assert not list((tmp_path / "net").glob(".unfinished-*"))
 
 
+def refused(_version: int) -> Manifest:
+    raise ManifestError("servable.json", "is refused")
+
+
+def test_a_publication_that_fails_leaves_no_folder_that_it_made(tmp_path: Path) -> None:
+    repository = tmp_path / "new" / "repository"
+    with pytest.raises(ManifestError):
+        publish(repository, refused, {MODEL_FILE: b"network"}, name="net")
+    assert list(tmp_path.iterdir()) == []
+    published(repository)
+    with pytest.raises(ManifestError):
+        publish(repository, refused, {MODEL_FILE: b"network"}, name="net")
+    assert list_versions(repository, "net") == [1]
+    (repository / "mine").mkdir()
+    with pytest.raises(ManifestError):
+        publish(repository, refused, {MODEL_FILE: b"network"}, name="mine")
+    assert (repository / "mine").is_dir()
+
+
+def test_publishers_beside_one_that_fails_publish_all_the_same(tmp_path: Path) -> None:
+    """The folder goes when the first one fails; the second one waits for its lock then, or has just made the folder."""
+    repository = tmp_path / "repository"
+
+    def attempt(number: int) -> Path | None:
+        if number % 4:
+            with pytest.raises(ManifestError):
+                publish(repository, refused, {MODEL_FILE: b"network"}, name="net")
+            return None
+        return published(repository)
+
+    for _ in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            folders = [folder for folder in pool.map(attempt, range(16)) if folder]
+        assert sorted(int(folder.name) for folder in folders) == [1, 2, 3, 4]
+        assert all(verify(folder) for folder in folders)
+        shutil.rmtree(repository)
+
+
 @pytest.mark.parametrize("damage", ["cut", "altered", "removed"])
 def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path: Path, damage: str) -> None:
     model = published(tmp_path) / MODEL_FILE
