@@ -17,7 +17,9 @@ class Effort:
         rounds: in each of which every server has its turn with every load, in the order of the round before reversed.
         lone: one caller.
         many: eight callers.
-        arrivals: each of the two open loops; 0 leaves them out.
+        arrivals: each of the two open loops, at least; 0 leaves them out.
+        least_arrivals: on average, in the one at half of our knee, which goals speak of: of less than a hundred the 99th
+            percentile is the slowest.
         probe: of the search for goodput, at least.
         probes: of that search; 0 searches nothing.
         searched: peers in that search: those that answer most to eight callers, since goodput is a part of that.
@@ -34,6 +36,7 @@ class Effort:
     lone: float
     many: float
     arrivals: float
+    least_arrivals: int
     probe: float
     probes: int
     searched: int
@@ -59,8 +62,9 @@ WHOLE = Effort(
     rounds=5,
     lone=0.8,
     many=1.0,
-    arrivals=1.3,
-    probe=3.0,
+    arrivals=1.1,
+    least_arrivals=100,
+    probe=2.5,
     probes=4,
     searched=2,
     batches=(8, 32),
@@ -77,6 +81,7 @@ SHORT = Effort(
     lone=0.5,
     many=0.8,
     arrivals=1.0,
+    least_arrivals=0,
     probe=2.0,
     probes=3,
     searched=1,

@@ -76,7 +76,7 @@ def verdicts(results: Mapping[str, Any], network: str) -> Iterator[Verdict]:
         beside="the simulation",
         goal=1.2,
         way=NO_MORE,
-        found=arrivals["p99_ms"] / arrivals["simulated_p99_ms"],
+        found=arrivals["by_simulation"]["median"] if "by_simulation" in arrivals else None,
     )
     peer, found = _closest(row, "cpu", NO_MORE, PLAIN)
     yield Verdict(

@@ -212,7 +212,7 @@ def _under_load(servers: Servers, running: Field, course: Course, record: dict[s
     knee = record["knee"] = running.loaders[OURS].knee(effort.lone)
     taken = take_rounds(running, effort, knee, say)
     for name in list(running.loaders):
-        servers.rows[name] |= of_taken(taken[name], knee, effort.arrivals)
+        servers.rows[name] |= of_taken(taken[name], knee, effort)
     servers.rows[OURS]["stages_ms"] = stages(taken[OURS])
     bound = record["bound_ms"] = BOUND * min(
         (row["lone"]["p50_ms"] for name, row in servers.rows.items() if name != OURS and "lone" in row),

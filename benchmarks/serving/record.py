@@ -10,6 +10,7 @@ import numpy as np
 
 from accelserve.loadgen.recorder import Times
 from benchmarks.serving.contenders import OURS
+from benchmarks.serving.effort import Effort
 from benchmarks.serving.loads import CLIENT_PROCESSES, Seen
 from benchmarks.serving.rounds import SHARES, Taken, seconds_at
 from benchmarks.serving.simulation import arrivals, simulated_p99
@@ -26,13 +27,13 @@ def pooled(seen: Iterable[Seen], service: bool = False) -> Times:
     return whole
 
 
-def of_taken(taken: Taken, knee: float, seconds: float) -> dict[str, Any]:
+def of_taken(taken: Taken, knee: float, effort: Effort) -> dict[str, Any]:
     """The loads of all rounds.
 
     Args:
         taken: of a server.
         knee: of ours, requests a second.
-        seconds: of an open loop, at least.
+        effort: how long they were.
     """
     lone, many = pooled(taken.lone), pooled(taken.many)
     return {
@@ -53,7 +54,7 @@ def of_taken(taken: Taken, knee: float, seconds: float) -> dict[str, Any]:
             "rounds_cpu_seconds_per_1000": [each.cpu_seconds_per_1000 for each in taken.many],
         },
         "arrivals": {
-            f"{share:.0%}": _of_arrivals(taken, share, knee, seconds)
+            f"{share:.0%}": _of_arrivals(taken, share, knee, effort)
             for share in SHARES
             if taken.arrivals[share]
         },
@@ -61,20 +62,24 @@ def of_taken(taken: Taken, knee: float, seconds: float) -> dict[str, Any]:
     }
 
 
-def _of_arrivals(taken: Taken, share: float, knee: float, seconds: float) -> dict[str, Any]:
+def _of_arrivals(taken: Taken, share: float, knee: float, effort: Effort) -> dict[str, Any]:
     seen, rate = taken.arrivals[share], knee * share
-    seconds = seconds_at(rate, seconds)
+    seconds = seconds_at(rate, effort, share)
     latency = pooled(seen)
     times = [arrivals(rate, seconds, turn, CLIENT_PROCESSES) for turn in taken.rounds[: len(seen)]]
     services = [each / 1000 for each in pooled(taken.lone, service=True).milliseconds()]
+    measured = [each.measured.latency.percentile_ms(99) for each in seen]
+    simulated = [1000 * simulated_p99([each], services) for each in times]
     throughput = _median(each.throughput for each in seen)
     offered = float(np.median([len(each) / seconds for each in times]))
     return {
         "rate": rate,
         "p50_ms": latency.percentile_ms(50),
         "p99_ms": latency.percentile_ms(99),
-        "rounds_p99_ms": [each.measured.latency.percentile_ms(99) for each in seen],
+        "rounds_p99_ms": measured,
         "simulated_p99_ms": 1000 * simulated_p99(times, services),
+        "rounds_simulated_p99_ms": simulated,
+        "by_simulation": _of_rounds([mine / model for mine, model in zip(measured, simulated, strict=True)]),
         "requests": latency.count,
         "failed": sum(each.measured.failed for each in seen),
         "keeps_up": throughput >= KEEPS_UP * offered,
@@ -132,8 +137,12 @@ def _ratios(ours: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
         ),
     }
     for share in peer["arrivals"]:
-        mine, other = ours["arrivals"][share]["p99_ms"], peer["arrivals"][share]["p99_ms"]
-        found[f"p99_at_{share}"] = {"median": mine / other}
+        found[f"p99_at_{share}"] = _over_rounds(
+            ours,
+            peer,
+            lambda row, at=share: row["arrivals"][at]["rounds_p99_ms"],
+            lambda mine, other: mine / other,
+        )
     if peer.get("goodput") and peer["goodput"]["goodput"]:
         found["goodput"] = {"median": ours["goodput"]["goodput"] / peer["goodput"]["goodput"]}
     for size, batch in peer.get("batches", {}).items():
@@ -147,7 +156,11 @@ def _ratios(ours: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
 def _over_rounds(ours: Mapping[str, Any], peer: Mapping[str, Any], series: Any, ratio: Any) -> dict[str, Any]:
     mine = dict(zip(ours["rounds"], series(ours), strict=True))
     other = dict(zip(peer["rounds"], series(peer), strict=True))
-    each = [float(ratio(mine[turn], other[turn])) for turn in mine if turn in other]
+    return _of_rounds([float(ratio(mine[turn], other[turn])) for turn in mine if turn in other])
+
+
+def _of_rounds(each: Sequence[float]) -> dict[str, Any]:
+    """The middle of the rounds' ratios: a stall of the machine decides the round that it is in, and no other."""
     return {"median": float(np.median(each)), "least": min(each), "most": max(each), "rounds": len(each)}
 
 

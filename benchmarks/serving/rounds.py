@@ -21,7 +21,7 @@ CALLERS = 8
 SHARES = (0.5, 0.8)
 """Of our knee, at which requests arrive."""
 LEAST_ARRIVALS = 10
-"""In an open loop, on average."""
+"""In any open loop, on average."""
 WARM_SECONDS = 0.3
 
 
@@ -101,7 +101,7 @@ def _visit(loader: Loader, taken: Taken, effort: Effort, knee: float, turn: int)
     taken.many.append(answered(loader.take(Closed(callers=CALLERS), effort.many)))
     for share in SHARES if effort.arrivals else ():
         load = load_at(knee, share)
-        seconds = seconds_at(load.rate, effort.arrivals)
+        seconds = seconds_at(load.rate, effort, share)
         taken.arrivals[share].append(loader.take(load, seconds, seed=turn))
     taken.rounds.append(turn)
 
@@ -111,9 +111,10 @@ def load_at(knee: float, share: float) -> Open:
     return arriving(knee * share)
 
 
-def seconds_at(rate: float, seconds: float) -> float:
-    """The length of an open loop: as it was meant, or longer where a slow network would have hardly an arrival in it."""
-    return max(seconds, LEAST_ARRIVALS / rate)
+def seconds_at(rate: float, effort: Effort, share: float) -> float:
+    """The length of an open loop: as it was meant, or longer where a slow network would have too few arrivals in it."""
+    least = max(LEAST_ARRIVALS, effort.least_arrivals if share == SHARES[0] else 0)
+    return max(effort.arrivals, least / rate)
 
 
 def answered(seen: Seen) -> Seen:

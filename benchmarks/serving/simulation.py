@@ -2,6 +2,11 @@
 
 A server without batches and without overlap of one request's decoding with another's inference would have these latencies
 (an M/G/1 queue, first come first served); one that overlaps may do better, and one that gets in its own way does worse.
+
+Every service time is drawn for itself, so a machine that is slow for a third of a second is not in the model: a queue
+that such a phase builds up stands in the measured rounds alone. That is why rounds are compared one by one, and the
+median of their ratios counts. A server that *is* this queue, on a machine that takes twice as long for 0.3 s of every
+4 s, is judged 0.76 to 1.02 so (four runs in five, of five rounds each); 99th percentiles of all rounds together would say 0.9 to 3.3.
 """
 
 from __future__ import annotations

@@ -87,9 +87,14 @@ def test_a_server_that_never_keeps_the_bound_has_no_goodput() -> None:
 
 
 def test_an_open_loop_of_a_slow_network_lasts_until_some_have_arrived() -> None:
-    assert seconds_at(rate=100.0, seconds=1.3) == 1.3
-    assert seconds_at(rate=2.0, seconds=1.3) == LEAST_ARRIVALS / 2.0
-    assert all(arrivals(2.0, seconds_at(2.0, 0.1), seed, 1) for seed in range(20))
+    assert seconds_at(1000.0, WHOLE, 0.5) == seconds_at(1000.0, WHOLE, 0.8) == WHOLE.arrivals
+    assert seconds_at(2.0, WHOLE, 0.8) == seconds_at(2.0, SHORT, 0.5) == LEAST_ARRIVALS / 2.0
+    assert all(arrivals(2.0, seconds_at(2.0, SHORT, 0.8), seed, 1) for seed in range(20))
+
+
+def test_the_open_loop_of_the_goals_has_a_99th_percentile() -> None:
+    found = [len(arrivals(20.0, seconds_at(20.0, WHOLE, 0.5), seed, 1)) for seed in range(50)]
+    assert np.mean(found) == pytest.approx(100, rel=0.05)
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 5])
@@ -122,6 +127,8 @@ def row(p50: list[float], rate: list[float], cpu: list[float], rounds: list[int]
             share: {
                 "rate": 20.0,
                 "p99_ms": p50[0] * 2,
+                "rounds_p99_ms": [2 * each for each in p50],
+                "by_simulation": {"median": 1.3, "least": 1.1, "most": 3.0, "rounds": len(p50)},
                 "simulated_p99_ms": p50[0] * 2,
                 "failed": 0,
                 "keeps_up": True,
@@ -181,6 +188,7 @@ def test_ratios_pair_the_rounds_that_both_took_part_in() -> None:
     assert found["onnxruntime"]["lone_p50"] == {"median": 1.5, "least": 1.5, "most": 1.5, "rounds": 3}
     assert found["openvino-latency"]["lone_p50"]["rounds"] == 2
     assert found["onnxruntime"]["cpu"]["median"] == 0.5
+    assert found["openvino-latency"]["p99_at_50%"]["median"] == pytest.approx(10 / 11)
     assert "litserve" not in found
 
 
@@ -191,6 +199,7 @@ def test_goals_are_judged_by_the_best_peer() -> None:
     assert latency.reached is False
     assert latency.missed_by == pytest.approx(1 - 1.1 / 1.15)
     assert found["CPU seconds per 1,000 requests", "onnxruntime int8"].reached is True
+    assert found["p99, arrivals at 50% of our knee", "the simulation"].found == 1.3
     assert found["time outside compute", "the floor"].missed_by == pytest.approx(1.5 / 1.3 - 1)
 
 
