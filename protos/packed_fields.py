@@ -34,9 +34,12 @@ def read_block(tensor: tf.TensorProto, field: str) -> bytes:
 
 def encoded_block(field: str, block: bytes) -> bytes:
     """Little-endian values as they stand on the wire in a field of FIELD_NUMBERS; nothing for none."""
-    if not block:
-        return b""
-    return _KEYS[field] + varint(len(block)) + block
+    return block_head(field, len(block)) + block
+
+
+def block_head(field: str, size_bytes: int) -> bytes:
+    """What stands on the wire before so many bytes of values in a field of FIELD_NUMBERS; nothing if there are none."""
+    return _KEYS[field] + varint(size_bytes) if size_bytes else b""
 
 
 def _field_end(data: memoryview, position: int, wire_type: int) -> int:

@@ -12,6 +12,7 @@ integers of fewer than eight are refused.
 Pure functions: no state, safe to call from any thread.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -46,6 +47,8 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 _FLOAT32 = np.dtype("<f4")
+# So many values are read sooner one by one than as a block, which takes more code, and that is seldom in the caches.
+_FEW = 128
 
 
 def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Array:
@@ -74,6 +77,8 @@ def to_array(tensor: tf.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) 
         array: Array = np.empty(len(strings), dtype=object)
         array[:] = list(strings)
         return array.reshape(shape)
+    if tensor.dtype == tf.DT_FLOAT and _has_few_floats(tensor):
+        return _few_floats(tensor, limit_bytes)
     encoding = encoding_of(tensor.dtype)
     shape = shape_of(tensor.tensor_shape)
     count = allowed_count(shape, numpy_dtype(tensor.dtype).itemsize, limit_bytes)
@@ -104,7 +109,7 @@ def encoded(array: npt.ArrayLike, *, as_content: bool = False) -> bytes:
     """
     values = np.asarray(array)
     if values.dtype is _FLOAT32 and not as_content:  # what networks answer
-        return _head(tf.DT_FLOAT, values.shape) + packed_fields.encoded_block("float_val", values.tobytes())
+        return _float_head(values.shape) + values.tobytes()
     dtype = tensorflow_dtype(values.dtype)
     if dtype == tf.DT_STRING:
         return from_strings(string_bytes(values), values.shape).SerializeToString()
@@ -126,6 +131,12 @@ def encoded(array: npt.ArrayLike, *, as_content: bool = False) -> bytes:
 def _head(dtype: int, shape: tuple[int, ...]) -> bytes:
     """Dtype and shape, which one network's answers share."""
     return tf.TensorProto(dtype=dtype, tensor_shape=shape_proto(shape)).SerializeToString()
+
+
+@lru_cache(maxsize=256)
+def _float_head(shape: tuple[int, ...]) -> bytes:
+    """All of a tensor of typed float32 values but the values themselves."""
+    return _head(tf.DT_FLOAT, shape) + packed_fields.block_head("float_val", 4 * math.prod(shape))
 
 
 def from_content(content: bytes, shape: Sequence[int], dtype: int) -> tf.TensorProto:
@@ -161,6 +172,22 @@ def _from_content(content: bytes, encoding: Encoding, shape: tuple[int, ...], co
         truths: Array = np.frombuffer(content, dtype=np.uint8) != 0
         return truths
     return np.frombuffer(content, dtype=encoding.content)
+
+
+def _has_few_floats(tensor: tf.TensorProto) -> bool:
+    values = tensor.float_val
+    # Python's floats would make a signalling NaN a quiet one.
+    return 0 < len(values) <= _FEW and not tensor.tensor_content and not math.isnan(sum(values))
+
+
+def _few_floats(tensor: tf.TensorProto, limit_bytes: int) -> Array:
+    """The elements in ``float_val``, which holds at least one and no NaN."""
+    shape = shape_of(tensor.tensor_shape)
+    count = allowed_count(shape, _FLOAT32.itemsize, limit_bytes)
+    values = np.fromiter(tensor.float_val, _FLOAT32)[:count]
+    if values.size < count:
+        values = np.concatenate([values, np.full(count - values.size, values[-1])])
+    return values.reshape(shape)
 
 
 def _from_field(tensor: tf.TensorProto, encoding: Encoding, count: int) -> Array:

@@ -25,4 +25,9 @@ def varint(number: int) -> bytes:
 
 def delimited(field: int, content: bytes) -> bytes:
     """A field of bytes, text, packed numbers or a message, by its number."""
-    return varint(field << 3 | LENGTH_DELIMITED) + varint(len(content)) + content
+    return delimited_head(field, len(content)) + content
+
+
+def delimited_head(field: int, size_bytes: int) -> bytes:
+    """What stands before such a field's content of so many bytes."""
+    return varint(field << 3 | LENGTH_DELIMITED) + varint(size_bytes)

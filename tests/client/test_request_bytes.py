@@ -43,6 +43,16 @@ def test_the_bytes_are_those_of_the_file(call: dict[str, Any]) -> None:
     assert request_of(call).hex() == call["request"]
 
 
+def test_a_request_is_the_callers_own() -> None:
+    model = ModelSelection(name="flowers", version=3)
+    first = images_request([b"a"], input_name="images", model=model, outputs=["classes"])
+    first.model_spec.name = "other"
+    first.inputs["images"].string_val[0] = b"z"
+    second = images_request([b"b"], input_name="images", model=model, outputs=["classes"])
+    assert second.model_spec.name == "flowers"
+    assert list(second.inputs["images"].string_val) == [b"b"]
+
+
 if __name__ == "__main__":
     for each in CALLS:
         each["request"] = request_of(each).hex()

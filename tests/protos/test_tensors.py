@@ -68,6 +68,11 @@ def test_an_array_comes_back_bit_for_bit(array: np.ndarray[Any, Any], as_content
     assert bool(sent.tensor_content) == (as_content and array.size > 0)
 
 
+def test_a_signalling_nan_comes_back_bit_for_bit() -> None:
+    array = np.array([0x7F800001, 0x3F800000], np.uint32).view(np.float32)
+    assert same(to_array(from_array(array)), array)
+
+
 @given(array=ARRAYS)
 def test_typed_fields_hold_every_element_as_protobuf_itself_would_write_them(
     array: np.ndarray[Any, Any],

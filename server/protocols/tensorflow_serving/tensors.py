@@ -9,7 +9,7 @@ from accelserve.protos import google_protobuf, tensors
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.errors import TensorError
-from accelserve.protos.wire import delimited
+from accelserve.protos.wire import delimited, delimited_head
 from accelserve.server.core.registry import ModelChoice
 from accelserve.server.core.servable import ServableId
 from accelserve.server.dataplane.inputs import Input, Strings
@@ -45,14 +45,17 @@ def encoded_response(
     """A PredictResponse as it stands on the wire, with raw bytes instead of typed fields if ``as_content``."""
     parts: list[bytes] = []
     for name, array in outputs.items():
-        entry = _entry_key(name) + delimited(_ENTRY_VALUE, tensors.encoded(array, as_content=as_content))
-        parts.append(delimited(_OUTPUTS, entry))
-    return b"".join((*parts, _encoded_model_spec(servable_id, signature)))
+        tensor = tensors.encoded(array, as_content=as_content)
+        parts += _entry_head(name, len(tensor)), tensor
+    parts.append(_encoded_model_spec(servable_id, signature))
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=256)
-def _entry_key(name: str) -> bytes:
-    return delimited(_ENTRY_KEY, name.encode())
+def _entry_head(name: str, size_bytes: int) -> bytes:
+    """What stands before an output of so many bytes."""
+    head = delimited(_ENTRY_KEY, name.encode()) + delimited_head(_ENTRY_VALUE, size_bytes)
+    return delimited_head(_OUTPUTS, len(head) + size_bytes) + head
 
 
 @lru_cache(maxsize=256)
