@@ -139,6 +139,15 @@ class Program(Protocol):
 
 
 @runtime_checkable
+class WorksSideBySide(Protocol):
+    """A program whose workers take one image each, so that a batch of more images than workers gains nothing."""
+
+    @property
+    def side_by_side(self) -> int:
+        """Images that it works on at once."""
+
+
+@runtime_checkable
 class Device(Protocol):
     """Where programs run."""
 

@@ -34,6 +34,7 @@ from accelserve.kernels.program import (
     LoadOptions,
     Program,
     StepProfile,
+    WorksSideBySide,
 )
 from accelserve.models.detection import DetectionRunner, DetectionStage
 from accelserve.models.errors import CorruptVersionError, InputError, ModelError
@@ -168,6 +169,11 @@ class Servable:
     def health(self) -> DeviceHealth | None:
         """How the device fares; None for one that is not lost unless the process is."""
         return self._program.health if isinstance(self._program, ReportsHealth) else None
+
+    @property
+    def side_by_side(self) -> int | None:
+        """Images of a batch that the device works on at once; None if it gains by every further one."""
+        return self._program.side_by_side if isinstance(self._program, WorksSideBySide) else None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -129,7 +129,9 @@ class Predictor:
             begin = time.perf_counter()
             pixels, preprocess = self._pixels(servable, images, watch)
             decoded = time.perf_counter()
-            report = self.scheduler.compute(handle.servable_id, servable.run, pixels, watch)
+            report = self.scheduler.compute(
+                handle.servable_id, servable.run, pixels, watch, servable.side_by_side
+            )
         computed = time.perf_counter()
         outputs = [call.outputs(servable, report) for call in checked]
         stages = StageSeconds(

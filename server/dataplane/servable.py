@@ -73,6 +73,13 @@ class ImageServable(Protocol):
         """
 
     @property
+    def side_by_side(self) -> int | None:
+        """Images of a batch that the device works on at once, each by a worker of its own.
+
+        None if it gains by every further image of a batch.
+        """
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width, channels of one picture as the network sees it."""
 

@@ -66,6 +66,11 @@ class Job:
         return int(self.pixels.shape[0])
 
     @property
+    def waiting(self) -> int:
+        """Images that the device has not been handed yet."""
+        return self.images - self.taken
+
+    @property
     def in_flight(self) -> bool:
         """A slice is on the device now."""
         return self.taken > self.done

@@ -2,12 +2,16 @@
 
 A request's own thread computes. The thread that finds the device idle leads: it runs batches until its own request is
 answered, then hands the lead to the first request that waits. So a lone request never changes threads, and whatever
-queued up while the device was busy is the next batch. Models take turns; a request larger than a batch is split, and
-the rest goes behind the others of its model, so that one album does not hold up single pictures.
+queued up while the device was busy is the next batch, or as much of it as the device works on side by side: a larger
+batch would gain nothing there, and all of it would be answered when its last image is. Models take turns; a request
+larger than a batch is split, and the rest goes behind the others of its model, so that one album does not hold up
+single pictures.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -32,11 +36,31 @@ class _VersionQueue:
 
     servable_id: ServableId
     run: Run
+    side_by_side: int | None
     jobs: deque[Job] = field(default_factory=deque)
 
     @property
     def images(self) -> int:
-        return sum(job.images - job.taken for job in self.jobs)
+        return sum(job.waiting for job in self.jobs)
+
+    def room(self, most: int) -> int:
+        """Images that the next batch should hold: the first request's, and others only if they keep every worker busy.
+
+        Args:
+            most: images of a batch.
+        """
+        if self.side_by_side is None or not self.jobs:
+            return most
+        first = min(most, self.jobs[0].waiting)
+        full = math.ceil(first / self.side_by_side) * self.side_by_side
+        return full if full <= most and self._begins_with(full) else first
+
+    def _begins_with(self, images: int) -> bool:
+        """Whether the first requests, each of them whole, are exactly so many images."""
+        for together in itertools.accumulate(job.waiting for job in self.jobs):
+            if together >= images:
+                return together == images
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +91,23 @@ class DeviceScheduler:
         self._turns: deque[_VersionQueue] = deque()
         self._queues: dict[ServableId, _VersionQueue] = {}
 
-    def compute(self, servable_id: ServableId, run: Run, pixels: Array, watch: CallWatch) -> ComputeReport:
+    def compute(
+        self,
+        servable_id: ServableId,
+        run: Run,
+        pixels: Array,
+        watch: CallWatch,
+        side_by_side: int | None = None,
+    ) -> ComputeReport:
         """Run the images on the device, in company if there is some.
 
         Args:
-            servable_id: whose turn it is; calls with the same id must have the same ``run``.
+            servable_id: whose turn it is; calls with the same id must have the same ``run`` and ``side_by_side``.
             run: the network: [N, H, W, C] -> name -> [N, ...]; called by one thread at a time per scheduler.
             pixels: [N, H, W, C], N at least 1; not written to.
             watch: whether anybody still waits; asked right before compute.
+            side_by_side: images that the device works on at once, each by a worker of its own; None if it gains by
+                every further image of a batch.
 
         Raises:
             DeadlineExceededError, RequestCancelledError: nobody waits; nothing more was computed.
@@ -83,7 +116,7 @@ class DeviceScheduler:
         if self._take_idle_device(servable_id.name, pixels.shape[0]):
             return self._run_alone(servable_id.name, run, pixels, watch)
         job = Job(pixels, watch)
-        self._submit(servable_id, run, job)
+        self._submit(servable_id, run, job, side_by_side)
         if not job.leads:
             watch.on_cancel(job.woken.set)
         try:
@@ -123,11 +156,11 @@ class DeviceScheduler:
             self._hand_over()
         return ComputeReport(dict(results), begin - arrived, seconds, images)
 
-    def _submit(self, servable_id: ServableId, run: Run, job: Job) -> None:
+    def _submit(self, servable_id: ServableId, run: Run, job: Job, side_by_side: int | None) -> None:
         with self._lock:
             queue = self._queues.get(servable_id)
             if queue is None:
-                queue = self._queues[servable_id] = _VersionQueue(servable_id, run)
+                queue = self._queues[servable_id] = _VersionQueue(servable_id, run, side_by_side)
                 self._turns.append(queue)
             queue.jobs.append(job)
             job.leads = not self._busy
@@ -201,7 +234,12 @@ class DeviceScheduler:
 
     def _fill(self, queue: _VersionQueue) -> list[Slice]:
         slices: list[Slice] = []
-        room = self._table.of(queue.servable_id.name).max_batch_images
+        while queue.jobs and (abandonment := queue.jobs[0].watch.abandonment()) is not None:
+            queue.jobs.popleft().fail(abandonment)
+        config = self._table.of(queue.servable_id.name)
+        most = config.max_batch_images
+        # Who configured a time to wait for company wants batches.
+        room = most if config.batch_timeout_us > 0 else queue.room(most)
         while queue.jobs and room > 0:
             job = queue.jobs.popleft()
             abandonment = job.watch.abandonment()

@@ -71,6 +71,7 @@ class ColourNetwork:
     labels = ("red", "green", "blue")
     description = "numpy, 1 thread"
     memory_bytes = 0
+    side_by_side: int | None = None
     health: DeviceHealth | None = None
     input_shape = (SIDE, SIDE, 3)
 

@@ -17,3 +17,10 @@ def until(holds: Callable[[], bool]) -> None:
 def waiting_images(server: SimpleNamespace) -> int:
     """How many images of the model ``colour`` have been let in and are not answered."""
     return int(server.server.predictor.scheduler.gate.waiting_images("colour"))
+
+
+def queued_images(server: SimpleNamespace) -> int:
+    """How many images wait for the device, decoded."""
+    scheduler = server.server.predictor.scheduler
+    with scheduler._lock:
+        return sum(queue.images for queue in scheduler._queues.values())

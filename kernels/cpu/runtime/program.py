@@ -165,6 +165,11 @@ class CpuProgram:
         """Bytes of the packed constants and of one workspace's arena."""
         return self._plan.weights_bytes + self._plan.arena_bytes
 
+    @property
+    def side_by_side(self) -> int:
+        """Images that it works on at once, one a worker; see ``WorksSideBySide``."""
+        return self._team.size
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Results for a batch; see ``Program.run``.
 

@@ -20,7 +20,7 @@ from accelserve.kernels.cpu.runtime.program import CpuProgram
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.errors import DeviceError
 from accelserve.kernels.ir import Array, Graph
-from accelserve.kernels.program import Device, LoadOptions, Lowered, Program, share_of_peak
+from accelserve.kernels.program import Device, LoadOptions, Lowered, Program, WorksSideBySide, share_of_peak
 from accelserve.kernels.reference.evaluator import evaluate
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
@@ -49,6 +49,8 @@ def test_it_is_a_device_with_programs(code_cache: Path) -> None:
     program = load(code_cache)
     assert isinstance(program, Program)
     assert program.description == f"cpu {CpuDevice().isa.name}, 2 threads"
+    assert isinstance(program, WorksSideBySide)
+    assert program.side_by_side == 2
     program.close()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.server.waiting import until, waiting_images
+from tests.server.waiting import queued_images, until, waiting_images
 
 from accelserve.protos import tensorflow as tf
 from accelserve.protos import tensorflow_serving as serving
@@ -186,6 +186,25 @@ def test_overload_is_refused_with_a_retry_hint(serve: Serve) -> None:
     hints = {item.key: item.value for item in caught.value.trailing_metadata()}
     assert int(hints["grpc-retry-pushback-ms"]) >= 1
     assert means(held.result()).tolist() == [[9, 9, 9]]
+
+
+@pytest.mark.parametrize(("side_by_side", "batches"), [(None, [1, 4]), (2, [1, 2, 2]), (8, [1, 1, 1, 1, 1])])
+def test_what_queued_up_is_computed_as_the_device_gains_by_it(
+    serve: Serve, side_by_side: int | None, batches: list[int]
+) -> None:
+    server = serve()
+    network = server.loader.loaded[COLOUR]
+    network.side_by_side = side_by_side
+    network.open.clear()
+    call = PredictionService.PREDICT.stub(server.channel)
+    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=30)
+    network.entered.acquire()
+    queued = [call.future(request(from_strings([solid(grey, 0, 0)])), timeout=30) for grey in range(4)]
+    until(lambda: queued_images(server) == 4)
+    network.open.set()
+    assert means(held.result()).tolist() == [[9, 9, 9]]
+    assert [means(each.result()).tolist() for each in queued] == [[[grey, 0, 0]] for grey in range(4)]
+    assert network.batches == batches
 
 
 def test_work_for_a_client_that_left_is_not_done(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from accelserve.server.core.servable import ServableId
 from accelserve.server.errors import (
     DeadlineExceededError,
     QueueFullError,
+    RequestAbandonedError,
     RequestCancelledError,
     TooManyRequestsError,
 )
@@ -31,14 +33,38 @@ ONE = ServableId("one", 1)
 TWO = ServableId("two", 1)
 
 
+class Gate:
+    """Open at first. Once cleared it holds whoever comes, until it is set or lets a few through."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._left = math.inf
+
+    def set(self) -> None:
+        self.let_through(math.inf)
+
+    def clear(self) -> None:
+        with self._changed:
+            self._left = 0
+
+    def let_through(self, more: float) -> None:
+        with self._changed:
+            self._left += more
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._left > 0)
+            self._left -= 1
+
+
 class Doubler:
     """A device that answers twice its input, one call at a time, when it is let."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.entered = threading.Semaphore(0)
-        self.open = threading.Event()
-        self.open.set()
+        self.open = Gate()
         self.busy = threading.Lock()
 
     def run(self, pixels: Array) -> dict[str, Array]:
@@ -52,6 +78,15 @@ class Doubler:
             self.busy.release()
 
 
+class Expiring(CallWatch):
+    """A deadline that passes when it is told to."""
+
+    gone = False
+
+    def abandonment(self) -> RequestAbandonedError | None:
+        return DeadlineExceededError("Deadline Exceeded") if self.gone else None
+
+
 def images(*values: int) -> Array:
     return np.array(values, np.uint8).reshape(-1, 1)
 
@@ -59,7 +94,8 @@ def images(*values: int) -> Array:
 class Harness:
     """A scheduler whose device is held by a first request while others queue up."""
 
-    def __init__(self, **settings: int) -> None:
+    def __init__(self, side_by_side: int | None = None, **settings: int) -> None:
+        self.side_by_side = side_by_side
         self.scheduler = DeviceScheduler(BatchingConfig(**settings))  # type: ignore[arg-type]
         self.device = Doubler()
         self.pool = ThreadPoolExecutor(32)
@@ -68,7 +104,12 @@ class Harness:
         self, *values: int, lane: ServableId = ONE, watch: CallWatch | None = None
     ) -> Future[ComputeReport]:
         return self.pool.submit(
-            self.scheduler.compute, lane, self.device.run, images(*values), watch or CallWatch()
+            self.scheduler.compute,
+            lane,
+            self.device.run,
+            images(*values),
+            watch or CallWatch(),
+            self.side_by_side,
         )
 
     def hold(self) -> Future[ComputeReport]:
@@ -96,8 +137,8 @@ class Harness:
 def harness() -> Iterator[Callable[..., Harness]]:
     made: list[Harness] = []
 
-    def make(**settings: int) -> Harness:
-        made.append(Harness(**settings))
+    def make(side_by_side: int | None = None, **settings: int) -> Harness:
+        made.append(Harness(side_by_side, **settings))
         return made[-1]
 
     yield make
@@ -127,6 +168,64 @@ def test_what_queues_up_meanwhile_is_the_next_batch(harness: Callable[..., Harne
     assert [future.result(10).results["double"].tolist() for future in futures] == [[[2]], [[4]], [[6]]]
     assert first.result(10).batch_images == 1
     assert h.device.batches == [[0], [1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("side_by_side", "requests", "batches"),
+    [
+        (1, [[1], [2, 3], [4]], [[1], [2, 3], [4]]),
+        (2, [[1], [2], [3], [4], [5]], [[1, 2], [3, 4], [5]]),
+        (2, [[1, 2, 3], [4], [5]], [[1, 2, 3, 4], [5]]),
+        (2, [[1], [2, 3], [4]], [[1], [2, 3], [4]]),  # no album is split for company
+        (4, [[1], [2], [3]], [[1], [2], [3]]),  # too few for a core each: all share one after the other
+        (4, [[1], [2, 3], [4], [5]], [[1, 2, 3, 4], [5]]),
+        (16, [[1], [2], [3]], [[1], [2], [3]]),  # a batch is smaller than the device is wide
+    ],
+)
+def test_company_is_taken_only_where_it_keeps_every_worker_busy(
+    harness: Callable[..., Harness],
+    side_by_side: int,
+    requests: list[list[int]],
+    batches: list[list[int]],
+) -> None:
+    h = harness(side_by_side)
+    first = h.hold()
+    futures = [h.queue(*values) for values in requests]
+    h.device.open.set()
+    for values, future in zip(requests, futures, strict=True):
+        assert future.result(10).results["double"][:, 0].tolist() == [2 * value for value in values]
+    first.result(10)
+    assert h.device.batches == [[0], *batches]
+
+
+def test_the_first_of_a_queue_are_answered_before_the_last_are_computed(
+    harness: Callable[..., Harness],
+) -> None:
+    h = harness(2)
+    first = h.hold()
+    futures = [h.queue(value) for value in (1, 2, 3, 4)]
+    h.device.open.let_through(2)
+    assert [future.result(10).batch_images for future in (first, *futures[:2])] == [1, 2, 2]
+    assert not any(future.done() for future in futures[2:])
+
+
+def test_who_is_gone_is_no_company(harness: Callable[..., Harness]) -> None:
+    h = harness(2)
+    h.hold()
+    expired = Expiring()
+    futures = [h.queue(1, watch=expired), h.queue(2), h.queue(3)]
+    expired.gone = True
+    h.device.open.set()
+    with pytest.raises(DeadlineExceededError):
+        futures[0].result(10)
+    assert [future.result(10).batch_images for future in futures[1:]] == [2, 2]
+    assert h.device.batches == [[0], [2, 3]]
+
+
+def test_a_configured_wait_for_company_fills_whole_batches(harness: Callable[..., Harness]) -> None:
+    h = harness(2, batch_timeout_us=60_000_000, max_batch_images=3)
+    futures = [h.submit(value) for value in (1, 2, 3)]
+    assert [future.result(10).batch_images for future in futures] == [3, 3, 3]
 
 
 def test_a_large_request_is_split_and_lets_others_in_between(harness: Callable[..., Harness]) -> None:
@@ -253,9 +352,12 @@ def test_an_explicit_queue_refuses_in_tensorflow_servings_words() -> None:
         max_size=24,
     ),
     max_batch=st.integers(1, 5),
+    side_by_side=st.one_of(st.none(), st.integers(1, 6)),
 )
-def test_everyone_gets_their_own_answer(requests: list[tuple[list[int], ServableId]], max_batch: int) -> None:
-    h = Harness(max_batch_images=max_batch)
+def test_everyone_gets_their_own_answer(
+    requests: list[tuple[list[int], ServableId]], max_batch: int, side_by_side: int | None
+) -> None:
+    h = Harness(side_by_side, max_batch_images=max_batch)
     with h.pool:
         futures = [h.submit(*values, lane=lane) for values, lane in requests]
         for (values, _), future in zip(requests, futures, strict=True):
