@@ -10,7 +10,11 @@
 # Exits with 0 while that is so.
 set -euo pipefail
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+# The job has a process group of its own, which ends with this script, however that ends.
+end() { [ -z "${job:-}" ] || kill -KILL -- "-$job" 2>/dev/null || true; rm -rf "$folder"; }
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 "${PYTHON:-python3}" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip --disable-pip-version-check --quiet install litserve==0.2.19 httpx==0.28.1
 cat >"$folder/doubling.py" <<'PYTHON'
@@ -74,4 +78,8 @@ print("without it:", plain.status_code, plain.json())
 seen = postponed.status_code == 422 and postponed.json()["detail"][0]["loc"] == ["query", "request"]
 raise SystemExit(0 if seen and plain.json() == {"double": 6} else 1)
 PYTHON
-cd "$folder" && venv/bin/python ask.py
+cd "$folder"
+set -m
+venv/bin/python ask.py &
+job=$!
+wait "$job"

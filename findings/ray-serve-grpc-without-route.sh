@@ -9,7 +9,11 @@
 # Exits with 0 while that is so.
 set -euo pipefail
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+# The job has a process group of its own, which ends with this script, however that ends.
+end() { [ -z "${job:-}" ] || kill -KILL -- "-$job" 2>/dev/null || true; rm -rf "$folder"; }
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 "${PYTHON:-python3}" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip --disable-pip-version-check --quiet install 'ray[serve]==2.60.0'
 cat >"$folder/echoing.py" <<'PYTHON'
@@ -65,4 +69,8 @@ serve.shutdown()
 ray.shutdown()
 raise SystemExit(0 if answers == ["NOT_FOUND", "OK b'answer'"] else 1)
 PYTHON
-cd "$folder" && PYTHONPATH="$folder" venv/bin/python ask.py 2>"$folder/log" || { code=$?; tail -5 "$folder/log"; exit "$code"; }
+cd "$folder"
+set -m
+PYTHONPATH="$folder" venv/bin/python ask.py 2>"$folder/log" &
+job=$!
+wait "$job" || { code=$?; tail -5 "$folder/log"; exit "$code"; }

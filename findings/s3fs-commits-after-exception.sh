@@ -18,15 +18,21 @@
 set -euo pipefail
 
 folder=$(mktemp -d)
-trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$folder"' EXIT
+# The server has a process group of its own, which ends with this script, however that ends.
+end() { [ -z "${server:-}" ] || kill -KILL -- "-$server" 2>/dev/null || true; rm -rf "$folder"; }
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 "${PYTHON:-python3}" -m venv "$folder/client"
 "${PYTHON:-python3}" -m venv "$folder/server"
 # Two environments: their botocores exclude each other.
 "$folder/client/bin/pip" --disable-pip-version-check --quiet install s3fs==2026.9.0 fsspec==2026.9.0 aiobotocore==3.10.0
 "$folder/server/bin/pip" --disable-pip-version-check --quiet install 'moto[s3]==5.2.5' flask flask-cors
 
+set -m
 "$folder/server/bin/python" -m moto.server -H 127.0.0.1 -p 0 2>"$folder/log" >/dev/null &
 server=$!
+set +m
 until url=$(grep -o 'http://127\.0\.0\.1:[0-9]*' "$folder/log" | head -1) && [ -n "$url" ]; do
   kill -0 "$server"
   sleep 0.2
