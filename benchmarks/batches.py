@@ -30,6 +30,7 @@ from accelserve.kernels.ir import Array
 from accelserve.kernels.program import LoadOptions
 from accelserve.models.serving.servable import Servable
 from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import ServingProcess, jpeg_request, published
 
@@ -130,6 +131,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
     parser = argparse.ArgumentParser(

@@ -30,6 +30,7 @@ from typing import Any
 
 from accelserve.client import PredictionClient
 from benchmarks.csharp_contenders import PROJECT, DotNet, Turn, python_stub, python_turn, serving_process
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 
 SIZES = {"100 KB": 100_000, "1 MB": 1_000_000}
@@ -213,6 +214,7 @@ def measure(plan: Plan) -> list[Session]:
     return sessions[1:]
 
 
+@owned_processes()
 def main() -> None:
     """Write the results, print them and what the package's README says of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)

@@ -45,6 +45,7 @@ from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.tensors import to_array
 from benchmarks import echo, floor_page, spans
 from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import PREDICT, ServingProcess, published
 
@@ -299,6 +300,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
     parser = argparse.ArgumentParser(

@@ -38,6 +38,7 @@ from accelserve.protos.services import ModelService
 from benchmarks.arguments import instruction_set
 from benchmarks.floor import SIZE, photograph, version_of
 from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import ServingProcess
 
@@ -270,6 +271,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
         console.print(table)
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write, draw and show."""
     parser = argparse.ArgumentParser(

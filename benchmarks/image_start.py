@@ -25,6 +25,7 @@ from typing import IO, NamedTuple
 from examples.photographs import package_files
 
 from accelserve.client import PredictionClient
+from benchmarks.owned_processes import owned_processes
 from benchmarks.serving_process import ProcessMemory
 
 _READY = re.compile(r"^(\S+ \S+) I Running gRPC ModelServer at \S+:(\d+)")
@@ -96,6 +97,7 @@ def _resident(pid: int, port: int) -> float:
     return ProcessMemory.of(pid).resident
 
 
+@owned_processes()
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -35,6 +35,7 @@ from accelserve.kernels.cpu.isa import available, choose
 from benchmarks.interleaved import Contender, competing_process, interleave
 from benchmarks.kernel_tables import show, show_layers
 from benchmarks.networks import NETWORKS, fast_layers, photograph_tensor, quantized_network
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 
 PEERS = {"openvino": "openvino_int8_ms", "onnxruntime": "onnxruntime_int8_ms"}
@@ -209,6 +210,7 @@ def others_in(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     return networks
 
 
+@owned_processes()
 def main() -> None:
     """Measure what the command line asks for; write and show it."""
     options = parse()

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import ProcessMemory, ServingProcess, jpeg_request, published
 
@@ -77,6 +78,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
     )
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
     parser = argparse.ArgumentParser(

@@ -55,6 +55,7 @@ from accelserve.server.config import DeviceConfig, GrpcConfig, ModelConfig, Serv
 from accelserve.server.ports import free_port
 from accelserve.server.protocols.headers import REQUEST_ID
 from benchmarks.networks import CACHE
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import PREDICT, ServingProcess, jpeg_request, published
 
@@ -263,6 +264,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
     parser = argparse.ArgumentParser(

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.networks import CACHE, NETWORKS
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving_process import ServingProcess, jpeg_request, published
 
@@ -92,6 +93,7 @@ def show(results: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
     parser = argparse.ArgumentParser(

@@ -23,6 +23,7 @@ from rich.console import Console
 from accelserve.kernels.cpu.isa import choose
 from benchmarks.interleaved import Contender
 from benchmarks.networks import NETWORKS, quantized_network
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 
 MOST = 1.2
@@ -78,6 +79,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+@owned_processes()
 def main() -> None:
     """Start as often as the command line asks; write and judge the medians."""
     options = parse()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from benchmarks.arguments import instruction_set, positive
 from benchmarks.mlperf.driver import LoadGenError, Runner, run_all, show
 from benchmarks.mlperf.scenario import OFFICIAL_SECONDS
 from benchmarks.networks import CACHE
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
 from benchmarks.serving.contenders import command_of_ours
 from benchmarks.serving.network import PATIENCE_SECONDS
@@ -68,9 +68,9 @@ def server(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str
         yield running.target.address, served.name
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse()
     if not options.python.exists():
         sys.exit(f"{options.python} is not there: make bench-mlperf installs LoadGen")

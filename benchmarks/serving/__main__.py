@@ -12,11 +12,12 @@ The file is written after each network, so an interrupted run has those that it 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.owned_processes import owned_processes
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,10 +51,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@owned_processes()
 def main() -> None:
     """Measure, write and show."""
-    # A terminated run ends its servers, as an interrupted one does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from benchmarks.serving.campaign import prepare, run
     from benchmarks.serving.environments import PeerUnavailableError
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arguments import instruction_set, positive
+from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS
 from benchmarks.serving.effort import GOAL_NETWORKS
 from benchmarks.serving.subjects import SUBJECTS
@@ -61,6 +62,7 @@ def missing(committed: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterat
                 yield f"{network} beside {peer}: {why}"
 
 
+@owned_processes()
 def main() -> None:
     """Measure and compare."""
     from accelserve.kernels.cpu.isa import choose

@@ -18,13 +18,13 @@ from typing import Self
 from accelserve.loadgen.errors import LoadError
 from accelserve.loadgen.plan import Target
 from accelserve.loadgen.preflight import ask_once
+from benchmarks.owned_processes import running, stat_of
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEGA = 1e6
 _END_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
 _GONE_SECONDS = 0.02
-_ENDED = ("Z", "X")
 
 
 class StartError(RuntimeError):
@@ -159,11 +159,7 @@ class Running:
 
 def processes_of(session: int) -> Iterator[int]:
     """The ids of a session's processes, without those that have ended and wait to be collected."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            fields = _stat(int(entry.name))
-            if fields and fields[0] not in _ENDED and int(fields[3]) == session:
-                yield int(entry.name)
+    return (pid for pid, fields in running() if int(fields[3]) == session)
 
 
 def end_session(session: int) -> None:
@@ -188,16 +184,8 @@ def run_to_the_end(words: Sequence[str]) -> int:
         process.wait()
 
 
-def _stat(pid: int) -> list[str]:
-    """The fields after the name, which may hold anything; none if the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
 def _ticks(pid: int) -> int:
-    fields = _stat(pid)
+    fields = stat_of(pid)
     return int(fields[11]) + int(fields[12]) if fields else 0
 
 
