@@ -3,8 +3,12 @@
 Where another process keeps a core busy, the system puts one of our workers aside in the middle of its item, for
 milliseconds, and all others wait for that item. One worker fewer is then faster, since nothing competes for its core. So
 another size of the team is tried now and then, and kept if it is faster: a smaller one when all workers take part, soon
-if images take much longer than before, and a larger one when not all do. A trial ends at its first image that is not faster, so it usually costs one image, and waits longer
-after every failure.
+if images take much longer than before, and a larger one when not all do. A trial ends at its first image that is not
+faster, so it usually costs one image, and waits longer after every failure.
+
+Not everything that slows images down is a reason for fewer workers. Virtual cores that share a physical one for a while
+are slow by at most what one worker fewer would lose, and something urgent that takes a core for some milliseconds is gone
+before a trial is over: one of several images is not faster then.
 """
 
 from __future__ import annotations
@@ -12,8 +16,8 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-RECENT = 3
-"""Images whose median counts."""
+RECENT = 5
+"""Images whose median counts, and that a trial's team has to be faster in, one after the other."""
 SLOW = 1.3
 """Times the best: something is in the way."""
 WORTHWHILE = 0.92
@@ -22,8 +26,8 @@ FORGETTING = 1.001
 """The best time grows by this at every image, so that a stroke of luck is forgotten."""
 LEAST_WAIT = 16
 """Images from one trial to the next, at first."""
-MOST_WAIT_SLOW, MOST_WAIT_PART, MOST_WAIT = 64, 64, 1024
-"""At most: while images are slow, while part of the team works, and while all of it does."""
+MOST_WAIT_IN_DOUBT, MOST_WAIT = 64, 1024
+"""At most: while images are slow or only part of the team works, and otherwise."""
 
 
 class TeamSize:
@@ -61,9 +65,7 @@ class TeamSize:
             )
 
     def _most_wait(self, slow: bool) -> int:
-        if slow:
-            return MOST_WAIT_SLOW
-        return MOST_WAIT if self._settled == self.most else MOST_WAIT_PART
+        return MOST_WAIT_IN_DOUBT if slow or self._settled < self.most else MOST_WAIT
 
     def _note_trial(self, seconds: float) -> None:
         self._trial.append(seconds)
