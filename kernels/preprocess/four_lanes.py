@@ -163,6 +163,31 @@ def _turn(
     return signature, generate
 
 
+def _fetch(for_write: bool) -> Callable[..., Any]:
+    """Asks for a line of memory, to read it or to write it."""
+
+    def fetch(_typing_context: Any, source: Any, offset: Any) -> tuple[Any, Callable[..., Any]]:
+        signature = types.void(source, offset)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            address = builder.gep(_data(context, builder, signature.args[0], args[0]), [args[1]])
+            arguments = ir.FunctionType(ir.VoidType(), [address.type, *[ir.IntType(32)] * 3])
+            function = cgutils.get_or_insert_function(builder.module, arguments, "llvm.prefetch.p0i8")
+            builder.call(function, [address, *(ir.IntType(32)(flag) for flag in (int(for_write), 3, 1))])
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return fetch
+
+
+ask_to_read, ask_to_write = (
+    cast("Callable[..., None]", intrinsic(_fetch(for_write))) for for_write in (False, True)
+)
+"""Have the line of memory with element ``offset`` of an array of bytes brought to the nearest cache; beyond its end too, where
+nothing happens if there is no memory."""
+LINE: Final = 64
+"""Bytes of a line."""
 lerp_four = cast("Callable[..., None]", intrinsic(_lerp_four))
 turn = cast("Callable[..., None]", intrinsic(_turn))
 weigh_four, weigh_wide = (

@@ -6,7 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from accelserve.kernels.native.jit import inlined
-from accelserve.kernels.preprocess.four_lanes import ROWS, WIDE, lerp_four, turn, weigh_four, weigh_wide
+from accelserve.kernels.preprocess.four_lanes import (
+    LINE,
+    ROWS,
+    WIDE,
+    ask_to_read,
+    ask_to_write,
+    lerp_four,
+    turn,
+    weigh_four,
+    weigh_wide,
+)
 from accelserve.kernels.preprocess.sampling import WEIGHT_BITS
 
 U8 = npt.NDArray[np.uint8]
@@ -17,6 +27,8 @@ I32 = npt.NDArray[np.int32]
 _HALF = 1 << (WEIGHT_BITS - 1)
 FEW = 4
 """Taps: a resize to more than half of the size takes no more."""
+_AHEAD = 4
+"""Rows of the result: what is fetched so early is there when they are written."""
 
 
 @inlined
@@ -120,6 +132,9 @@ def _filter_block(
     values = (first[count - 1] + taps[count - 1]) * 3 - begin
     for column in range(0, values, ROWS):
         at = min(column, values - ROWS)  # the last columns may come twice
+        if column % LINE == 0:  # the next block's: what the decoder wrote has left the nearest cache
+            for ahead in range(y + ROWS, y + 2 * ROWS):
+                ask_to_read(pixels, ahead * pitch + begin + column)
         turn(pixels, y * pitch + begin + at, pitch, turned, at * ROWS, ROWS)
     for x in range(count):
         at = (first[x] * 3 - begin) * ROWS
@@ -253,6 +268,8 @@ def filtered_quantized(
                 left, x_taps, x_weights, pixels, fresh, turned, results, narrow, ROWS + fresh - base
             )
             held = fresh + ROWS - base
+        for at in range(0, out.shape[1], LINE):  # since a network has run, they are in no cache
+            ask_to_write(out, (y + _AHEAD) * out.shape[1] + at)
         _filter_row(narrow, ROWS + top[y] - base, y_taps[y], y_weights[y], out[y])
         _quantize_row(out[y], table, gain, offset, zero, is_linear)
 
