@@ -13,6 +13,7 @@ asleep, at any time; what that costs is measured too.
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -36,13 +37,15 @@ PAUSE_SECONDS = 1.0
 def measure(name: str, starts: int) -> dict[str, Any]:
     """Start a server of a network without a cache, then with one, ``starts`` times each."""
     model, request = published(name), jpeg_request(name)
-    cold, warm, first, median, rested, progress = [], [], [], [], [], 0
+    cold, cold_cpu, warm, first, median, rested, progress = [], [], [], [], [], [], 0
     for _ in range(starts):
         with tempfile.TemporaryDirectory(dir=CACHE, prefix="cold-") as cache:
             folder = Path(cache)
+            before = _children_cpu_seconds()
             with ServingProcess(model, folder) as server:
                 cold.append(server.ready_seconds)
                 progress = sum("compil" in line for line in server.log)
+            cold_cpu.append(_children_cpu_seconds() - before)
             with ServingProcess(model, folder) as server:
                 warm.append(server.ready_seconds)
                 server.check_health()
@@ -52,6 +55,7 @@ def measure(name: str, starts: int) -> dict[str, Any]:
                 rested.append(statistics.median(_rested(server, request)))
     return {
         "cold_seconds": cold,
+        "cold_cpu_seconds": cold_cpu,
         "progress_lines": progress,
         "warm_seconds": warm,
         "first_request_ms": first,
@@ -60,6 +64,12 @@ def measure(name: str, starts: int) -> dict[str, Any]:
         "first_by_median": _ratio(first, median),
         "rested_by_median": _ratio(rested, median),
     }
+
+
+def _children_cpu_seconds() -> float:
+    """Of all processes that this one started, and that those did, once they have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _rested(server: ServingProcess, request: bytes) -> Iterator[float]:
@@ -76,13 +86,22 @@ def _ratio(of: Sequence[float], by: Sequence[float]) -> float:
 def show(results: Mapping[str, Any], console: Console) -> None:
     """Print the table."""
     table = Table(title="from the start of the process; the best of some starts")
-    columns = ("network", "ready, no cache", "ready, cache", "first request", "rested", "median")
+    columns = (
+        "network",
+        "ready, no cache",
+        "CPU, no cache",
+        "ready, cache",
+        "first request",
+        "rested",
+        "median",
+    )
     for column in (*columns, "first / median", "rested / median"):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, row in results["networks"].items():
         table.add_row(
             name,
             f"{min(row['cold_seconds']):.1f} s",
+            f"{min(row['cold_cpu_seconds']):.1f} s",
             f"{min(row['warm_seconds']):.2f} s",
             f"{min(row['first_request_ms']):.1f} ms",
             f"{min(row['rested_request_ms']):.1f} ms",

@@ -12,8 +12,10 @@ from accelserve.kernels.cpu.plan.arena import Memory
 from accelserve.kernels.cpu.plan.packed_file import digest_of, mapped_block
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
 from accelserve.kernels.cpu.plan.verifier import verify
-from accelserve.kernels.cpu.runtime.program import CpuProgram, load_code
+from accelserve.kernels.cpu.runtime import team
+from accelserve.kernels.cpu.runtime.program import CpuProgram, expect_code, load_code
 from accelserve.kernels.errors import DeviceError, UnsafePlanError
+from accelserve.kernels.native.machine_code import KERNELS
 from accelserve.kernels.native.sources import source_hash
 from accelserve.kernels.program import CachedProgram, LoadOptions, Lowered
 
@@ -45,7 +47,9 @@ class CpuDevice:
         # The compiler and numba are imported only if there is something to compile.
         from accelserve.kernels.cpu.compiler.planning import plan_network
 
+        KERNELS.expect(team.FUNCTIONS)
         plan, constants = plan_network(lowered, self.isa, _threads(options), options.cache)
+        expect_code(plan.recipe.steps)
         verify(plan, constants.bytes)
         if options.cache is not None and options.network and plan.weights:
             plan.save(_plan_file(options.cache, self.isa, options))

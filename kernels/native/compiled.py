@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +48,20 @@ class Compiled:
         Args:
             folder: where object files are cached between processes, None to cache nothing.
         """
-        return _address(self.symbol, self._compile, folder)
+        return _address(self.symbol, self.object_code, folder)
 
     def entry(self, folder: Path | None) -> Callable[..., None]:
         """The function for Python callers; a call lets go of the interpreter lock."""
         prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * self.arguments)
         return prototype(self.address(folder))
 
-    def _compile(self) -> bytes:
+    @property
+    def request(self) -> list[Any]:
+        """What ``function_of`` makes it of again, in JSON's types."""
+        return [self.module, self.name, self.arguments]
+
+    def object_code(self) -> bytes:
+        """Compile it: an object file, the same bytes whatever was compiled before."""
         from accelserve.kernels.native.jit import object_of
 
         return object_of(self)
@@ -130,6 +136,7 @@ class ArrayFunction:
         self.module, self.name = module, name
         self.arguments = tuple(Argument.parse(text) for text in arguments)
         self.returns = returns
+        self.request: list[Any] = [module, name, list(arguments), returns]
         self.symbol = f"{module}.{name}({','.join(arguments)})"
         # The first word is the result's.
         self._record = struct.Struct("=q" + "".join(argument.words for argument in self.arguments))
@@ -145,7 +152,7 @@ class ArrayFunction:
         """
         with self._loading:
             if self._entry is None or folder is not None:
-                address = _address(self.symbol, self._compile, folder or default_folder())
+                address = _address(self.symbol, self.object_code, folder or default_folder())
                 if self._entry is None:
                     self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64)(address)
             return self._entry
@@ -180,10 +187,22 @@ class ArrayFunction:
         entry(ctypes.addressof(record))
         return int(struct.unpack_from("=q", record)[0]) if self.returns else 0
 
-    def _compile(self) -> bytes:
+    def object_code(self) -> bytes:
+        """Compile it: an object file, the same bytes whatever was compiled before."""
         from accelserve.kernels.native.array_entry import object_of_array_function
 
         return object_of_array_function(self)
+
+
+Function: TypeAlias = Compiled | ArrayFunction
+
+
+def function_of(request: Sequence[Any]) -> Function:
+    """The function of a ``request``."""
+    module, name, arguments, *returns = request
+    if isinstance(arguments, int):
+        return Compiled(module, name, arguments)
+    return ArrayFunction(module, name, *arguments, returns=returns[0])
 
 
 def _words(arguments: Sequence[Argument], values: Sequence[Any]) -> list[Any]:

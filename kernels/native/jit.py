@@ -140,3 +140,15 @@ def _keep_only(symbol: str, module: Any) -> None:
     passes.add_global_dead_code_eliminate_pass()
     passes.add_strip_dead_prototype_pass()
     passes.run(module, builder)
+    _rename_private(symbol, module)
+
+
+def _rename_private(symbol: str, module: Any) -> None:
+    """Number what is private: numba's names count what the process compiled before, and would stand in the object file."""
+    private = [
+        each
+        for each in (*module.functions, *module.global_variables)
+        if not each.is_declaration and each.name != symbol
+    ]
+    for index, each in enumerate(private):
+        each.name = f"private.{index}"

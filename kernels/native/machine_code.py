@@ -19,12 +19,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import llvmlite.binding as llvm
 
 from accelserve.kernels.file_cache import read_cached, write_cached
 from accelserve.kernels.native.sources import source_hash
+
+if TYPE_CHECKING:
+    from accelserve.kernels.native.compiled import Function
 
 VARIABLE = "ACCELSERVE_OBJECT_CACHE"
 _log = logging.getLogger(__name__)
@@ -59,6 +62,10 @@ def host_target() -> CodeTarget:
 @cache
 def machine_of(target: CodeTarget) -> Any:
     """LLVM's code generator for a target."""
+    return _new_machine(target)
+
+
+def _new_machine(target: CodeTarget) -> Any:
     if target.triple:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
@@ -98,13 +105,27 @@ def object_code(text: str, target: CodeTarget) -> bytes:
     return bytes(machine_of(target).emit_object(_optimised(text, target)))
 
 
+class Second(Protocol):
+    """Compiles some functions elsewhere, in time for who asks for them; see ``second_compiler``."""
+
+    def expect(self, functions: Sequence[Function]) -> None:
+        """These are going to be asked for, in this order."""
+
+    def claim(self, symbol: str) -> None:
+        """Return once nobody else compiles a function, and nobody else will."""
+
+
 class KernelLoader:
     """Machine code of this process: every function is compiled or read at most once, then stays.
 
     Thread-safe.
+
+    Attributes:
+        second: helps to compile, if it is there.
     """
 
     def __init__(self) -> None:
+        self.second: Second | None = None
         self._lock = threading.RLock()
         self._addresses: dict[tuple[str, CodeTarget], int] = {}
         self._code: dict[tuple[str, CodeTarget], bytes | Path] = {}  # itself, or the file it was read from
@@ -128,6 +149,8 @@ class KernelLoader:
             others: targets whose code, if it is cached, runs as well.
         """
         with self._lock:
+            if self.second is not None and (name, target) not in self._addresses:
+                self.second.claim(name)
             for each in (target, *others):
                 found = self.known(name, each, folder)
                 if found is not None:
@@ -135,13 +158,13 @@ class KernelLoader:
                     break
             if found is None:
                 began = time.perf_counter()
-                code = self._code[name, target] = _made(name, target, make)
-                _log.info("compiled %s in %.2f s", name, time.perf_counter() - began)
+                code = self._code[name, target] = made(name, target, make)
+                report_compiled(name, time.perf_counter() - began)
                 if folder is not None:
-                    write_cached(_object_path(name, target, folder), code)
+                    write_cached(object_path(name, target, folder), code)
                 found = self._addresses[name, target] = self._link(name, code)
             elif folder is not None:
-                self._copy(_object_path(name, target, folder), self._code[name, target])
+                self._copy(object_path(name, target, folder), self._code[name, target])
             return found
 
     @staticmethod
@@ -158,7 +181,7 @@ class KernelLoader:
         with self._lock:
             key = (name, target)
             if key not in self._addresses:
-                path = None if folder is None else _object_path(name, target, folder)
+                path = None if folder is None else object_path(name, target, folder)
                 code = None if path is None else read_cached(path)
                 if path is None or code is None:
                     return None
@@ -166,19 +189,42 @@ class KernelLoader:
                 self._addresses[key] = self._link(name, code)
             return self._addresses[key]
 
+    def expect(self, functions: Sequence[Function]) -> None:
+        """Functions that are going to be asked for, in this order, and before all that were expected so far."""
+        if self.second is not None:
+            self.second.expect(functions)
+
+    def at_hand(self, name: str, folder: Path) -> bool:
+        """Whether a function of a name is loaded, or seems to be cached for a target that runs here."""
+        from accelserve.kernels.native.levels import code_targets
+
+        folders = [folder, *([Path(shared)] if (shared := os.environ.get(VARIABLE)) else [])]
+        return any(
+            (name, target) in self._addresses
+            or any(object_path(name, target, each).exists() for each in folders)
+            for target in code_targets()
+        )
+
     def _link(self, name: str, code: bytes) -> int:
         if self._engine is None:
-            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine_of(CodeTarget("", "")))
+            # An engine owns its machine, and releases it.
+            machine = _new_machine(CodeTarget("", ""))
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         return int(self._engine.get_function_address(name))
 
 
-def _made(name: str, target: CodeTarget, make: Callable[[], bytes]) -> bytes:
+def report_compiled(name: str, seconds: float) -> None:
+    """Log that a function was compiled, by whomever; progress is counted by these lines."""
+    _log.info("compiled %s in %.2f s", name, seconds)
+
+
+def made(name: str, target: CodeTarget, make: Callable[[], bytes]) -> bytes:
     """The object file that ``make`` compiles, or that another process did, where the environment says so."""
     if not (folder := os.environ.get(VARIABLE)):
         return make()
-    path = _object_path(name, target, Path(folder))
+    path = object_path(name, target, Path(folder))
     code = read_cached(path)
     if code is None:
         code = make()
@@ -186,8 +232,8 @@ def _made(name: str, target: CodeTarget, make: Callable[[], bytes]) -> bytes:
     return code
 
 
-def _object_path(name: str, target: CodeTarget, folder: Path) -> Path:
-    # The name and the sources determine the code.
+def object_path(name: str, target: CodeTarget, folder: Path) -> Path:
+    """Where the object file of a function is cached: its name and the sources determine the code."""
     digest = hashlib.sha256(f"{source_hash()}\n{target}\n{name}".encode()).hexdigest()[:24]
     readable = re.sub(r"[^\w.-]+", "-", name)[:120]
     return folder / "objects" / f"{readable}-{digest}.o"

@@ -22,6 +22,8 @@ _DETECT = ArrayFunction(
     "i64[1]", "i64[1]", "i64[1]", "f32[1]", "f64[1]", "f32[1]", "i64[1]", "f32[1]",
     "f32[2]", "f32[1]", "f32[1]", returns=True,
 )  # fmt: skip
+FUNCTIONS = (_DETECT,)
+"""The compiled functions that detection needs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ class Detector:
     @staticmethod
     def load_code(cache: Path | None = None) -> None:
         """Compile, or read from ``cache``, and run nothing."""
-        _DETECT.load(cache)
+        for each in FUNCTIONS:
+            each.load(cache)
 
     def warm_up(self, cache: Path | None = None) -> None:
         """Compile, or read from ``cache``, so that the first request is as fast as the rest."""

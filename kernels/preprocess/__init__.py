@@ -14,6 +14,7 @@ from accelserve.kernels.preprocess.errors import (
 from accelserve.kernels.preprocess.limits import ImageLimits
 from accelserve.kernels.preprocess.preprocessor import (
     Preprocessor,
+    functions_of,
     load_code,
     preprocess_each_float,
     preprocess_float,
@@ -36,6 +37,7 @@ __all__ = [
     "StageClock",
     "UnknownImageFormatError",
     "decode_image",
+    "functions_of",
     "load_code",
     "preprocess_each_float",
     "preprocess_float",

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelserve.kernels.ir import QuantParams
+from accelserve.kernels.native.compiled import ArrayFunction
 from accelserve.kernels.preprocess import transform
 from accelserve.kernels.preprocess.clock import StageClock
 from accelserve.kernels.preprocess.decode import decode_image
@@ -209,8 +210,14 @@ class Preprocessor:
 
 def load_code(spec: PreprocessSpec, cache: Path | None) -> None:
     """Compile, or read from ``cache``, what quantized networks of this description need, and run nothing of it."""
-    jpeg.load(cache)
-    transform.load(cache, antialiased=spec.interpolation in {"bilinear-antialias", "bicubic-antialias"})
+    for each in functions_of(spec):
+        each.load(cache)
+
+
+def functions_of(spec: PreprocessSpec) -> tuple[ArrayFunction, ...]:
+    """The compiled functions that quantized networks of this description need."""
+    antialiased = spec.interpolation in {"bilinear-antialias", "bicubic-antialias"}
+    return *jpeg.FUNCTIONS, *transform.functions(antialiased=antialiased)
 
 
 def preprocess_float(spec: PreprocessSpec, image: bytes, limits: ImageLimits | None = None) -> F32:

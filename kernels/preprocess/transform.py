@@ -14,7 +14,6 @@ bytes.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -52,11 +51,10 @@ _QUANTIZE_ROW = ArrayFunction(_CODE, "quantize_row", "f32[1]", "f32", "f32", "u8
 _SPREAD = ArrayFunction(_CODE, "spread", "u8[3]", "u8[3]~")
 
 
-def load(cache: Path | None, *, antialiased: bool) -> None:
-    """Compile, or read from ``cache``, what quantizing pictures needs; None takes a folder of its own choice."""
+def functions(*, antialiased: bool) -> tuple[ArrayFunction, ...]:
+    """What quantizing pictures needs."""
     resize = _FILTERED_QUANTIZED if antialiased else _BILINEAR_QUANTIZED
-    for function in (resize, _QUANTIZE_ROW, _SPREAD):
-        function.load(cache)
+    return resize, _QUANTIZE_ROW, _SPREAD
 
 
 def bilinear_float(pixels: U8, rows: TwoTaps, columns: TwoTaps, mean: F32, scale: F32, out: F32) -> None:

@@ -1,8 +1,9 @@
 """Compiles a version in a process of its own, so that the process that serves never holds more than it needs.
 
 ``python -m accelserve.models.serving.compile_apart DIRECTORY DEVICE THREADS CACHE`` fills the cache: packed weights, machine
-code, the plan. It writes a line to standard output for every function that it compiled, and ends when its standard
-input does, so that it never outlives who started it.
+code, the plan. A second process compiles with it where that is of use (``kernels.native.second_compiler``). It writes a line
+to standard output for every function that was compiled, and ends when its standard input does, so that it never outlives
+who started it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.file_cache import can_write, on_failure
+from accelserve.kernels.native.second_compiler import second_compiler
 from accelserve.kernels.program import LoadOptions
 
 _LOG = logging.getLogger(__name__)
@@ -97,7 +99,10 @@ def main(directory: str, device: str, threads: str, cache: str) -> None:
     code_log.setLevel(logging.INFO)
     code_log.addHandler(logging.StreamHandler(sys.stdout))
     options = LoadOptions(threads=int(threads), cache=Path(cache))
-    with closing(Servable.load(Path(directory), device=open_device(device), options=options)) as servable:
+    with (
+        second_compiler(Path(cache)),
+        closing(Servable.load(Path(directory), device=open_device(device), options=options)) as servable,
+    ):
         servable.warm_up()
 
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 from accelserve.kernels.heap import give_memory_back
 from accelserve.kernels.ir import QuantParams
+from accelserve.kernels.native.compiled import Function
+from accelserve.kernels.native.machine_code import KERNELS
 from accelserve.kernels.native.sources import hash_of_sources
+from accelserve.kernels.postprocess import detector
+from accelserve.kernels.preprocess import PreprocessSpec, functions_of
 from accelserve.kernels.program import Device, LoadOptions, Program
 from accelserve.models.repository import MODEL_FILE, Manifest
 from accelserve.models.repository.numerics import read_winograd
@@ -31,6 +35,16 @@ def network_of(manifest: Manifest) -> str:
     return "\n".join([importer, repr(sorted(manifest.numerics.items())), *files])
 
 
+def _expect_stages(manifest: Manifest) -> None:
+    """Say which code the stages around the network need, so that another process may begin with it."""
+    functions: list[Function] = []
+    if manifest.detection is not None:
+        functions += detector.FUNCTIONS
+    if manifest.preprocess is not None:
+        functions += functions_of(PreprocessSpec.from_json(manifest.preprocess))
+    KERNELS.expect(functions)
+
+
 def compiled(
     directory: Path, manifest: Manifest, device: Device, options: LoadOptions
 ) -> tuple[Program, Mapping[str, QuantParams]]:
@@ -40,6 +54,7 @@ def compiled(
         ModelFileError, UnsupportedNodesError: the network cannot be read or run.
         DeviceError: the device is missing, in use, or failed.
     """
+    _expect_stages(manifest)
     from accelserve.kernels.compiler.lower import lower
     from accelserve.models.importing import import_onnx
 

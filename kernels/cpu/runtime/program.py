@@ -106,6 +106,11 @@ def code_of(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> d
     return found
 
 
+def expect_code(steps: Sequence[Step]) -> None:
+    """Say what ``code_of`` is going to ask for, so that two processes can compile it."""
+    KERNELS.expect(list({each.function.symbol: each.function for each in steps}.values()))
+
+
 def load_code(steps: Sequence[Step], isa: InstructionSet, cache: Path | None) -> None:
     """Compile, or read from the cache, all that a program of these steps runs; KeyError as ``code_of`` says."""
     code_of(steps, isa, cache)

@@ -9,8 +9,6 @@ Sources: tensorflow/core/lib/jpeg/jpeg_mem.cc; libjpeg-turbo's jdsample.c, turbo
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import simplejpeg  # type: ignore[import-untyped]  # its hints lack the py.typed marker
@@ -49,9 +47,8 @@ _HARMLESS_WARNINGS = ("extraneous bytes before marker", "Invalid SOS parameters 
 _RARE_SAMPLING = "Could not determine subsampling level"
 
 
-def load(cache: Path | None) -> None:
-    """Compile, or read from ``cache``, what every picture needs; None takes a folder of its own choice."""
-    _OCCURRENCES.load(cache)
+FUNCTIONS = (_OCCURRENCES,)
+"""What every picture needs."""
 
 
 def decode_jpeg(data: bytes, order: ColorOrder, limits: ImageLimits) -> Pixels:

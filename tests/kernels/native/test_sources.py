@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from accelserve.kernels.native import sources
-from accelserve.kernels.native.machine_code import _object_path, host_target
+from accelserve.kernels.native.machine_code import host_target, object_path
 
 COMPILES = re.compile(r"^\s*(from|import) (numba|llvmlite|accelserve\.kernels\.native\.jit)\b", re.MULTILINE)
 EXAMPLES = {
@@ -22,7 +22,7 @@ EXAMPLES = {
 
 def object_name() -> str:
     sources.hash_of_sources.cache_clear()  # a process reads its sources once
-    return _object_path("a_function", host_target(), Path()).name
+    return object_path("a_function", host_target(), Path()).name
 
 
 def test_the_rooms_that_hold_compiled_code_are_found() -> None:
