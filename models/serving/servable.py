@@ -68,6 +68,8 @@ class Servable:
         self._cache = cache
         self._limits = limits or ImageLimits()
         self._executor = executor
+        # Every request asks, and whether a program has what a protocol says takes 50 us to find out in cold caches.
+        self._side_by_side = program.side_by_side if isinstance(program, WorksSideBySide) else None
         (self._input, self._input_type), *others = program.inputs.items()
         if others:
             raise ModelError(f"'{manifest.name}' has {len(others) + 1} inputs; an image network has one")
@@ -173,7 +175,7 @@ class Servable:
     @property
     def side_by_side(self) -> int | None:
         """Images of a batch that the device works on at once; None if it gains by every further one."""
-        return self._program.side_by_side if isinstance(self._program, WorksSideBySide) else None
+        return self._side_by_side
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
