@@ -89,19 +89,18 @@ class Job:
         return Slice(self, start, self.taken)
 
     def deliver(self, part: Slice, results: Results, seconds: float, batch_images: int) -> None:
-        """Keep the results of one slice."""
+        """Keep the results of one slice. Who runs the batch wakes the job's thread, if that was the last one."""
         self._parts[part.start] = results
         self.done = part.stop
         self._compute_seconds += seconds
         self._batch_images = max(self._batch_images, batch_images)
-        self._wake_if_finished()
 
     def fail(self, error: Exception) -> None:
         """Give the job up; what is on the device is waited for but not kept."""
         if self.error is None:
             self.error = error
         self.done = self.taken
-        self._wake_if_finished()
+        self.woken.set()
 
     def report(self) -> ComputeReport:
         """The whole answer; only once finished without an error."""
@@ -114,10 +113,6 @@ class Job:
         return ComputeReport(
             results, self._started - self.submitted, self._compute_seconds, self._batch_images
         )
-
-    def _wake_if_finished(self) -> None:
-        if self.finished:
-            self.woken.set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,9 @@ from accelserve.server.scheduler.parameters import BatchingTable
 from accelserve.server.scheduler.watch import CallWatch
 
 Run = Callable[[Array], Results]
+
+_START_SECONDS = 0.002
+"""At most, how long who hands the device over waits until the successor has started it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +91,7 @@ class DeviceScheduler:
         self._arrived = threading.Condition(self._lock)
         self._busy = False
         self._batch_since: float | None = None
+        self._started = threading.Event()
         self._turns: deque[_VersionQueue] = deque()
         self._queues: dict[ServableId, _VersionQueue] = {}
 
@@ -191,25 +195,34 @@ class DeviceScheduler:
                 return
 
     def _lead(self, job: Job) -> None:
+        answered: list[Job] = []
         try:
             while not job.finished:
+                _wake(answered)
                 batch = self._next_batch()
-                if batch is not None:
-                    self._run(batch)
+                answered = [] if batch is None else self._run(batch)
         finally:
+            self._started.set()
             self._hand_over()
+            _wake(answered)
 
     def _hand_over(self) -> None:
         with self._lock:
             for queue in self._turns:
                 if queue.jobs:
                     successor = queue.jobs[0]
-                    successor.leads = True
-                    successor.woken.set()
-                    return
-            self._turns.clear()
-            self._queues.clear()
-            self._busy = False
+                    break
+            else:
+                self._turns.clear()
+                self._queues.clear()
+                self._busy = False
+                return
+            successor.leads = True
+            started = self._started = threading.Event()
+            successor.woken.set()
+        # This thread, and those of the requests that ran beside its own, have answers to write, in Python: meanwhile the
+        # device would stand idle, since the successor needs the interpreter's lock to start it.
+        started.wait(_START_SECONDS)
 
     def _next_batch(self) -> _Batch | None:
         with self._lock:
@@ -230,6 +243,7 @@ class DeviceScheduler:
             left = queue.jobs[0].submitted + timeout - time.perf_counter()
             if left <= 0:
                 return
+            self._started.set()
             self._arrived.wait(left)
 
     def _fill(self, queue: _VersionQueue) -> list[Slice]:
@@ -253,15 +267,18 @@ class DeviceScheduler:
                 queue.jobs.append(job)  # room is 0 now: the rest goes behind the others
         return slices
 
-    def _run(self, batch: _Batch) -> None:
+    def _run(self, batch: _Batch) -> list[Job]:
+        """Compute a batch; the jobs that are answered by it, whose threads are still to be woken."""
         begin = self._batch_since = time.perf_counter()
         try:
-            results = batch.queue.run(batch.pixels())
+            pixels = batch.pixels()
+            self._started.set()
+            results = batch.queue.run(pixels)
         except Exception as error:  # noqa: BLE001 - it belongs to the requests of this batch, not to the leader alone
             with self._lock:
                 for part in batch.slices:
                     self._fail(batch.queue, part.job, error)
-            return
+            return []
         finally:
             self._batch_since = None
         seconds = time.perf_counter() - begin
@@ -272,8 +289,14 @@ class DeviceScheduler:
                 own = {name: rows[offset : offset + part.images] for name, rows in results.items()}
                 part.job.deliver(part, own, seconds, batch.images)
                 offset += part.images
+            return [part.job for part in batch.slices if part.job.finished]
 
     def _fail(self, queue: _VersionQueue, job: Job, error: Exception) -> None:
         if job in queue.jobs:
             queue.jobs.remove(job)
         job.fail(error)
+
+
+def _wake(jobs: Iterable[Job]) -> None:
+    for each in jobs:
+        each.woken.set()

@@ -87,6 +87,19 @@ class Expiring(CallWatch):
         return DeadlineExceededError("Deadline Exceeded") if self.gone else None
 
 
+class Asked(CallWatch):
+    """Holds up whoever asks whether somebody waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def abandonment(self) -> RequestAbandonedError | None:
+        self.asked.set()
+        self.go_on.wait(30)
+        return None
+
+
 def images(*values: int) -> Array:
     return np.array(values, np.uint8).reshape(-1, 1)
 
@@ -207,6 +220,42 @@ def test_the_first_of_a_queue_are_answered_before_the_last_are_computed(
     h.device.open.let_through(2)
     assert [future.result(10).batch_images for future in (first, *futures[:2])] == [1, 2, 2]
     assert not any(future.done() for future in futures[2:])
+
+
+def test_the_next_batch_is_taken_before_answers_are_written(
+    harness: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accelserve.server.scheduler.scheduler._START_SECONDS", 60)
+    h = harness(2)
+    h.hold()
+    pair, slow = [h.queue(1), h.queue(2)], Asked()
+    last = h.queue(3, watch=slow)
+    h.device.open.set()
+    assert slow.asked.wait(10)
+    assert not any(each.done() for each in pair)
+    slow.go_on.set()
+    for value, future in zip((1, 2, 3), (*pair, last), strict=True):
+        assert future.result(10).results["double"].tolist() == [[2 * value]]
+    assert h.device.batches == [[0], [1, 2], [3]]
+
+
+@pytest.mark.parametrize("timeout_us", [0, 60_000_000])
+def test_an_answer_waits_for_no_successor_that_does_not_start(
+    harness: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, timeout_us: int
+) -> None:
+    monkeypatch.setattr("accelserve.server.scheduler.scheduler._START_SECONDS", 60)
+    h = harness(batch_timeout_us=timeout_us, max_batch_images=2)
+    h.device.open.clear()
+    first = h.submit(7, 7)
+    h.device.entered.acquire()
+    expired = Expiring()
+    successor = h.queue(1, watch=expired)
+    expired.gone = timeout_us == 0
+    h.device.open.set()
+    assert first.result(10).batch_images == 2
+    if timeout_us:
+        assert h.submit(2).result(10).batch_images == 2
+        successor.result(10)
 
 
 def test_who_is_gone_is_no_company(harness: Callable[..., Harness]) -> None:
