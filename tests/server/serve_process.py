@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from accelserve.kernels.ir import (
 )
 from accelserve.kernels.preprocess import PreprocessSpec
 from accelserve.models.importing import export_onnx
+from accelserve.server.cli.group import run as run_command
 
 PHOTOS = sorted((Path(skimage.__file__).parent / "data").glob("*.jpg"))
 SPEC = PreprocessSpec(
@@ -72,6 +75,18 @@ def network(seed: int = 7) -> Graph:
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "accelserve.server.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def run_here(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """As ``run``, in this process: for the many commands that need no interpreter of their own."""
+    words = [*map(str, arguments)]
+    on_sigterm = signal.getsignal(signal.SIGTERM)  # some commands have one of their own
+    try:
+        with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+            code = run_command(words)
+    finally:
+        signal.signal(signal.SIGTERM, on_sigterm)
+    return subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
 
 
 def train(folder: Path) -> Path:

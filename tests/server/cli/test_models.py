@@ -7,13 +7,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.serve_process import SPEC, Process, publish, run, train
+from tests.server.serve_process import SPEC, Process, publish, run, run_here, train
 from tests.server.waiting import until
 
 from accelserve.client import ModelSelection, PredictionClient
@@ -22,10 +21,7 @@ from accelserve.models.repository import verify
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "accelserve.server.cli", "models", *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return run_here("models", *arguments)
 
 
 def said(*arguments: object) -> str:
