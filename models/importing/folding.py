@@ -19,6 +19,9 @@ from accelserve.models.importing.onnx_file import Attribute, OnnxNode
 from accelserve.models.importing.registry import UnsupportedFormError
 from accelserve.models.importing.tensor_data import MAX_TENSOR_BYTES
 
+_MANY_STEPS = 1 << 20
+"""More than any quantized type has, with its zero point, and far from the ends of int32."""
+
 Bound = Callable[[Sequence[Array]], int]
 """Most elements that a result can have."""
 
@@ -85,6 +88,8 @@ def fold(node: OnnxNode, opset: int, operands: Sequence[Array | None]) -> list[A
 
 
 def _evaluate(node: OnnxNode, opset: int, operands: Sequence[Array | None]) -> list[Array]:
+    if node.op == "QuantizeLinear":
+        operands = _within_int32(node, operands)
     names = [f"i{i}" if operand is not None else "" for i, operand in enumerate(operands)]
     outputs = [f"o{i}" for i in range(len(node.outputs))]
     proto = node_proto(node, names, outputs)
@@ -101,6 +106,27 @@ def _evaluate(node: OnnxNode, opset: int, operands: Sequence[Array | None]) -> l
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     feeds = {name: array for name, array in zip(names, operands, strict=True) if array is not None}
     return list(ReferenceEvaluator(model).run(None, feeds))
+
+
+def _within_int32(node: OnnxNode, operands: Sequence[Array | None]) -> Sequence[Array | None]:
+    """Operands of QuantizeLinear, with values that are far out of the type's range brought to where they still are.
+
+    The reference implementation converts steps to int32 before it saturates, so that more of them than int32 holds would
+    saturate at the wrong end. Scales of blocks are left to it.
+    """
+    values, scale = operands[:2]
+    if values is None or scale is None or scale.ndim > 1:
+        return operands
+    axis = node.attributes.get("axis", 1)
+    if scale.size > 1 and isinstance(axis, int) and -values.ndim <= axis < values.ndim:
+        sizes = [1] * values.ndim
+        sizes[axis] = scale.size
+        scale = scale.reshape(sizes)
+    limit = np.abs(scale.astype(np.float64)) * _MANY_STEPS
+    try:
+        return [np.clip(values, -limit, limit).astype(values.dtype), *operands[1:]]
+    except ValueError:
+        return operands  # shapes that do not fit are the evaluation's to refuse
 
 
 def node_proto(node: OnnxNode, inputs: Sequence[str], outputs: Sequence[str]) -> onnx.NodeProto:
