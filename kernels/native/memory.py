@@ -146,6 +146,19 @@ def relax(context: Any) -> Any:  # noqa: ARG001
     return _intrinsic(types.void, [], emit)
 
 
+@_compiled_only
+def prefetch(context: Any, address: Any) -> Any:  # noqa: ARG001
+    """Ask for the cache line at an address, to be read, into the second-level cache. Any address will do."""
+
+    def emit(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> None:
+        pointer = _pointer(builder, values[0], I8)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, *(ir.Constant(I32, each) for each in (0, 2, 1))])
+
+    return _intrinsic(types.void, [types.int64], emit)
+
+
 def _call(count: int) -> Any:
     def emit(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> None:
         kind = ir.FunctionType(ir.VoidType(), [I64] * count)

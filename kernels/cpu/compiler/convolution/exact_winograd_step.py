@@ -13,7 +13,9 @@ from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import exact_winograd as w
 from accelserve.kernels.cpu.records.frame import HEIGHT, WIDTH
 from accelserve.kernels.native.jit import inlined
-from accelserve.kernels.native.memory import call6, field, load_i64
+from accelserve.kernels.native.memory import call6, field, load_i64, prefetch
+
+LINE_BYTES = 64
 
 
 @inlined
@@ -142,6 +144,11 @@ def multiply(record: int, begin: int, end: int, first: int, last: int, scratch: 
     if ready == 0:
         weights = products + field(record, w.PANEL_PASS) * field(record, w.PARTS) * products_of_part(record)
     panel_weights = (2 * side if ready == 0 else side * side) * tap_bytes
+    # Another pass begins with weights that nothing has read yet; each tap asks for a share of them.
+    following = field(record, f.WEIGHTS) + last * field(record, f.PANEL_BYTES)
+    lines = 0
+    if ready == 0 and last < field(record, f.PANELS):
+        lines = (last - first) * field(record, f.PANEL_BYTES) // (LINE_BYTES * side * side)
     for pair in range(side // 2):
         pair_weights = weights
         if ready != 0:
@@ -153,6 +160,9 @@ def multiply(record: int, begin: int, end: int, first: int, last: int, scratch: 
             row, column = row_of_pair(pair, index // side, side), index % side
             tap = row * side + column
             tile, last_tile = tiles_of_tap(record, row, column, begin, end)
+            for _ in range(lines):
+                prefetch(following)
+                following += LINE_BYTES
             multiply_tap(
                 record,
                 last_tile - tile,
