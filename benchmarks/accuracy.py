@@ -31,6 +31,7 @@ from accelserve.models.importing import ImportedModel, import_onnx
 from accelserve.models.quantize.quantizer import ROUNDINGS, QuantizeOptions
 from accelserve.models.quantize.ranges import METHODS
 from accelserve.models.repository import FEATURES, tensor_name
+from benchmarks.arguments import count
 from benchmarks.photograph_views import CALIBRATION, EVALUATION, WHOLE, write_views
 from benchmarks.results_file import RESULTS, write
 
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[QuantizeOptions().method])
     parser.add_argument("--roundings", nargs="+", choices=ROUNDINGS, default=[QuantizeOptions().rounding])
     parser.add_argument("--keep-float", nargs="+", default=[], metavar="NODE", help="that stay float32")
-    parser.add_argument("--views", type=int, default=40, help="of each of the photographs evaluated on")
+    parser.add_argument("--views", type=count, default=40, help="of each of the photographs evaluated on")
     parser.add_argument("--keep-biases", action="store_true", help="do not correct biases")
     parser.add_argument("--fast-budget", type=float, help="measure fast numerics under this budget too")
     parser.add_argument("--device", default="cpu")

@@ -29,6 +29,7 @@ from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.ir import Array
 from accelserve.kernels.program import LoadOptions
 from accelserve.models.serving.servable import Servable
+from benchmarks.arguments import count, positive
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
@@ -138,9 +139,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--grpc-rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each number of callers in a round")
+    parser.add_argument("--rounds", type=count, default=30)
+    parser.add_argument("--grpc-rounds", type=count, default=4)
+    parser.add_argument("--seconds", type=positive, default=1.0, help="of each number of callers in a round")
     parser.add_argument("--results", type=Path, default=RESULTS / "batches.json")
     options = parser.parse_args()
     console = Console()

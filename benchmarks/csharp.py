@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from accelserve.client import PredictionClient
+from benchmarks.arguments import count, positive
 from benchmarks.csharp_contenders import PROJECT, DotNet, Turn, python_stub, python_turn, serving_process
 from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
@@ -218,10 +219,10 @@ def measure(plan: Plan) -> list[Session]:
 def main() -> None:
     """Write the results, print them and what the package's README says of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--sessions", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=12, help="of a session")
-    parser.add_argument("--calls", type=int, default=20, help="of a turn")
-    parser.add_argument("--away-seconds", type=float, default=AWAY_SECONDS)
+    parser.add_argument("--sessions", type=count, default=30)
+    parser.add_argument("--rounds", type=count, default=12, help="of a session")
+    parser.add_argument("--calls", type=count, default=20, help="of a turn")
+    parser.add_argument("--away-seconds", type=positive, default=AWAY_SECONDS)
     parser.add_argument("--results", type=Path, default=RESULTS / "csharp.json")
     options = parser.parse_args()
     subprocess.run(["dotnet", "build", "-c", "Release", "--nologo", "-v", "quiet", str(PROJECT)], check=True)

@@ -44,6 +44,7 @@ from accelserve.kernels.cpu.isa import choose
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.tensors import to_array
 from benchmarks import echo, floor_page, spans
+from benchmarks.arguments import count, instruction_set
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
@@ -307,8 +308,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=[*NETWORKS, open_nsfw.NAME])
-    parser.add_argument("--rounds", type=int, default=400)
-    parser.add_argument("--isa", help="instruction set; the processor's best if not given")
+    parser.add_argument("--rounds", type=count, default=400)
+    parser.add_argument(
+        "--isa", type=instruction_set, help="instruction set; the processor's best if not given"
+    )
     parser.add_argument(
         "--results",
         type=Path,

@@ -25,6 +25,7 @@ from typing import IO, NamedTuple
 from examples.photographs import package_files
 
 from accelserve.client import PredictionClient
+from benchmarks.arguments import count
 from benchmarks.owned_processes import owned_processes
 from benchmarks.serving_process import ProcessMemory
 
@@ -103,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image")
     parser.add_argument("model", type=Path, help="folder of the version")
-    parser.add_argument("--starts", type=int, default=7)
+    parser.add_argument("--starts", type=count, default=7)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)

@@ -32,11 +32,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from accelserve.kernels.cpu.isa import available, choose
+from benchmarks.arguments import count, instruction_set
 from benchmarks.interleaved import Contender, competing_process, interleave
 from benchmarks.kernel_tables import show, show_layers
 from benchmarks.networks import NETWORKS, fast_layers, photograph_tensor, quantized_network
 from benchmarks.owned_processes import owned_processes
-from benchmarks.results_file import RESULTS, heading, write
+from benchmarks.results_file import RESULTS, heading, read, write
 
 PEERS = {"openvino": "openvino_int8_ms", "onnxruntime": "onnxruntime_int8_ms"}
 """Contender -> its median's name in the results."""
@@ -175,10 +176,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--runs", type=int, default=8, help="inferences of each contender in a round")
-    parser.add_argument("--isa", help="instruction set that contenders are held to; the best if not given")
+    parser.add_argument("--threads", nargs="+", type=count, default=[2, 1])
+    parser.add_argument("--rounds", type=count, default=12)
+    parser.add_argument("--runs", type=count, default=8, help="inferences of each contender in a round")
+    parser.add_argument(
+        "--isa",
+        type=instruction_set,
+        help="instruction set that contenders are held to; the best if not given",
+    )
     parser.add_argument(
         "--clock", choices=["wall", "cpu"], default="wall", help="cpu: processor time, for --threads 1"
     )
@@ -202,9 +207,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def others_in(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     """The networks of a results file; SystemExit if they were measured in another way than ``results`` will be."""
-    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    before = read(path)
     alike = set(results) - {"date", "networks"}
-    if differing := [name for name in sorted(alike) if results[name] != before[name]]:
+    if differing := [name for name in sorted(alike) if results[name] != before.get(name)]:
         sys.exit(f"{path} was measured with another {', '.join(differing)}: measure all networks again")
     networks: dict[str, Any] = before["networks"]
     return networks
@@ -214,6 +219,8 @@ def others_in(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Measure what the command line asks for; write and show it."""
     options = parse()
+    if not options.peers.exists():
+        sys.exit(f"--peers {options.peers} is not there: make bench-kernels installs the peers")
     console = Console(width=120)
     results: dict[str, Any] = heading() | {
         "isa": choose(options.isa).name,
@@ -232,9 +239,9 @@ def main() -> None:
             results["networks"][name]["threads"][str(threads)] = measure(name, threads, options)
     write(results | {"networks": others | results["networks"]}, options.results)
     for name, network in results["networks"].items():
-        for count, row in network["threads"].items():
+        for threads, row in network["threads"].items():
             if "layers" in row:
-                show_layers(name, count, row, console)
+                show_layers(name, threads, row, console)
     show(results, console)
     wrong = [
         f"{name} by {row['accelserve_differs_by']:.3f}"

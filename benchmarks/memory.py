@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from accelserve.kernels.cpu.plan.plan_file import CpuPlan
+from benchmarks.arguments import count
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
@@ -85,7 +86,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--rounds", type=int, default=50, help="of loading and unloading every network")
+    parser.add_argument("--rounds", type=count, default=50, help="of loading and unloading every network")
     parser.add_argument("--results", type=Path, default=RESULTS / "memory.json")
     options = parser.parse_args()
     console = Console()

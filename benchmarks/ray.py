@@ -54,6 +54,7 @@ from accelserve.server.cluster.replica import ReplicaSettings
 from accelserve.server.config import DeviceConfig, GrpcConfig, ModelConfig, ServerConfig
 from accelserve.server.ports import free_port
 from accelserve.server.protocols.headers import REQUEST_ID
+from benchmarks.arguments import count, positive
 from benchmarks.networks import CACHE
 from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
@@ -270,9 +271,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--requests", type=int, default=400, help="of each deployment, for the latency")
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each way in a round")
+    parser.add_argument("--requests", type=count, default=400, help="of each deployment, for the latency")
+    parser.add_argument("--rounds", type=count, default=8)
+    parser.add_argument("--seconds", type=positive, default=3.0, help="of each way in a round")
     parser.add_argument("--results", type=Path, default=RESULTS / "ray.json")
     options = parser.parse_args()
     results = heading() | {"cores": CORES, "ray": version("ray")} | measure(options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,19 @@ def machine() -> dict[str, str]:
         platform.processor(),
     )
     return {"cpu": model, "system": platform.platform(), "python": platform.python_version()}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A file of ours with figures of networks; SystemExit in words if it cannot be read or is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        sys.exit(f"{path} cannot be read: {error.strerror}")
+    except ValueError as error:  # neither UTF-8 nor JSON
+        sys.exit(f"{path} is no results file: {error}")
+    if not (isinstance(found, dict) and isinstance(found.get("networks"), dict)):
+        sys.exit(f"{path} is no results file: it has no networks")
+    return found
 
 
 def write(results: Mapping[str, Any], path: Path) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.arguments import count
 from benchmarks.networks import CACHE, NETWORKS
 from benchmarks.owned_processes import owned_processes
 from benchmarks.results_file import RESULTS, heading, write
@@ -119,7 +120,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--starts", type=count, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS / "start_up.json")
     options = parser.parse_args()
     console = Console()

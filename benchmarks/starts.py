@@ -25,6 +25,7 @@ import numpy as np
 from rich.console import Console
 
 from accelserve.kernels.cpu.isa import choose
+from benchmarks.arguments import count, instruction_set
 from benchmarks.interleaved import Contender
 from benchmarks.networks import NETWORKS, quantized_network
 from benchmarks.owned_processes import owned_processes
@@ -91,10 +92,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--network", default="resnet50", choices=list(NETWORKS))
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--starts", type=int, default=50)
-    parser.add_argument("--runs", type=int, default=60, help="inferences of each process, in rounds")
-    parser.add_argument("--isa", help="instruction set; the best if not given")
+    parser.add_argument("--threads", type=count, default=2)
+    parser.add_argument("--starts", type=count, default=50)
+    parser.add_argument("--runs", type=count, default=60, help="inferences of each process, in rounds")
+    parser.add_argument("--isa", type=instruction_set, help="instruction set; the best if not given")
     parser.add_argument(
         "--results", type=Path, help="default: benchmarks/results/starts-INSTRUCTION_SET.json"
     )

@@ -27,6 +27,7 @@ from accelserve.kernels.cpu.compiler.ops import convolution
 from accelserve.kernels.cpu.microkernels.winograd_forms import FORMS, Form
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.program import LoadOptions, Lowered, Program
+from benchmarks.arguments import count
 from benchmarks.results_file import RESULTS, heading, write
 
 LAYERS = (
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument(
         "--isa", nargs="+", default=[isa.choose().name], help="instruction sets; the best if not given"
     )
-    parser.add_argument("--turns", type=int, default=60)
+    parser.add_argument("--turns", type=count, default=60)
     parser.add_argument("--results", type=Path, default=RESULTS / "winograd.json")
     options = parser.parse_args()
     results: dict[str, Any] = heading() | {"instruction_sets": {}}

@@ -7,7 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -56,13 +57,13 @@ class Fleet:
         running = set(self._pipes)
         whole = Merged()
         for pipe in self._pipes:
-            pipe.send(Start(step=step, at=begin))
+            _send(pipe, Start(step=step, at=begin))
         while running and not self.interrupted:
             if self._listen(running, latest):
                 whole = merged(latest.values())
             watch(whole, max(time.monotonic() - begin, 0.0))
         for pipe in running:
-            pipe.send(STOP)
+            _send(pipe, STOP)
         while running:
             self._listen(running, latest)
         return merged(latest.values())
@@ -85,16 +86,27 @@ class Fleet:
         return received(pipe, self._processes[pipe])
 
 
+def _send(pipe: Connection, message: object) -> None:
+    """Nothing where the process has ended: what it is read by says so."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        pipe.send(message)
+
+
 def received(pipe: Connection, process: BaseProcess) -> object:
     """The next message; LoadError if the process ended instead."""
     try:
         message: object = pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         process.join(_END_SECONDS)
-        raise LoadError(
-            f"a client process ended with code {process.exitcode}; its error stands above"
-        ) from None
+        raise LoadError(_end_of(process)) from None
     return message
+
+
+def _end_of(process: BaseProcess) -> str:
+    code = process.exitcode
+    if code is None or code >= 0:
+        return f"a client process ended with code {code}; its error stands above"
+    return f"a client process was ended by {signal.Signals(-code).name}: by somebody, or for want of memory"
 
 
 @contextmanager
@@ -115,8 +127,15 @@ def fleet(
     context = multiprocessing.get_context("spawn")
     members: list[tuple[BaseProcess, Connection]] = []
     try:
-        for number in range(processes):
+        for _ in range(processes):
             here, there = context.Pipe()
+            process: BaseProcess = context.Process(target=run, args=(there,), daemon=True)
+            with _without_interrupts():
+                process.start()
+            there.close()
+            members.append((process, here))
+        # Not as arguments: multiprocessing waits forever for a process to read those that has ended.
+        for number, (_, pipe) in enumerate(members):
             job = Job(
                 target=target,
                 pictures=pictures,
@@ -126,11 +145,7 @@ def fleet(
                 processes=processes,
                 connections=-(-connections // processes),
             )
-            process: BaseProcess = context.Process(target=run, args=(job, there), daemon=True)
-            with _without_interrupts():
-                process.start()
-            there.close()
-            members.append((process, here))
+            _send(pipe, job)
         for member, pipe in members:
             if received(pipe, member) != READY:
                 raise LoadError("a client process does not begin as it should")
@@ -169,8 +184,14 @@ def _marked_interrupt() -> Iterator[threading.Event]:
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """What is started inside never hears Ctrl-C, since a blocked signal stays so across exec; here it waits for the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # Blocked in this thread, it still comes to one of gRPC's, and Python then raises here; so it is marked as well.
+    with _marked_interrupt() as interrupt:
+        # multiprocessing starts it with the first process, and unblocks SIGINT behind it, whoever had blocked it.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if interrupt.is_set():
+        raise KeyboardInterrupt

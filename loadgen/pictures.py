@@ -83,7 +83,7 @@ def of_files(paths: Sequence[Path], where: str, limit: int) -> Pictures:
         OSError: one cannot be read.
     """
     files = list(contents_of(paths, where, limit).values())
-    return Pictures(files=files, order=range(len(files)), description=f"{len(files)} pictures of {where}")
+    return Pictures(files=files, order=range(len(files)), description=f"{_counted(len(files))} of {where}")
 
 
 def contents_of(paths: Sequence[Path], where: str, limit: int) -> dict[str, bytes]:
@@ -134,7 +134,7 @@ def decoded(pictures: Mapping[str, bytes], pixels: PixelTensor) -> Pictures:
     return Pictures(
         files=files,
         order=range(len(files)),
-        description=f"{len(files)} pictures, decoded before to {pixels.dtype} {shape}",
+        description=f"{_counted(len(files))}, decoded before to {pixels.dtype} {shape}",
     )
 
 
@@ -160,6 +160,11 @@ def groups(pictures: Pictures, batch_size: int) -> list[list[bytes]]:
         [pictures.files[order[(begin * batch_size + offset) % len(order)]] for offset in range(batch_size)]
         for begin in range(-(-len(order) // batch_size))
     ]
+
+
+def _counted(pictures: int) -> str:
+    """``1 picture``, ``2 pictures``."""
+    return f"{pictures} {'picture' if pictures == 1 else 'pictures'}"
 
 
 def _is_number(text: str) -> bool:

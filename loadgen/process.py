@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import resource
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -18,6 +20,7 @@ from accelserve.loadgen.requests import body_of
 from accelserve.loadgen.senders import Outcome, sender_for
 
 REPORT_SECONDS = 1.0
+_OTHER_FILES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +66,19 @@ READY = "ready"
 STOP = "stop"
 
 
-def run(job: Job, pipe: Connection) -> None:
-    """Say that everything is ready, then take steps until the pipe is closed."""
+def run(pipe: Connection) -> None:
+    """Take a job, say that everything is ready, then take steps until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads, which then says stop
+    try:
+        job = pipe.recv()
+    except (EOFError, OSError):  # OSError: in the middle of it
+        return
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the one that leads is done, or gone
+        _work(job, pipe)
+
+
+def _work(job: Job, pipe: Connection) -> None:
+    _allow_open_files(job.connections)
     sender = sender_for(job.target, job.connections)
     bodies = [body_of(job.target, each, job.form) for each in groups(job.pictures, job.batch_size)]
     # Each process begins elsewhere, so that they do not all send the same picture at once.
@@ -76,10 +89,18 @@ def run(job: Job, pipe: Connection) -> None:
             message = pipe.recv()
             if isinstance(message, Start):
                 _take_step(job, message, pipe, lambda: sender.send(bodies[next(numbers) % len(bodies)]))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the one that leads is done, or gone
     finally:
         sender.close()
+
+
+def _allow_open_files(connections: int) -> None:
+    """As many as the connections want: what this process may not open would count as the server's errors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _take_step(job: Job, start: Start, pipe: Connection, send: Callable[[], Outcome]) -> None:

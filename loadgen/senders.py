@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ TIMEOUT = "TIMEOUT"
 CONNECTION = "CONNECTION"
 _HTTP_OK = 200
 _WORDS = 300
+_PIECE = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class HttpSender:
 
     def __init__(self, target: Target, connections: int) -> None:
         self._path = path_of(target)
+        self._timeout = target.timeout_seconds
         self._headers = {"authorization": f"Bearer {target.token}"} if target.token else {}
         self._pool = urllib3.connection_from_url(
             target.address,
@@ -127,10 +130,16 @@ class HttpSender:
 
     def send(self, body: Body) -> Outcome:
         """Send, and wait for the whole answer."""
+        end = time.monotonic() + self._timeout
         try:
             response = self._pool.urlopen(
-                "POST", self._path, body=body.content, headers={**self._headers, **body.headers}
+                "POST",
+                self._path,
+                body=body.content,
+                headers={**self._headers, **body.headers},
+                preload_content=False,
             )
+            content = self._received(response, end)
         except urllib3.exceptions.NewConnectionError as error:  # a TimeoutError to urllib3, whatever it was
             return Outcome(code=CONNECTION, words=str(error)[:_WORDS])
         except urllib3.exceptions.TimeoutError as error:
@@ -139,7 +148,19 @@ class HttpSender:
             return Outcome(code=CONNECTION, words=str(error)[:_WORDS])
         if response.status == _HTTP_OK:
             return _ANSWERED
-        return Outcome(code=str(response.status), words=response.data[:_WORDS].decode(errors="replace"))
+        return Outcome(code=str(response.status), words=content[:_WORDS].decode(errors="replace"))
+
+    def _received(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
+        """The whole answer; ReadTimeoutError behind ``end``: urllib3's own timeout begins again with every piece."""
+        content = bytearray()
+        while piece := response.read1(_PIECE):
+            content += piece
+            if time.monotonic() > end:
+                response.close()
+                words = f"the answer was not whole within {self._timeout:g} s"
+                raise urllib3.exceptions.ReadTimeoutError(self._pool, self._path, words)
+        response.release_conn()
+        return bytes(content)
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 import time
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from accelserve.kernels.cpu.isa import available, choose
 from benchmarks.networks import CACHE
-from benchmarks.results_file import RESULTS, heading, write
+from benchmarks.results_file import RESULTS, heading, read, write
 from benchmarks.serving.contenders import OURS, PEERS, peers_at, title_of, wire_of
 from benchmarks.serving.effort import effort_for
 from benchmarks.serving.environments import python_of
@@ -99,7 +98,7 @@ def _begun(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     """The heading of a new run, with the networks of the last one where it goes on."""
     networks = {}
     if options.resume and path.exists():
-        networks = json.loads(path.read_text(encoding="utf-8"))["networks"]
+        networks = read(path)["networks"]
     return heading() | {"networks": networks}
 
 

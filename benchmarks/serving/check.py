@@ -11,7 +11,6 @@ only a ratio that is worse than the committed one by more than the tolerance fai
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from typing import Any
 
 from benchmarks.arguments import instruction_set, positive
 from benchmarks.owned_processes import owned_processes
-from benchmarks.results_file import RESULTS
+from benchmarks.results_file import RESULTS, read
 from benchmarks.serving.effort import GOAL_NETWORKS
 from benchmarks.serving.subjects import SUBJECTS
 
@@ -84,7 +83,11 @@ def main() -> None:
         path = options.measured or Path(folder) / "serving.json"
         if options.measured is None:
             _measure(options, path)
-        before, now = (json.loads(each.read_text("utf-8")) for each in (committed, path))
+        before, now = read(committed), read(path)
+    if before.get("isa") != now.get("isa"):
+        sys.exit(
+            f"{path} was measured on {now.get('isa')}, {committed} on {before.get('isa')}: choose by --isa"
+        )
     for words in missing(before, now):
         print(f"       not compared: {words}")
     found = list(worse(before, now, options.tolerance))

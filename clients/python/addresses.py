@@ -100,8 +100,20 @@ def _with_port(address: str, port: int | None, *, is_secure: bool) -> str:
         port = 443 if is_secure else 80
     _check_port(port)
     # An IPv6 address needs brackets before a port.
-    host = f"[{name}]" if ":" in name and not name.startswith("[") else name
+    host = f"[{_ipv6(name)}]" if ":" in name or "[" in name else name
     return f"{scheme}{host}:{port}"
+
+
+def _ipv6(text: str) -> str:
+    """Without brackets; ValueError for what has colons and is none: a URL, or a port that is no number."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        ipaddress.IPv6Address(bare)
+    except ValueError:
+        raise ValueError(
+            f"address: expected HOST, HOST:PORT, an IP address or unix:PATH, got {text}."
+        ) from None
+    return bare
 
 
 def _check_port(port: int) -> None:

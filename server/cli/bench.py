@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from accelserve.server.cli.server_options import tls_options
+from accelserve.server.cli.server_options import tls_options, token_option
+from accelserve.server.cli.written_files import writable, write_whole
 
 if TYPE_CHECKING:
     from accelserve.loadgen.recorder import Merged
@@ -23,13 +24,6 @@ _INTERRUPTED = 130
 _PROCESSES = min(4, os.cpu_count() or 1)
 _SECONDS = click.FloatRange(min=0, min_open=True, max=86400)
 _COUNT = click.IntRange(min=1, max=65536)
-
-
-def _writable(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """The path as it is; click.BadParameter if it could not be written in the end."""
-    if path is not None and str(path) != "-" and not os.access(path.parent, os.W_OK):
-        raise click.BadParameter(f"'{path.parent}' is no folder that can be written", context, parameter)
-    return path
 
 
 def _page(context: click.Context, parameter: click.Parameter, url: str) -> str:
@@ -120,18 +114,18 @@ def _page(context: click.Context, parameter: click.Parameter, url: str) -> str:
     help="URL of the server's Prometheus page, for its own times beside the client's.",
 )
 @click.option("--timeout", type=_SECONDS, default=30.0, show_default=True, help="Seconds a request.")
-@click.option("--token", default="", envvar="ACCELSERVE_TOKEN", help="Key to send. Also ACCELSERVE_TOKEN.")
+@token_option
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    callback=_writable,
+    callback=writable,
     help="File for every figure and histogram; - prints it instead of the tables.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_writable,
+    callback=writable,
     help="HTML file with plots, which loads nothing from elsewhere.",
 )
 @tls_options
@@ -155,13 +149,25 @@ def bench(json_file: Path | None, report: Path | None, **given: Any) -> int:
         click.echo(text)
     else:
         print_measurement(measurement)
-    if json_file is not None and str(json_file) != "-":
-        json_file.write_text(text + "\n", encoding="utf-8")
+    files = {} if json_file is None or str(json_file) == "-" else {json_file: text + "\n"}
     if report is not None:
         from accelserve.loadgen.report import page
 
-        report.write_text(page(_document(measurement)), encoding="utf-8")
+        files[report] = page(_document(measurement))
+    _write(files)
     return _verdict(measurement)
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    """All that can be written; the first OSError of the others: a long measurement is not to be lost for one full disk."""
+    errors = []
+    for path, text in files.items():
+        try:
+            write_whole(path, text)
+        except OSError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _document(measurement: Measurement) -> dict[str, Any]:

@@ -80,8 +80,6 @@ def _target(given: dict[str, Any]) -> Target:
     tls = _tls(given)
     if tls is not None and address.startswith("http://"):
         raise click.UsageError(f"{address} is plain text; with TLS it begins with https://.")
-    if not (given["token"].isascii() and given["token"].isprintable()):
-        raise click.UsageError("--token: expected printable ASCII characters.")
     try:
         return Target(
             address=address,

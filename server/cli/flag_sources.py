@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from accelserve.server.cli.usable_values import refuse_unusable
+
 _PREFIX = "ACCELSERVE"
 
 
@@ -46,6 +48,7 @@ def add_sources(command: click.Command, path: tuple[str, ...], commands: Iterabl
     for option in _options(command):
         given = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
         option.envvar = [*given, _variable((*path, flag_of(option)))]
+    refuse_unusable(command)
     command.params.append(_config_option(path, tuple(commands)))
 
 

@@ -14,6 +14,7 @@ import grpc
 
 from accelserve.kernels.errors import KernelError
 from accelserve.server.cli.flag_sources import add_sources, former_names
+from accelserve.server.cli.printable import printable
 from accelserve.server.errors import ServerError
 
 # Command -> (module that holds a click command of the same name with '_' for '-', what the list of commands says).
@@ -155,5 +156,7 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _fail(sentence: str, code: int) -> int:
-    click.echo(f"accelserve: {sentence}", err=True)
+    # A sentence may hold what a server or a file said.
+    lines = (printable(line) for line in sentence.split("\n"))
+    click.echo("accelserve: " + "\n".join(lines), err=True)
     return code

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from accelserve.server.cli.repository_option import repository_option
-from accelserve.server.cli.server_options import tls_given, tls_options, with_port
+from accelserve.server.cli.server_options import tls_given, tls_options, token_option, with_port
 from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def promote(
     multiple=True,
     help="HOST:PORT of a server to ask whether it has it loaded; repeatable.",
 )
-@click.option("--token", default="", envvar="ACCELSERVE_TOKEN", help="Key to send. Also ACCELSERVE_TOKEN.")
+@token_option
 @tls_options
 @_REPOSITORY
 @_JSON

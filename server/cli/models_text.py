@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from accelserve.models.registry.information import Information
 from accelserve.models.repository import TensorSpec
-from accelserve.server.cli.tables import printable
+from accelserve.server.cli.printable import printable
 
 
 def lines_of(found: Information) -> Iterator[str]:

@@ -14,7 +14,7 @@ import click
 from accelserve.server.cli.flag_sources import former_names
 from accelserve.server.cli.graph_outputs import outputs_option
 from accelserve.server.cli.label_names import label_names
-from accelserve.server.cli.server_options import server_options, tls_given
+from accelserve.server.cli.server_options import server_options, tls_given, token_option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ class _Target:
 )
 @click.option("--min-score", default=0.5, show_default=True, help="Of a detection that is shown.")
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds a picture.")
-@click.option("--token", default="", envvar="ACCELSERVE_TOKEN", help="Key to send. Also ACCELSERVE_TOKEN.")
+@token_option
 @click.option(
     "--json", "as_json", is_flag=True, help="A JSON object a picture and line instead of the table."
 )

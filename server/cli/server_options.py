@@ -29,6 +29,25 @@ def server_options(default_address: str) -> Callable[[F], F]:
     return lambda command: address(tls_options(command))
 
 
+def token_option(command: F) -> F:
+    """Adds ``--token``; the command gets ``token``, empty if there is none."""
+    option = click.option(
+        "--token",
+        default="",
+        envvar="ACCELSERVE_TOKEN",
+        callback=_header,
+        help="Key to send. Also ACCELSERVE_TOKEN.",
+    )
+    return option(command)
+
+
+def _header(context: click.Context, parameter: click.Parameter, token: str) -> str:
+    """The key as it is; click.BadParameter for one that no header carries."""
+    if not (token.isascii() and token.isprintable()):
+        raise click.BadParameter("expected printable ASCII characters", context, parameter)
+    return token
+
+
 def tls_options(command: F) -> F:
     """Adds the flags of TLS alone; the command gets ``tls_given``'s arguments."""
     options = (
@@ -71,8 +90,6 @@ def with_port(address: str) -> str:
     """A person who types a host means our port; the client in code keeps 443 and 80, as the Azure SDK's has them."""
     from accelserve.client.addresses import read_addresses
 
-    if not address:
-        return address
     try:
         return ",".join(read_addresses(address, _PORT, is_secure=False).each)
     except ValueError as error:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from accelserve.server.cli.printable import printable
+
 
 def print_rows(
     text: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = ""
@@ -29,11 +31,3 @@ def print_rows(
     for row in rows:
         table.add_row(*(escape(printable(each)) for each in row))
     Console().print(table)
-
-
-def printable(text: str) -> str:
-    """Text that somebody else wrote, on one line, with what a terminal would obey written as escapes."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
-        for each in text
-    )

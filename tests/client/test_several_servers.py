@@ -64,6 +64,11 @@ def test_one_server_is_connected_to_as_ever(address: str | list[str]) -> None:
     [
         ([], "at least one, got none"),
         ("a:1,", "got an empty string"),
+        ("http://a:1", r"expected HOST, HOST:PORT, an IP address or unix:PATH, got http://a:1"),
+        ("a:b", "got a:b"),
+        ("a:1:2", "got a:1:2"),
+        ("[::1", r"got \[::1"),
+        ("[a]", r"got \[a\]"),
         ("a:1,unix:/b", "unix:/b stands alone or not at all, got it among 2 addresses"),
         (["a:1", "dns:///b:2"], "dns:///b:2 stands alone"),
     ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -213,12 +215,120 @@ def test_ctrl_c_prints_what_was_measured(server: SimpleNamespace, tmp_path: Path
     assert found["steps"][0]["answered"] > 0
 
 
+def clients_of(process: int) -> list[int]:
+    """Ids of the client processes that a command has started, ready or not."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(each) for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_while_the_clients_start_is_one_line(server: SimpleNamespace) -> None:
+    """A terminal sends SIGINT to every process of the foreground's group."""
+    words = [*COMMAND, server.grpc, "--callers=2", "--processes=2", SMALL]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        until(lambda: bool(clients_of(process.pid)))
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.strip() == "accelserve: interrupted"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("when", ["starting", "sending"])
+def test_a_client_that_is_killed_ends_the_command_with_one_line(server: SimpleNamespace, when: str) -> None:
+    """As the kernel does for want of memory; more pictures than a pipe holds are on their way to the one that starts."""
+    words = [
+        *COMMAND,
+        server.grpc,
+        "--callers=2",
+        "--processes=2",
+        "--warm_up=0",
+        "--duration=600",
+        "--sizes=1600",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        if when == "sending":
+            until(lambda: len(server.batches) > 2)
+        until(lambda: bool(clients_of(process.pid)))
+        os.kill(clients_of(process.pid)[0], signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.splitlines()[-1] == (
+        "accelserve: a client process was ended by SIGKILL: by somebody, or for want of memory"
+    )
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="no device that is always full")
+def test_a_full_disk_loses_one_file_and_says_which(
+    server: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.html"
+    assert run(["bench", server.grpc, *SHORT, SMALL, "--json=/dev/full", f"--report={report}"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "accelserve: /dev/full: No space left on device\n"
+    assert "1 caller" in printed.out
+    assert report.read_text().endswith("</html>\n")
+
+
+def test_connections_are_not_held_to_the_shells_limit_of_open_files(
+    server: SimpleNamespace, bench: Bench
+) -> None:
+    """Callers over HTTP have a connection each; "Too many open files" is no error of the server's."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = len(list(Path("/dev/fd").iterdir())) + 60
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+    try:
+        words = [
+            *COMMAND,
+            server.http,
+            "--model=colour",
+            *SHORT,
+            SMALL,
+            "--callers=200",
+            "--processes=1",
+            "--json=-",
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert done.returncode == 0, done.stderr
+    (step,) = json.loads(done.stdout)["steps"]
+    assert "CONNECTION" not in step["errors"]
+
+
 def test_a_deadline_that_nobody_meets_is_one_line(server: SimpleNamespace, bench: Bench) -> None:
     done = bench(server.grpc, "--deadline=0.001")
     assert done.code == 1
     assert done.err.startswith("accelserve: no answer came within --deadline 0.001 ms; the fastest took ")
     assert done.err.count("\n") == 1
     assert done.found["steps"][0]["goodput"] == 0
+
+
+class AnswersForTheTerminal(http.server.BaseHTTPRequestHandler):
+    """Refuses every request, in words that turn a terminal red and ring its bell (ECMA-48)."""
+
+    def do_POST(self) -> None:
+        words = b"\x1b[31mred\x07"
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(403)
+        self.send_header("content-length", str(len(words)))
+        self.end_headers()
+        self.wfile.write(words)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_terminal_does_not_obey_what_a_server_says(bench: Bench) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), AnswersForTheTerminal) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        done = bench(f"http://127.0.0.1:{listening.server_port}", "--model=m")
+        listening.shutdown()
+    assert done.code == 1
+    assert done.err.endswith("did not answer a first request: 403: \\x1b[31mred\\x07\n")
 
 
 @pytest.mark.parametrize(
@@ -264,6 +374,8 @@ def test_an_address_without_a_listener_is_one_line(bench: Bench, address: str, s
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        ([""], "address: expected a host name, an IP address or unix:PATH, got an empty string"),
+        (["ftp://host:1"], "address: expected HOST, HOST:PORT, an IP address or unix:PATH, got ftp://host:1"),
         (["127.0.0.1:65537"], "port: expected 1 to 65535, got 65537"),
         (["http://"], "http:// has no host; expected http://HOST:PORT or https://HOST:PORT"),
         (["http://[::1"], "expected http://HOST:PORT or https://HOST:PORT"),
