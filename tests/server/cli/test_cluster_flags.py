@@ -55,7 +55,7 @@ def test_the_refusal_of_tls_says_where_to_end_it(capsys: pytest.CaptureFixture[s
         (["--cluster=local", "--device=auto"], "start one server for each board"),
         (["--cluster=local", "--min_replicas=0"], "--min_replicas must be at least 1, got 0"),
         (["--cluster=local", "--min_replicas=3", "--max_replicas=2"], "--max_replicas is 2, less than"),
-        (["--cluster=local", "--target_ongoing_requests=nan"], "must be more than 0, got nan"),
+        (["--cluster=local", "--target_ongoing_requests=0"], "must be more than 0, got 0"),
         (["--max_replicas=2"], "--max_replicas needs --cluster"),
         (["--min_replicas=2"], "--min_replicas needs --cluster"),
     ],

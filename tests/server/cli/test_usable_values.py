@@ -48,6 +48,7 @@ def test_text_that_is_no_utf8_is_refused(capsys: pytest.CaptureFixture[str], wor
         ["predict", ".", "--timeout=nan"],
         ["serve", "--receive_timeout_seconds=nan"],
         ["serve", "--drain_delay_seconds=nan"],
+        ["serve", "--cluster=local", "--target_ongoing_requests=nan"],
         ["serve", "--file_system_poll_wait_seconds=nan"],
     ],
     ids=" ".join,
