@@ -131,7 +131,6 @@ def test_a_registered_network_is_converted_by_its_name(tmp_path: Path, converted
         (("delete", "tiny"), "tiny has 2 versions, 1 to 2; say which, tiny:N"),
         (("register", "{}/tiny/1", "--name=tiny", "--version=1"), "version 'tiny:1' is in {} already"),
         (("register", "{}/tiny/1", "--name=../tiny"), "'../tiny' is no model name"),
-        (("register", "{}/tiny/1", "--name=new", "--version=-1"), "'-1' is no version"),
         (("register", "{}", "--name=x"), "{} holds neither a servable (servable.json) nor a SavedModel"),
         (("pull", "tiny", "--from={}/nowhere"), "{}/nowhere has no model 'tiny'"),
         (("push", "tiny", "--to=gopher://x/y"), "gopher://x/y has a scheme that is not known"),
