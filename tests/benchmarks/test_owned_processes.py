@@ -16,9 +16,12 @@ START_NOTHING = {"accuracy.py", "winograd.py"}
 
 # A worker in a session of its own that ignores SIGTERM and has lost its parent; one that waits to be asked; a plain child.
 FAMILY = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from benchmarks import owned_processes as owned
 owned._PATIENCE_SECONDS = 0.5
+# Whoever runs the tests may ignore them, as nohup and a shell's '&' do, and that is inherited.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 PLAIN = "import time; print('up', flush=True); time.sleep(600)"
@@ -74,12 +77,15 @@ def test_nothing_is_left(ending: str, number: int | None, code: int, tmp_path: P
         script, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().split() == ["up"]
-        assert len(process.stdout.readline().split()) <= 3
-        if number is not None:
-            assert left_with(mark)
-            process.send_signal(number)
-        assert process.wait(120) == code
+        try:
+            assert process.stdout.readline().split() == ["up"]
+            assert len(process.stdout.readline().split()) <= 3
+            if number is not None:
+                assert left_with(mark)
+                process.send_signal(number)
+            assert process.wait(60) == code
+        finally:
+            process.kill()
     assert left_with(mark) == []
 
 
