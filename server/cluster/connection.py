@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from accelserve.server.errors import ConfigurationError
 
 _NAMESPACE = "serve"
 _OBJECT_STORE_BYTES = 128 << 20
+_TRIES = 2
+"""A head node starts a process for every client, and now and then fails to in time where it is busy, as it answers then."""
 
 # What Ray Serve reads on every node, for less work per call: proxies reach replicas by gRPC instead of by Ray's actor
 # calls, and a replica keeps one event loop, since ours never blocks it. Its bound of 4 MB is then too low for pictures.
@@ -71,9 +74,7 @@ class LocalCluster:
                 _temp_dir=str(self._folder),
             )
         except Exception as error:
-            raise ConfigurationError(
-                f"no local Ray cluster could be started: {_first_line(error)}"
-            ) from error
+            raise ConfigurationError(f"no local Ray cluster could be started: {_reason(error)}") from error
 
     def close(self) -> None:
         """End every process of it."""
@@ -101,10 +102,14 @@ class ExistingCluster:
         import ray
 
         try:
+            for _ in range(_TRIES - 1):
+                with suppress(ConnectionAbortedError):
+                    ray.init(self._address, namespace=_NAMESPACE, logging_level=logging.WARNING)
+                    return
             ray.init(self._address, namespace=_NAMESPACE, logging_level=logging.WARNING)
         except Exception as error:
             raise ConfigurationError(
-                f"no Ray cluster answers at {self._address}: {_first_line(error)}; expected a head node started with "
+                f"no Ray cluster answers at {self._address}: {_reason(error)}; expected a head node started with "
                 "--ray-client-server-port, the same versions of Python and Ray, and its token in RAY_AUTH_TOKEN or "
                 "~/.ray/auth_token"
             ) from error
@@ -128,5 +133,7 @@ def _use_token() -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _reason(error: Exception) -> str:
+    """One line: the first, or the last of a traceback that came from another process."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if any(line.startswith("Traceback ") for line in lines) else 0].strip().rstrip(".")
