@@ -26,7 +26,7 @@ from examples.photographs import package_files
 
 from accelserve.client import PredictionClient
 from benchmarks.arguments import count
-from benchmarks.owned_processes import owned_processes
+from benchmarks.owned_processes import owned_processes, stat_of
 from benchmarks.serving_process import ProcessMemory
 
 _READY = re.compile(r"^(\S+ \S+) I Running gRPC ModelServer at \S+:(\d+)")
@@ -85,7 +85,7 @@ def _ready(log: IO[str] | None) -> tuple[float, int]:
 
 def _began(pid: int) -> float:
     """When a process was started, in seconds since 1970."""
-    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    ticks = int(stat_of(pid)[19])
     ago = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.time() - ago
 
