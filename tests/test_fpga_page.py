@@ -56,7 +56,7 @@ class Server:
 
     def stop(self) -> int:
         self.process.terminate()
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=240)
         self.log.append(rest)
         return self.process.returncode
 

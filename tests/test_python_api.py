@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 
 def python(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False
     )
 
 
@@ -71,7 +71,7 @@ def test_what_a_base_install_lacks_is_named() -> None:
 
 def test_the_package_runs_as_the_command() -> None:
     command = [sys.executable, "-m", "accelserve", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout == f"accelserve {accelserve.__version__}\n"
 
 

@@ -14,7 +14,7 @@ from benchmarks.results_file import RESULTS
 def refusal(*words: str) -> str:
     """The last line of standard error; the command has failed, without a traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", *words], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", *words], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr

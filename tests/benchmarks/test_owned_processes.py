@@ -83,7 +83,7 @@ def test_nothing_is_left(ending: str, number: int | None, code: int, tmp_path: P
             if number is not None:
                 assert left_with(mark)
                 process.send_signal(number)
-            assert process.wait(60) == code
+            assert process.wait(240) == code
         finally:
             process.kill()
     assert left_with(mark) == []

@@ -173,7 +173,7 @@ def test_a_process_that_was_forked_beside_an_open_client_is_answered(peer: Peer)
             check=True,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
     said: dict[str, object] = {}
     for line in result.stdout.splitlines():

@@ -81,13 +81,13 @@ class Unit:
     def run(self, name: str, **environment: str) -> None:
         done = subprocess.run(
             self._commands[name], env={**os.environ, **environment}, capture_output=True, text=True,
-            timeout=120, check=False,
+            timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
     def log(self) -> str:
         done = subprocess.run(
-            ["podman", "logs", self.name], capture_output=True, text=True, timeout=60, check=False
+            ["podman", "logs", self.name], capture_output=True, text=True, timeout=240, check=False
         )
         return done.stdout + done.stderr
 

@@ -99,7 +99,7 @@ class Pod:
 
     def delete(self) -> None:
         down = ["podman", "kube", "down", str(self._file)]
-        subprocess.run(down, capture_output=True, timeout=120, check=False)
+        subprocess.run(down, capture_output=True, timeout=240, check=False)
         podman("pod", "rm", "--force", "--ignore", self.name)  # one that was killed, podman leaves at times
 
 

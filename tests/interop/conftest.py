@@ -20,8 +20,8 @@ from tests.ports import held_ports
 ELSEWHERE = "needs other people's clients: run `make test-interop`"
 SERVER_PYTHON_VARIABLE = "ACCELSERVE_SERVER_PYTHON"
 MODEL_VARIABLE = "ACCELSERVE_INTEROP_MODEL_BASE_PATH"
-START_TIMEOUT_S = 180
-STOP_TIMEOUT_S = 30
+START_TIMEOUT_S = 240
+STOP_TIMEOUT_S = 240
 
 
 def foreign_module(name: str) -> ModuleType:
@@ -37,7 +37,7 @@ def run_program(program: str, *arguments: str) -> None:
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=180, env=environment, check=False
+        command, capture_output=True, text=True, timeout=240, env=environment, check=False
     )
     assert result.returncode == 0, result.stderr
 

@@ -91,7 +91,7 @@ def test_the_official_stubs(address: str) -> None:
     request.model_spec.name = "lengths"
     request.inputs["images"].CopyFrom(tensorflow.make_tensor_proto([b"1", b"333"]))
     with grpc.insecure_channel(address) as channel:
-        response = stubs.PredictionServiceStub(channel).Predict(request, timeout=30)
+        response = stubs.PredictionServiceStub(channel).Predict(request, timeout=60)
     assert tensorflow.make_ndarray(response.outputs["output_alias"]).tolist() == [1, 3]
     assert list(response.outputs["output_alias"].float_val) == [1, 3]
 
@@ -101,9 +101,9 @@ import sys
 import numpy
 import ovmsclient
 client = ovmsclient.make_grpc_client(sys.argv[1])
-assert client.predict({"images": [b"1", b"333"]}, "lengths", timeout=30).tolist() == [1, 3]
-assert client.get_model_status("lengths", timeout=30)[1]["state"] == "AVAILABLE"
-metadata = client.get_model_metadata("lengths", timeout=30)
+assert client.predict({"images": [b"1", b"333"]}, "lengths", timeout=60).tolist() == [1, 3]
+assert client.get_model_status("lengths", timeout=60)[1]["state"] == "AVAILABLE"
+metadata = client.get_model_metadata("lengths", timeout=60)
 assert metadata["model_version"] == 1
 assert metadata["inputs"]["images"]["dtype"] == "DT_STRING", metadata
 assert metadata["outputs"]["output_alias"]["shape"] == [-1, 2], metadata

@@ -23,7 +23,6 @@ CATS = {"tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_trained_checkpoint_answers_with_names_of_cats(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,7 +45,6 @@ def test_a_trained_checkpoint_answers_with_names_of_cats(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_what_was_taken_for_want_of_a_word_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

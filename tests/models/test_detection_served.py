@@ -153,7 +153,7 @@ def predict(server: Served, *arguments: object) -> subprocess.CompletedProcess[s
         f"127.0.0.1:{server.port}",
     ]
     return subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False
     )
 
 

@@ -62,7 +62,7 @@ def test_the_second_is_refused_with_the_name_of_the_holder(start: Start, policy:
     assert answer(first)
     second = start("second", policy)
     second.wait_for(f"Failed to start server. Error: .*{re.escape(holder(first))}")
-    assert second.process.wait(60) == 1
+    assert second.process.wait(240) == 1
     assert answer(first)
 
 

@@ -73,7 +73,7 @@ def answer(channel: grpc.Channel) -> bytes:
 
 def metrics(server: Server) -> dict[str, float]:
     """Of devices: name and what tells series apart -> value."""
-    page = httpx.get(f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics", timeout=20).text
+    page = httpx.get(f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics", timeout=60).text
     found: dict[str, float] = {}
     for line in page.splitlines():
         if line.startswith("accelserve_device_"):
@@ -87,7 +87,7 @@ def metrics(server: Server) -> dict[str, float]:
 
 
 def shown(server: Server) -> dict[str, object]:
-    content = httpx.get(f"http://127.0.0.1:{server.rest_port}/status/models", timeout=20).json()
+    content = httpx.get(f"http://127.0.0.1:{server.rest_port}/status/models", timeout=60).json()
     ((version,),) = [model["versions"] for model in content["models"]]
     found: dict[str, object] = version["serving"]["health"]
     return found
@@ -105,7 +105,7 @@ def test_a_lost_device_is_seen_everywhere_but_by_clients(
 
         end_the_device(server)
         assert answer(channel) == right
-        ready = HealthService.CHECK.stub(channel)(health.HealthCheckRequest(service="tiny"), timeout=20)
+        ready = HealthService.CHECK.stub(channel)(health.HealthCheckRequest(service="tiny"), timeout=60)
         assert ready.status == health.HealthCheckResponse.SERVING
         after = metrics(server)
         assert after['accelserve_device_state state="recovering"'] == 1

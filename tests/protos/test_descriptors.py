@@ -48,7 +48,7 @@ def test_protobufs_default_pool_is_left_alone() -> None:
         "        continue\n"
         "    raise SystemExit(name)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=240)
 
 
 @pytest.mark.parametrize("name", FILE_NAMES)
@@ -173,4 +173,4 @@ def test_protobufs_fallback_in_plain_python_works_too() -> None:
     )
     environment = os.environ | {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
     # The runtime warns that it is slow.
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60, env=environment)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=240, env=environment)

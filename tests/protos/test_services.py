@@ -116,24 +116,24 @@ def channel() -> Iterator[grpc.Channel]:
 
 def test_one_request_one_response(channel: grpc.Channel) -> None:
     request = serving.PredictRequest(model_spec=serving.ModelSpec(name="resnet50"))
-    response = PredictionService.PREDICT.stub(channel)(request, timeout=10)
+    response = PredictionService.PREDICT.stub(channel)(request, timeout=60)
     assert response.model_spec.name == "resnet50"
 
 
 def test_one_request_several_responses(channel: grpc.Channel) -> None:
-    responses = HealthService.WATCH.stub(channel)(health.HealthCheckRequest(), timeout=10)
+    responses = HealthService.WATCH.stub(channel)(health.HealthCheckRequest(), timeout=60)
     assert [response.status for response in responses] == [1, 2]
 
 
 def test_several_requests_several_responses(channel: grpc.Channel) -> None:
     requests = (inference.ModelInferRequest(id=str(number)) for number in range(3))
-    responses = InferenceService.MODEL_STREAM_INFER.stub(channel)(requests, timeout=10)
+    responses = InferenceService.MODEL_STREAM_INFER.stub(channel)(requests, timeout=60)
     assert [response.infer_response.id for response in responses] == ["0", "1", "2"]
 
 
 def test_an_rpc_that_is_not_bound_is_unimplemented(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        PredictionService.CLASSIFY.stub(channel)(serving.ClassificationRequest(), timeout=10)
+        PredictionService.CLASSIFY.stub(channel)(serving.ClassificationRequest(), timeout=60)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -171,12 +171,12 @@ def test_the_same_objects_serve_asyncio() -> None:
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             request = serving.PredictRequest(model_spec=serving.ModelSpec(name="resnet50"))
-            response = await PredictionService.PREDICT.aio_stub(channel)(request, timeout=10)
+            response = await PredictionService.PREDICT.aio_stub(channel)(request, timeout=60)
             assert response.model_spec.name == "resnet50"
             requests = iter([inference.ModelInferRequest(id="a"), inference.ModelInferRequest(id="b")])
-            stream = InferenceService.MODEL_STREAM_INFER.aio_stub(channel)(requests, timeout=10)
+            stream = InferenceService.MODEL_STREAM_INFER.aio_stub(channel)(requests, timeout=60)
             assert [answer.error_message async for answer in stream] == ["a", "b"]
-            watched = HealthService.WATCH.aio_stub(channel)(health.HealthCheckRequest(), timeout=10)
+            watched = HealthService.WATCH.aio_stub(channel)(health.HealthCheckRequest(), timeout=60)
             assert [answer.status async for answer in watched] == [health.HealthCheckResponse.SERVING]
         await server.stop(None)
 

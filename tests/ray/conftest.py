@@ -212,7 +212,7 @@ def caller(command: Process, cluster: Cluster, repository: Repository) -> Iterat
         head, worker = (
             stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}")) for port in cluster.ports
         )
-        grpc.channel_ready_future(worker).result(60)
+        grpc.channel_ready_future(worker).result(240)
         yield Caller((head, worker), (("authorization", f"Bearer {repository.key}"),))
 
 

@@ -45,7 +45,7 @@ class Load:
         """Return after so many further calls have ended."""
         with self._grown:
             aim = self._ended() + more
-            assert self._grown.wait_for(lambda: self._ended() >= aim, 120)
+            assert self._grown.wait_for(lambda: self._ended() >= aim, 240), (self.lost, self.retried)
 
     def _ended(self) -> int:
         return len(self.answers) + len(self.lost)

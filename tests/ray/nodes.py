@@ -63,7 +63,7 @@ class Node:
         self._started = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._started.wait(120), "".join(self.lines)
+        assert self._started.wait(240), "".join(self.lines)
         assert self._process.poll() is None, "".join(self.lines)
 
     def _read(self) -> None:

@@ -70,7 +70,7 @@ def test_a_stock_client_gets_the_bytes_that_the_server_sends(
     answers = [
         subprocess.run(
             [*client, address, repository.key, str(PHOTOS[0])],
-            capture_output=True, text=True, timeout=180, check=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True, text=True, timeout=240, check=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         ).stdout
         for address in addresses
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def endpoint() -> Iterator[str]:
     drain.start()
     yield url
     process.terminate()
-    process.wait(60)
+    process.wait(240)
     drain.join()
     process.stderr.close()
 

@@ -93,7 +93,7 @@ for _ in range(20):
 
 def test_processes_that_count_at_once_lose_no_count(uri: str) -> None:
     counting = [subprocess.Popen([sys.executable, "-c", COUNT_UP, uri]) for _ in range(2)]
-    assert [each.wait(120) for each in counting] == [0, 0]
+    assert [each.wait(240) for each in counting] == [0, 0]
     assert Documents(documents_at(uri), COUNTS, "counts/").all() == {"a": Count(40)}
 
 
@@ -150,7 +150,7 @@ Registry(sys.argv[1]).copy_to(
 
 
 def test_the_number_of_a_writer_that_was_killed_is_free_after_a_while(local: Registry, uri: str) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, local.repository, uri], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, local.repository, uri], timeout=240, check=False)
     assert done.returncode == -9
     remote = Registry(uri)
     assert remote.find() == []
@@ -179,7 +179,7 @@ for _ in range(3):
 def test_writers_at_once_get_numbers_of_their_own(local: Registry, uri: str) -> None:
     command = [sys.executable, "-c", REGISTER, uri, local.show("net:1").location]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    numbers = [int(line) for writer in writers for line in writer.communicate(timeout=120)[0].splitlines()]
+    numbers = [int(line) for writer in writers for line in writer.communicate(timeout=240)[0].splitlines()]
     assert sorted(numbers) == list(range(1, 7))
     assert [each.version for each in Registry(uri).find("net")] == list(range(1, 7))
 

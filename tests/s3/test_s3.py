@@ -102,4 +102,4 @@ def test_a_damaged_upload_is_never_served(server: Process, bucket: Bucket, repos
 def test_a_bucket_that_does_not_exist_says_so(serve: Callable[..., Process]) -> None:
     server = serve("s3://nobody-made-this/m")
     server.wait_for(r"Failed to start server\. Error: s3://nobody-made-this/m cannot be listed")
-    assert server.process.wait(60) == 1
+    assert server.process.wait(240) == 1

@@ -200,13 +200,13 @@ def test_row(serve: Serve, table: dict[str, Row], name: str) -> None:
         batching=BatchingConfig(max_batch_images=64, explicit=True),
     )
     with pytest.raises(grpc.RpcError) as caught:
-        row.method.stub(server.channel)(row.message, timeout=20)
+        row.method.stub(server.channel)(row.message, timeout=60)
     assert caught.value.code() is row.code
     check(row, str(caught.value.details()))
     if row.http is None:
         return
     verb, path, body = row.http
-    answer = httpx.request(verb, f"http://127.0.0.1:{server.server.rest_port}{path}", json=body, timeout=20)
+    answer = httpx.request(verb, f"http://127.0.0.1:{server.server.rest_port}{path}", json=body, timeout=60)
     assert answer.status_code == HTTP[row.code]
     check(row, answer.json()["error"])
 
@@ -217,7 +217,7 @@ def test_a_label_for_a_version_that_does_not_serve(serve: Serve) -> None:
         name="colour", base_path=str(server.folder / "colour"), version_labels={"stable": 42}
     )
     with pytest.raises(grpc.RpcError) as caught:
-        RELOAD.stub(server.channel)(config(model), timeout=20)
+        RELOAD.stub(server.channel)(config(model), timeout=60)
     assert (caught.value.code(), caught.value.details()) == (
         FAILED,
         "Request to assign label to version 42 of model colour, which is not currently available for inference",
@@ -228,7 +228,7 @@ def test_a_model_that_is_listed_twice(serve: Serve) -> None:
     server = serve()
     model = serving.ModelConfig(name="colour", base_path=str(server.folder / "colour"))
     with pytest.raises(grpc.RpcError) as caught:
-        RELOAD.stub(server.channel)(config(model, model), timeout=20)
+        RELOAD.stub(server.channel)(config(model, model), timeout=60)
     assert (caught.value.code(), caught.value.details()) == (
         INVALID,
         "Illegal to list model colour multiple times in config list",

@@ -122,7 +122,7 @@ except StoppedWhileStarting:
     ("first", "second"), [("SIGTERM", "SIGTERM"), ("SIGINT", "SIGINT"), ("SIGTERM", "SIGINT")]
 )
 def test_a_second_signal_while_starting_ends_it_at_once(first: str, second: str) -> None:
-    done = subprocess.run([sys.executable, "-c", TWO_SIGNALS, first, second], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", TWO_SIGNALS, first, second], timeout=240, check=False)
     assert done.returncode == -signal.Signals[second]
 
 
@@ -183,7 +183,7 @@ def test_while_models_load_a_port_is_held_and_closed_and_what_is_kept_can_be_sha
         server = start(tmp_path / "cache", f"--port={port}", umask=0o027, env=held_compile.environment)
         server.wait_for("compiling for cpu, once")
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=20)
+        socket.create_connection(("127.0.0.1", port), timeout=60)
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))
     held_compile.go_on()

@@ -61,7 +61,7 @@ def test_a_layout_is_deployed_asked_and_deleted(service: Webservice, state_home:
         scores = client.score_file(PHOTOGRAPHS[0])
     assert np.asarray(scores).shape == (3,)
     body = {"instances": [np.zeros((16, 16, 3)).tolist()]}
-    assert httpx.post(service.scoring_uri, json=body, timeout=20).status_code == 200
+    assert httpx.post(service.scoring_uri, json=body, timeout=60).status_code == 200
     assert "Running gRPC ModelServer" in service.get_logs()
     assert Webservice.get(service.repository, "colours") == service
 
@@ -136,7 +136,7 @@ def test_it_outlives_the_program_that_deployed_it_and_is_deleted_by_another(
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(repository), image.name],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
     service = Webservice.get(repository, "colours")
     assert (service.state, service.scoring_address) == ("Healthy", done.stdout.strip())

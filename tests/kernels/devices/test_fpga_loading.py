@@ -149,7 +149,7 @@ def test_a_device_that_runs_out_of_memory_is_reported(number: str, tmp_path: Pat
         [sys.executable, "-m", "tests.kernels.devices.starved_server", number, str(tmp_path)],
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert child.returncode == 0, child.stderr.decode()
     assert b"bytes on the device" in child.stdout

@@ -117,7 +117,7 @@ RUN = """
 def preprocessing(cache: Path) -> list[str]:
     """Lines that a process prints which warms up with a cache."""
     command = [sys.executable, "-c", textwrap.dedent(RUN), str(cache)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     return done.stdout.splitlines()
 
 
@@ -149,7 +149,7 @@ def test_what_was_compiled_before_the_cache_was_named_is_cached_there_too(tmp_pa
     ):  # compiled in the first process, read from the default folder in the other
         environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
         command = [sys.executable, "-c", textwrap.dedent(EARLIER), str(tmp_path / cache)]
-        subprocess.run(command, env=environment, timeout=120, check=True)
+        subprocess.run(command, env=environment, timeout=240, check=True)
         assert preprocessing(tmp_path / cache) == ["[129 130] False"]
 
 

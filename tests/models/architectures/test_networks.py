@@ -174,7 +174,7 @@ def test_random_weights_are_the_same_bytes_on_other_arithmetic_units() -> None:
     code = "import sys; from tests.models.architectures.test_networks import digest; print(*map(digest, sys.argv[1:]))"
     environment = {**os.environ, "OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", code, *names]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=True)
     assert found.stdout.split() == [digest(name) for name in names]
 
 

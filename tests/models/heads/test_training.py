@@ -181,7 +181,7 @@ def test_the_command_prints_accuracy_and_publishes(backbone: Path, pieces: Path)
     command = [sys.executable, "-m", "accelserve.server.cli", "train-head"]
     done = subprocess.run(
         [*command, backbone.parent, pieces, "--name=typed", "--test-share=0.25", "--seed=1", "--device=cpu"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -209,7 +209,7 @@ def test_the_command_refuses_in_one_line(backbone: Path, tmp_path: Path) -> None
     (tmp_path / "cat").mkdir()
     command = [sys.executable, "-m", "accelserve.server.cli", "train-head"]
     done = subprocess.run(
-        [*command, backbone, tmp_path, "--name=x"], capture_output=True, text=True, timeout=120, check=False
+        [*command, backbone, tmp_path, "--name=x"], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 1
     assert done.stderr == (

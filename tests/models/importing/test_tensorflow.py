@@ -52,7 +52,7 @@ np.savez(sys.argv[1] + "/answer.npz", images=images, answer=model(images).numpy(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tensorflow")
-    subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True, capture_output=True, timeout=200)
+    subprocess.run([sys.executable, "-c", WRITE, str(path)], check=True, capture_output=True, timeout=240)
     return path
 
 
@@ -93,7 +93,7 @@ for name, made in {"several": outputs, "named": {"second": outputs[0], "first": 
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("several")
     subprocess.run(
-        [sys.executable, "-c", WRITE_SEVERAL, str(path)], check=True, capture_output=True, timeout=200
+        [sys.executable, "-c", WRITE_SEVERAL, str(path)], check=True, capture_output=True, timeout=240
     )
     return path
 

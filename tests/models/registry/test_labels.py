@@ -100,7 +100,7 @@ def test_two_writers_move_a_label_one_after_the_other(labels: Labels, tmp_path: 
         )
         for first in (1, 2)
     ]
-    said = [mover.communicate(timeout=60)[0] for mover in movers]
+    said = [mover.communicate(timeout=240)[0] for mover in movers]
     moves = [line.split() for text in said for line in text.splitlines()]
     assert len(moves) == 99
     follows = {int(before): int(after) for before, after in moves}

@@ -428,7 +428,7 @@ for _ in range(5):
 def test_writers_at_once_get_numbers_of_their_own(registry: Registry, servable: Path) -> None:
     command = [sys.executable, "-c", REGISTER, registry.repository, str(servable)]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    numbers = [int(line) for writer in writers for line in writer.communicate(timeout=60)[0].splitlines()]
+    numbers = [int(line) for writer in writers for line in writer.communicate(timeout=240)[0].splitlines()]
     assert sorted(numbers) == list(range(1, 11))
     assert [each.version for each in registry.find("net")] == list(range(1, 11))
     for each in registry.find("net"):
@@ -447,7 +447,7 @@ Registry(sys.argv[1]).register(
 
 def test_a_writer_that_is_killed_leaves_no_version(registry: Registry, servable: Path) -> None:
     command = [sys.executable, "-c", KILLED, registry.repository, str(servable)]
-    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, timeout=240, check=False).returncode == -signal.SIGKILL
     assert registry.find() == []
     assert registry.register(servable, "net").version == 1
     assert not list((Path(registry.repository) / "net").glob(".unfinished*"))

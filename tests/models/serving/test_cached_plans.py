@@ -111,7 +111,7 @@ SERVE = """
 def test_a_process_with_a_filled_cache_imports_no_compiler(version: Path, filled: Path) -> None:
     script = textwrap.dedent(SERVE)
     command = [sys.executable, "-c", script, str(version), str(filled)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout == "[]\n", done.stderr
 
 
@@ -216,6 +216,6 @@ RELOAD = """
 
 def test_loading_and_unloading_leaves_nothing(version: Path, filled: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(RELOAD), str(version), str(filled)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     # A network's weights left behind 40 times would be 12 MB, its arenas 8 MB.
     assert int(done.stdout) < 2048

@@ -64,7 +64,7 @@ def test_what_was_compiled_ahead_gives_the_reference_devices_bytes_and_nothing_i
         )
     before = sorted(filled.rglob("*"))
     command = [sys.executable, "-c", textwrap.dedent(SERVE), str(version), str(filled), available()[0].name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str(expected)] * len(THREADS)
     assert sorted(filled.rglob("*")) == before

@@ -182,7 +182,7 @@ def test_ones_own_pictures_and_errors_by_code(
     assert "--sizes is for the photographs of the package" in both.err
     found = subprocess.run(
         [*COMMAND, server.grpc, f"--images={folder}", "--duration=0.5", "--warm_up=0", "--json=-"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     (step,) = json.loads(found.stdout)["steps"]
@@ -206,7 +206,7 @@ def test_ctrl_c_prints_what_was_measured(server: SimpleNamespace, tmp_path: Path
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: len(server.batches) > 2)  # the first was asked before it began
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "accelserve: interrupted after " in err
     assert "1 caller" in out
@@ -230,7 +230,7 @@ def test_ctrl_c_while_the_clients_start_is_one_line(server: SimpleNamespace) -> 
     ) as process:
         until(lambda: bool(clients_of(process.pid)))
         os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert err.strip() == "accelserve: interrupted"
 
@@ -253,7 +253,7 @@ def test_a_client_that_is_killed_ends_the_command_with_one_line(server: SimpleNa
             until(lambda: len(server.batches) > 2)
         until(lambda: bool(clients_of(process.pid)))
         os.kill(clients_of(process.pid)[0], signal.SIGKILL)
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert err.splitlines()[-1] == (
         "accelserve: a client process was ended by SIGKILL: by somebody, or for want of memory"
@@ -291,7 +291,7 @@ def test_connections_are_not_held_to_the_shells_limit_of_open_files(
             "--processes=1",
             "--json=-",
         ]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert done.returncode == 0, done.stderr

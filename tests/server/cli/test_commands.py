@@ -27,7 +27,7 @@ def run(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.
         [sys.executable, "-m", "accelserve.server.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
         env=None if env is None else dict(env),
     )
@@ -39,7 +39,7 @@ def test_help_lists_every_command_and_loads_none_of_them() -> None:
         "heavy = {'numpy', 'numba', 'onnx', 'torch'} & set(sys.modules); assert not heavy, heavy"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     for command in COMMANDS:

@@ -143,7 +143,7 @@ def test_told_to_end_it_leaves_nothing(repository: Path, tmp_path: Path) -> None
     records, services = Records(str(repository)), tmp_path / "state" / "accelserve" / "services"
     until(lambda: bool(records.deployments()) and any(services.glob("*/service.json")))
     deploying.send_signal(signal.SIGTERM)
-    assert deploying.wait(60) == 143
+    assert deploying.wait(240) == 143
     assert deploying.stderr is not None
     assert deploying.stderr.read() == b""
     deploying.stderr.close()

@@ -61,7 +61,7 @@ def test_orphans_are_collected_and_signals_are_passed_on(process: subprocess.Pop
         process.send_signal(signal.SIGHUP)
         assert output(process).readline() == "again\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 7
+        assert process.wait(240) == 7
 
 
 def test_a_killed_server_is_told_by_the_exit_code(process: subprocess.Popen[str]) -> None:
@@ -69,5 +69,5 @@ def test_a_killed_server_is_told_by_the_exit_code(process: subprocess.Popen[str]
         assert output(process).readline() == "ready\n"
         with Path(f"/proc/{process.pid}/task/{process.pid}/children").open() as children:
             (child,) = children.read().split()
-        subprocess.run(["kill", "-9", child], check=True, timeout=20)
-        assert process.wait(60) == 128 + signal.SIGKILL
+        subprocess.run(["kill", "-9", child], check=True, timeout=240)
+        assert process.wait(240) == 128 + signal.SIGKILL

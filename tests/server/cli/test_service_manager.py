@@ -90,7 +90,7 @@ def test_a_service_is_ready_when_its_models_are_and_tells_all_that_follows(
     assert ready == {"READY": "1", "STATUS": "serving tiny/1"}
     assert {"STATUS": "loading tiny"} in before
     with grpc.insecure_channel(f"127.0.0.1:{served.port}") as channel:
-        grpc.channel_ready_future(channel).result(20)
+        grpc.channel_ready_future(channel).result(60)
 
     assert manager.until("WATCHDOG")[-1] == {"WATCHDOG": "1"}
     served.process.send_signal(signal.SIGHUP)
@@ -132,7 +132,7 @@ def test_a_batch_that_never_ends_ends_the_signs_of_life(
     network.open.clear()
     request = serving.PredictRequest(inputs={"images": PIXEL})
     answer = PredictionService.PREDICT.stub(server.channel).future(request, timeout=60)
-    assert network.entered.acquire(timeout=20)
+    assert network.entered.acquire(timeout=60)
     try:
         until(lambda: "the device has been at one batch for" in caplog.text)
         until(manager.nothing_waits)

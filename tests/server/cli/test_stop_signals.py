@@ -27,5 +27,5 @@ other.join()
 @pytest.mark.parametrize(("name", "meaning"), [("SIGTERM", "end"), ("SIGINT", "end"), ("SIGHUP", "reload")])
 def test_a_signal_that_another_thread_receives_wakes_the_main_one(name: str, meaning: str) -> None:
     command = [sys.executable, "-c", PROGRAM, name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.stdout.strip() == meaning, done.stderr

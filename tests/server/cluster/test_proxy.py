@@ -54,14 +54,14 @@ def serve() -> Iterator[Callable[[Route], grpc.Channel]]:
 
     def start(route: Route) -> grpc.Channel:
         started: Future[int] = asyncio.run_coroutine_threadsafe(begin(route), loop)
-        channels.append(grpc.insecure_channel(f"127.0.0.1:{started.result(20)}"))
+        channels.append(grpc.insecure_channel(f"127.0.0.1:{started.result(60)}"))
         return channels[-1]
 
     yield start
     for channel in channels:
         channel.close()
     for server in servers:
-        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(20)
+        asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -78,7 +78,7 @@ def status_when_serve_says(
 
     call: Any = serve(route).unary_unary(PredictionService.PREDICT.path)
     with pytest.raises(grpc.RpcError) as failed:
-        call(b"", timeout=20)
+        call(b"", timeout=60)
     return failed.value.code(), failed.value.details() or ""
 
 
@@ -109,7 +109,7 @@ def test_a_full_queue_says_when_to_ask_again(serve: Callable[[Route], grpc.Chann
 
     call: Any = serve(route).unary_unary(PredictionService.PREDICT.path)
     with pytest.raises(grpc.RpcError) as refused:
-        call(b"", timeout=20)
+        call(b"", timeout=60)
     assert refused.value.details() == (
         "every replica is busy and the proxy's queue is full; send the request again later"
     )
@@ -134,7 +134,7 @@ def test_the_callers_deadline_goes_along(serve: Callable[[Route], grpc.Channel])
         return b"answer"
 
     call: Any = serve(route).unary_unary(PredictionService.PREDICT.path)
-    assert call(b"with", timeout=20) == b"answer"
+    assert call(b"with", timeout=60) == b"answer"
     assert call(b"without") == b"answer"
     remaining = seen[0].remaining_seconds
     assert remaining is not None

@@ -124,7 +124,7 @@ def test_replicas_of_one_node_share_its_ports_for_metrics(start: Callable[..., R
     assert first <= ports[0] < ports[1]
     ask(replicas[1], Carried())
     pages = [
-        httpx.get(f"http://127.0.0.1:{port}/monitoring/prometheus/metrics", timeout=20).text for port in ports
+        httpx.get(f"http://127.0.0.1:{port}/monitoring/prometheus/metrics", timeout=60).text for port in ports
     ]
     refused = ':tensorflow:serving:request_count{model_name="tiny",status="INVALID_ARGUMENT"} 1'
     assert [refused in page for page in pages] == [False, True]

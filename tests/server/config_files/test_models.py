@@ -84,7 +84,7 @@ def config(**base_paths: Path) -> serving.ModelServerConfig:
 
 def reload(server: SimpleNamespace, wanted: serving.ModelServerConfig) -> serving.ReloadConfigResponse:
     call = ModelService.HANDLE_RELOAD_CONFIG_REQUEST.stub(server.channel)
-    return call(serving.ReloadConfigRequest(config=wanted), timeout=20)
+    return call(serving.ReloadConfigRequest(config=wanted), timeout=60)
 
 
 def names(server: SimpleNamespace) -> list[str]:

@@ -43,7 +43,7 @@ def base(tmp_path: Path) -> Path:
 def registry() -> Iterator[ModelRegistry[EchoServable]]:
     made = ModelRegistry(EchoLoader(), LoadingConfig(poll_seconds=0, retry_seconds=3600, max_retries=2))
     yield made
-    made.close(timeout=30)
+    made.close(timeout=60)
 
 
 def served(base: Path, policy: VersionPolicy | None = None, **labels: int) -> list[ModelConfig]:
@@ -251,7 +251,7 @@ def test_a_load_is_retried_and_then_rests(base: Path) -> None:
     with pytest.raises(LoadError, match=r"greeting\.txt is empty"):
         registry.start(served(base))
     assert registry.states.wait_until(lambda: registry.reports(LATEST)[0].state is VersionState.END, 30)
-    registry.close(timeout=30)
+    registry.close(timeout=60)
 
 
 def test_a_load_that_hangs_holds_nothing_else_up(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_load_that_hangs_holds_nothing_else_up(tmp_path: Path) -> None:
     finally:
         free.set()
         starting.join()
-        registry.close(timeout=30)
+        registry.close(timeout=60)
 
 
 def test_a_model_left_out_of_a_reload_is_unloaded(registry: ModelRegistry[EchoServable], base: Path) -> None:

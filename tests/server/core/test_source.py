@@ -95,7 +95,7 @@ def test_requests_are_answered_while_the_only_version_is_replaced_step_by_step(b
         with registry.acquire(ModelChoice(name="echo")) as handle:
             assert handle.servable.answer("there") == "good day there"
     finally:
-        registry.close(timeout=30)
+        registry.close(timeout=60)
 
 
 def odd_children(folder: Path) -> None:

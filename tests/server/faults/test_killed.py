@@ -86,7 +86,7 @@ def test_a_publisher_that_is_killed_leaves_whole_versions_only(tmp_path: Path, s
         for version in list_versions(tmp_path, "colour")[1:]:
             verify(tmp_path / "colour" / str(version))
         server.server.registry.reload(models)
-        answer = PREDICT.stub(server.channel)(REQUEST, timeout=20)
+        answer = PREDICT.stub(server.channel)(REQUEST, timeout=60)
         assert answer.model_spec.version.value == list_versions(tmp_path, "colour")[-1]
 
 
@@ -101,11 +101,11 @@ def test_a_server_that_is_killed_in_a_swap_comes_back(
             port = int(said.readline())
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 stub = PREDICT.stub(channel)
-                assert stub(REQUEST, timeout=20).model_spec.version.value == version - 1
+                assert stub(REQUEST, timeout=60).model_spec.version.value == version - 1
                 publish(base, version)  # it looks every millisecond
                 server.kill()
     with (
         running(SERVER, conftest, base) as (_, said),
         grpc.insecure_channel(f"127.0.0.1:{int(said.readline())}") as channel,
     ):
-        assert PREDICT.stub(channel)(REQUEST, timeout=20).model_spec.version.value == 3
+        assert PREDICT.stub(channel)(REQUEST, timeout=60).model_spec.version.value == 3

@@ -111,4 +111,4 @@ def test_twice_the_capacity(serve: Serve, colour_network: type, seconds: float) 
         assert late - early < 16 << 20
     # Nothing waits any more, and the next one is answered.
     assert waiting_images(server) == 0
-    PREDICT.stub(server.channel)(request(9), timeout=20)
+    PREDICT.stub(server.channel)(request(9), timeout=60)

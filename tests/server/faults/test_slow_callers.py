@@ -119,7 +119,7 @@ def test_a_connection_without_a_handshake_is_closed(serve: Serve) -> None:
     with connect(server.server.port) as silent:
         while silent.recv(4096):  # the server's own settings come first
             pass
-    PREDICT.stub(server.channel)(REQUEST, timeout=20)
+    PREDICT.stub(server.channel)(REQUEST, timeout=60)
 
 
 def test_a_peer_that_vanished_is_noticed(serve: Serve) -> None:
@@ -132,7 +132,7 @@ def test_a_peer_that_vanished_is_noticed(serve: Serve) -> None:
         half_a_call(vanished, 1)
         for _ in frames(vanished):
             pass  # it reads, but never acknowledges; the loop ends when the server hangs up
-    PREDICT.stub(server.channel)(REQUEST, timeout=20)
+    PREDICT.stub(server.channel)(REQUEST, timeout=60)
 
 
 def test_a_client_may_look_after_its_own_connection(serve: Serve) -> None:
@@ -140,22 +140,22 @@ def test_a_client_may_look_after_its_own_connection(serve: Serve) -> None:
     server = serve()
     options = [("grpc.keepalive_time_ms", 5000), ("grpc.keepalive_permit_without_calls", 1)]
     with grpc.insecure_channel(f"127.0.0.1:{server.server.port}", options) as channel:
-        assert PREDICT.stub(channel)(REQUEST, timeout=20).model_spec.version.value == 1
+        assert PREDICT.stub(channel)(REQUEST, timeout=60).model_spec.version.value == 1
 
 
 def test_messages_larger_than_allowed_are_refused(serve: Serve) -> None:
     server = serve(limits=RequestLimits(max_message_bytes=2000))
     large = serving.PredictRequest(inputs={"images": from_array(np.zeros((4, 8, 8, 3), np.float32))})
     with pytest.raises(grpc.RpcError) as caught:
-        PREDICT.stub(server.channel)(large, timeout=20)
+        PREDICT.stub(server.channel)(large, timeout=60)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    PREDICT.stub(server.channel)(REQUEST, timeout=20)
+    PREDICT.stub(server.channel)(REQUEST, timeout=60)
 
 
 def test_a_call_without_a_message_is_the_callers_fault(serve: Serve) -> None:
     stub = serve().channel.stream_unary(PREDICT.path)
     with pytest.raises(grpc.RpcError) as caught:
-        stub(iter(()), timeout=20)
+        stub(iter(()), timeout=60)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -164,6 +164,6 @@ def test_half_an_http_request_does_not_hold_the_others_up(serve: Serve) -> None:
     port = server.server.rest_port
     with connect(port) as slow:
         slow.sendall(b"POST /v1/models/colour:predict HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nx")
-        answer = httpx.get(f"http://127.0.0.1:{port}/v1/models/colour", timeout=20)
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/models/colour", timeout=60)
         assert answer.status_code == 200
         assert slow.makefile("rb").readline().startswith(b"HTTP/1.1 504 ")

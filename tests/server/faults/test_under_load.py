@@ -169,4 +169,4 @@ def test_the_wall_clock_may_jump(serve: Serve, publish: Publish, monkeypatch: py
     monkeypatch.setattr(time, "time", true_time)
     for call in in_flight:
         assert call.result().model_spec.version.value == 1
-    PREDICT.stub(server.channel)(REQUEST, timeout=20)
+    PREDICT.stub(server.channel)(REQUEST, timeout=60)

@@ -24,7 +24,7 @@ EXPLICIT = BatchingConfig(max_batch_images=64, max_queued_images=640, explicit=T
 def ask(server: SimpleNamespace, images: int, model: str = "colour") -> serving.PredictResponse:
     tensor = from_array(np.zeros((images, 8, 8, 3), np.float32))
     request = serving.PredictRequest(model_spec=serving.ModelSpec(name=model), inputs={"images": tensor})
-    return PredictionService.PREDICT.stub(server.channel)(request, timeout=20)
+    return PredictionService.PREDICT.stub(server.channel)(request, timeout=60)
 
 
 def refusal(server: SimpleNamespace, images: int, model: str = "colour") -> tuple[grpc.StatusCode, str]:

@@ -35,12 +35,12 @@ def predict(server: SimpleNamespace, *pictures: bytes, name: str = "colour") -> 
         serving.PredictRequest(
             model_spec=serving.ModelSpec(name=name), inputs={"images": from_strings(pictures)}
         ),
-        timeout=20,
+        timeout=240,
     )
 
 
 def page(server: SimpleNamespace, path: str = PATH) -> str:
-    response = httpx.get(f"http://127.0.0.1:{server.server.rest_port}{path}", timeout=20)
+    response = httpx.get(f"http://127.0.0.1:{server.server.rest_port}{path}", timeout=60)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return response.text

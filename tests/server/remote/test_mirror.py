@@ -247,7 +247,7 @@ def test_a_file_system_that_refuses_leaves_nothing_behind_and_is_tried_again(
     uri = f"local://{folder.parent}"
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path / "kept"), uri],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     fault, between, after = done.stdout.splitlines()

@@ -21,7 +21,7 @@ def rest(
 
     def start(**settings: Any) -> tuple[SimpleNamespace, httpx.Client]:
         server = serve(**{"rest": RestConfig(address="127.0.0.1", port=0), **settings})
-        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.server.rest_port}", timeout=20))
+        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.server.rest_port}", timeout=60))
         return server, clients[-1]
 
     yield start

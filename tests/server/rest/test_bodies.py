@@ -38,7 +38,7 @@ def limited(max_body_bytes: int) -> RestConfig:
 
 
 def connected(client: httpx.Client) -> socket.socket:
-    return socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20)
+    return socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=60)
 
 
 def head(*fields: str) -> bytes:

@@ -21,7 +21,7 @@ QUICK = RestConfig(address="127.0.0.1", port=0, header_seconds=0.3, timeout_ms=3
 
 
 def connect(server: SimpleNamespace) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.server.rest_port), timeout=20)
+    return socket.create_connection(("127.0.0.1", server.server.rest_port), timeout=60)
 
 
 def until_closed(connection: socket.socket) -> bytes:
@@ -61,7 +61,7 @@ def test_connections_are_bounded(serve: Serve) -> None:
     limited = RestConfig(address="127.0.0.1", port=0, max_connections=3)
     server = serve(rest=limited)
     with connect(server), connect(server), connect(server):
-        response = httpx.get(f"http://127.0.0.1:{server.server.rest_port}/v2/health/live", timeout=20)
+        response = httpx.get(f"http://127.0.0.1:{server.server.rest_port}/v2/health/live", timeout=60)
         assert response.status_code == 503
 
 
@@ -72,7 +72,7 @@ def test_the_server_answers_others_meanwhile(serve: Serve) -> None:
         connection.sendall(
             b"POST /v1/models/colour:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
         )
-    response = httpx.get(f"http://127.0.0.1:{server.server.rest_port}/v1/models/colour", timeout=20)
+    response = httpx.get(f"http://127.0.0.1:{server.server.rest_port}/v1/models/colour", timeout=60)
     assert response.status_code == 200
     for connection in slow:
         connection.close()

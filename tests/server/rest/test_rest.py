@@ -232,7 +232,7 @@ def test_overload_answers_429_with_a_hint(rest: Rest) -> None:
     body = {"inputs": DIM}
     holding = threading.Thread(
         target=lambda: held.append(
-            httpx.post(f"{client.base_url}/v1/models/colour:predict", json=body, timeout=30)
+            httpx.post(f"{client.base_url}/v1/models/colour:predict", json=body, timeout=60)
         )
     )
     holding.start()

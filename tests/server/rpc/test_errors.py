@@ -60,7 +60,7 @@ def huge_png() -> bytes:
 
 def error(server: SimpleNamespace, method: UnaryMethod[Any, Any], message: object) -> tuple[CODE, str]:
     with pytest.raises(grpc.RpcError) as caught:
-        method.stub(server.channel)(message, timeout=20)
+        method.stub(server.channel)(message, timeout=60)
     return caught.value.code(), str(caught.value.details())
 
 
@@ -245,7 +245,7 @@ def test_the_offending_element_is_named(serve: Serve, jpeg: bytes) -> None:
 def test_bytes_that_are_no_message_are_the_callers_fault(serve: Serve) -> None:
     raw = serve().channel.unary_unary(PREDICT.path)
     with pytest.raises(grpc.RpcError) as caught:
-        raw(b"\xff\xff\xff", timeout=20)
+        raw(b"\xff\xff\xff", timeout=60)
     assert caught.value.code() is CODE.INVALID_ARGUMENT
     assert "3 bytes are not a tensorflow.serving.PredictRequest" in str(caught.value.details())
 
@@ -285,7 +285,7 @@ def test_an_unforeseen_error_is_internal_and_its_trace_is_in_the_log(
 
 def test_an_unknown_method_is_unimplemented(serve: Serve) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        serve().channel.unary_unary("/tensorflow.serving.PredictionService/Guess")(b"", timeout=20)
+        serve().channel.unary_unary("/tensorflow.serving.PredictionService/Guess")(b"", timeout=60)
     assert caught.value.code() is CODE.UNIMPLEMENTED
 
 
@@ -308,7 +308,7 @@ def test_mutated_requests_never_hurt_the_server(
     for _ in range(data.draw(st.integers(1, 6))):
         message[data.draw(st.integers(0, min(len(message), 400) - 1))] = data.draw(st.integers(0, 255))
     try:
-        server.channel.unary_unary(PREDICT.path)(bytes(message), timeout=20)
+        server.channel.unary_unary(PREDICT.path)(bytes(message), timeout=60)
     except grpc.RpcError as caught:
         assert caught.code() in {CODE.INVALID_ARGUMENT, CODE.NOT_FOUND, CODE.FAILED_PRECONDITION}  # noqa: PT017
-    PREDICT.stub(server.channel)(predict(images=PIXEL), timeout=20)
+    PREDICT.stub(server.channel)(predict(images=PIXEL), timeout=60)

@@ -29,7 +29,7 @@ def stub_of(server: SimpleNamespace) -> Any:
 
 
 def check(server: SimpleNamespace, service: str = "") -> int:
-    return int(stub_of(server).Check(HealthCheckRequest(service=service), timeout=20).status)
+    return int(stub_of(server).Check(HealthCheckRequest(service=service), timeout=60).status)
 
 
 @pytest.mark.parametrize("service", ["", "tensorflow.serving.PredictionService", "colour"])
@@ -54,7 +54,7 @@ def test_a_model_without_a_version_is_down_and_so_is_the_server(serve: Serve) ->
 
 def test_watch_follows_every_change(serve: Serve, publish: Callable[..., Path]) -> None:
     server = serve()
-    watch = stub_of(server).Watch(HealthCheckRequest(service="second"), timeout=30)
+    watch = stub_of(server).Watch(HealthCheckRequest(service="second"), timeout=60)
     assert next(watch).status == HealthCheckResponse.SERVICE_UNKNOWN
     publish(server.folder / "second", 1)
     (known,) = server.server.registry.models()
@@ -78,7 +78,7 @@ def test_watchers_hear_of_the_end_and_do_not_delay_it(serve: Serve) -> None:
     except grpc.RpcError as error:
         statuses = []
         assert error.code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}  # noqa: PT017
-    stopping.join(10)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert statuses in ([], [DOWN])
 
@@ -90,7 +90,7 @@ def test_watchers_cannot_take_every_thread(serve: Serve) -> None:
     for watcher in watchers:
         assert next(watcher).status == UP
     with pytest.raises(grpc.RpcError) as caught:
-        next(stub.Watch(HealthCheckRequest(), timeout=20))
+        next(stub.Watch(HealthCheckRequest(), timeout=60))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert check(server) == UP
     for watcher in watchers:

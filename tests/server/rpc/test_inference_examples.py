@@ -49,7 +49,7 @@ def scoring(serve: Serve, scoring_network: object) -> SimpleNamespace:
 
 def test_classify_gives_every_class_in_the_networks_order(scoring: SimpleNamespace) -> None:
     request = serving.ClassificationRequest(model_spec=spec("classify"), input=examples(RED, DIM))
-    response = PredictionService.CLASSIFY.stub(scoring.channel)(request, timeout=20)
+    response = PredictionService.CLASSIFY.stub(scoring.channel)(request, timeout=60)
     answers = [[(c.label, c.score) for c in row.classes] for row in response.result.classifications]
     assert answers == [
         [("red", 200), ("green", 0), ("blue", 0)],
@@ -60,14 +60,14 @@ def test_classify_gives_every_class_in_the_networks_order(scoring: SimpleNamespa
 
 def test_classify_takes_a_signature_for_predict_that_ranks_classes(scoring: SimpleNamespace) -> None:
     request = serving.ClassificationRequest(input=examples(RED))
-    response = PredictionService.CLASSIFY.stub(scoring.channel)(request, timeout=20)
+    response = PredictionService.CLASSIFY.stub(scoring.channel)(request, timeout=60)
     assert response.result.classifications[0].classes[0].score == 200
     assert response.model_spec.signature_name == "serving_default"
 
 
 def test_regress(scoring: SimpleNamespace) -> None:
     request = serving.RegressionRequest(model_spec=spec("brightness"), input=examples(DIM, RED))
-    response = PredictionService.REGRESS.stub(scoring.channel)(request, timeout=20)
+    response = PredictionService.REGRESS.stub(scoring.channel)(request, timeout=60)
     assert [entry.value for entry in response.result.regressions] == pytest.approx([2, 200 / 3])
 
 
@@ -76,7 +76,7 @@ def test_the_context_stands_in_for_what_an_example_lacks(scoring: SimpleNamespac
     request = serving.RegressionRequest(
         model_spec=spec("brightness"), input=serving.Input(example_list_with_context=shared)
     )
-    response = PredictionService.REGRESS.stub(scoring.channel)(request, timeout=20)
+    response = PredictionService.REGRESS.stub(scoring.channel)(request, timeout=60)
     assert [entry.value for entry in response.result.regressions] == pytest.approx([2, 200 / 3])
 
 
@@ -90,7 +90,7 @@ def test_several_tasks_over_the_same_pictures(scoring: SimpleNamespace) -> None:
     )
     (network,) = scoring.loader.loaded.values()
     network.batches.clear()
-    number, classes = PredictionService.MULTI_INFERENCE.stub(scoring.channel)(request, timeout=20).results
+    number, classes = PredictionService.MULTI_INFERENCE.stub(scoring.channel)(request, timeout=60).results
     assert number.regression_result.regressions[0].value == 2
     assert [c.score for c in classes.classification_result.classifications[0].classes] == [1, 2, 3]
     assert network.batches == [1], "the picture was computed more than once"
@@ -158,6 +158,6 @@ METHODS: dict[type, UnaryMethod[Any, Any]] = {
 @pytest.mark.parametrize(("message", "words"), FAULTS.values(), ids=FAULTS.keys())
 def test_faults_are_the_callers(scoring: SimpleNamespace, message: object, words: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        METHODS[type(message)].stub(scoring.channel)(message, timeout=20)
+        METHODS[type(message)].stub(scoring.channel)(message, timeout=60)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert str(caught.value.details()).startswith(words)

@@ -50,7 +50,7 @@ def raw_request(datatype: str, shape: Sequence[int], content: bytes, *outputs: s
 
 
 def infer(server: SimpleNamespace, request: Request) -> inference.ModelInferResponse:
-    return InferenceService.MODEL_INFER.stub(server.channel)(request, timeout=20)
+    return InferenceService.MODEL_INFER.stub(server.channel)(request, timeout=60)
 
 
 def means(response: inference.ModelInferResponse) -> NDArray[np.float32]:
@@ -294,7 +294,7 @@ def test_a_stream_answers_in_order_and_survives_a_bad_request(serve: Serve) -> N
         raw_request("BYTES", [1], prefixed(RED), "output_alias", id="last"),
     ]
     stream = InferenceService.MODEL_STREAM_INFER.stub(serve().channel)
-    first, bad, last = stream(iter(requests), timeout=20)
+    first, bad, last = stream(iter(requests), timeout=60)
     assert means(first.infer_response).tolist() == [[1, 2, 3]]
     assert bad.error_message.startswith("Unknown image file format.")
     assert bad.infer_response.id == "bad"
@@ -307,12 +307,12 @@ def test_every_answer_of_a_stream_says_that_it_is_the_last_of_its_request(serve:
     for request in (good, bad):
         request.parameters["triton_enable_empty_final_response"].bool_param = True
     stream = InferenceService.MODEL_STREAM_INFER.stub(serve().channel)
-    for response in stream(iter([good, bad]), timeout=20):
+    for response in stream(iter([good, bad]), timeout=60):
         assert response.infer_response.parameters["triton_final_response"].bool_param
 
 
 def ask(server: SimpleNamespace, method: UnaryMethod[Any, Any], **fields: Any) -> Any:
-    return method.stub(server.channel)(method.request(**fields), timeout=20)
+    return method.stub(server.channel)(method.request(**fields), timeout=60)
 
 
 def test_live_and_ready(serve: Serve) -> None:

@@ -15,7 +15,7 @@ Serve = Callable[..., SimpleNamespace]
 
 def status(server: SimpleNamespace, name: str = "colour") -> list[serving.ModelVersionStatus]:
     request = serving.GetModelStatusRequest(model_spec=serving.ModelSpec(name=name))
-    response = ModelService.GET_MODEL_STATUS.stub(server.channel)(request, timeout=20)
+    response = ModelService.GET_MODEL_STATUS.stub(server.channel)(request, timeout=60)
     return list(response.model_version_status)
 
 
@@ -42,7 +42,7 @@ def test_metadata_describes_every_signature(serve: Serve) -> None:
     request = serving.GetModelMetadataRequest(
         model_spec=serving.ModelSpec(name="colour"), metadata_field=["signature_def"]
     )
-    response = PredictionService.GET_MODEL_METADATA.stub(serve().channel)(request, timeout=20)
+    response = PredictionService.GET_MODEL_METADATA.stub(serve().channel)(request, timeout=60)
     assert (response.model_spec.name, response.model_spec.version.value) == ("colour", 1)
     signatures = serving.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
@@ -62,7 +62,7 @@ def test_metadata_describes_every_signature(serve: Serve) -> None:
 
 def test_labels_are_there_for_who_asks(serve: Serve) -> None:
     request = serving.GetModelMetadataRequest(metadata_field=["labels"])
-    response = PredictionService.GET_MODEL_METADATA.stub(serve().channel)(request, timeout=20)
+    response = PredictionService.GET_MODEL_METADATA.stub(serve().channel)(request, timeout=60)
     labels = tf.TensorProto()
     assert response.metadata["labels"].Unpack(labels)
     assert list(labels.string_val) == [b"red", b"green", b"blue"]

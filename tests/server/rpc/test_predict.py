@@ -43,7 +43,7 @@ def request(
 
 
 def predict(server: SimpleNamespace, message: serving.PredictRequest) -> serving.PredictResponse:
-    return PredictionService.PREDICT.stub(server.channel)(message, timeout=20)
+    return PredictionService.PREDICT.stub(server.channel)(message, timeout=60)
 
 
 def means(response: serving.PredictResponse, name: str = "output_alias") -> NDArray[np.generic]:
@@ -160,10 +160,10 @@ def test_a_bad_picture_fails_only_its_own_request(serve: Serve) -> None:
     network = server.loader.loaded[COLOUR]
     network.open.clear()
     call = PredictionService.PREDICT.stub(server.channel)
-    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=30)
+    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=60)
     network.entered.acquire()
-    bad = call.future(request(from_strings([solid(1, 1, 1), b"no picture"])), timeout=30)
-    good = call.future(request(from_strings([solid(2, 2, 2)])), timeout=30)
+    bad = call.future(request(from_strings([solid(1, 1, 1), b"no picture"])), timeout=60)
+    good = call.future(request(from_strings([solid(2, 2, 2)])), timeout=60)
     with pytest.raises(grpc.RpcError) as caught:
         bad.result()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -177,10 +177,10 @@ def test_overload_is_refused_with_a_retry_hint(serve: Serve) -> None:
     network = server.loader.loaded[COLOUR]
     network.open.clear()
     call = PredictionService.PREDICT.stub(server.channel)
-    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=30)
+    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=60)
     network.entered.acquire()
     with pytest.raises(grpc.RpcError) as caught:
-        call(request(from_strings([solid(1, 1, 1)])), timeout=30)
+        call(request(from_strings([solid(1, 1, 1)])), timeout=60)
     network.open.set()
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     hints = {item.key: item.value for item in caught.value.trailing_metadata()}
@@ -197,9 +197,9 @@ def test_what_queued_up_is_computed_as_the_device_gains_by_it(
     network.side_by_side = side_by_side
     network.open.clear()
     call = PredictionService.PREDICT.stub(server.channel)
-    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=30)
+    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=60)
     network.entered.acquire()
-    queued = [call.future(request(from_strings([solid(grey, 0, 0)])), timeout=30) for grey in range(4)]
+    queued = [call.future(request(from_strings([solid(grey, 0, 0)])), timeout=60) for grey in range(4)]
     until(lambda: queued_images(server) == 4)
     network.open.set()
     assert means(held.result()).tolist() == [[9, 9, 9]]
@@ -212,7 +212,7 @@ def test_work_for_a_client_that_left_is_not_done(serve: Serve) -> None:
     network = server.loader.loaded[COLOUR]
     network.open.clear()
     call = PredictionService.PREDICT.stub(server.channel)
-    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=30)
+    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=60)
     network.entered.acquire()
     with pytest.raises(grpc.RpcError) as caught:
         call(request(from_strings([solid(1, 1, 1)])), timeout=0.2)
@@ -238,7 +238,7 @@ def test_stopping_finishes_what_is_in_flight(serve: Serve) -> None:
     network = server.loader.loaded[COLOUR]
     network.open.clear()
     call = PredictionService.PREDICT.stub(server.channel)
-    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=30)
+    held = call.future(request(from_strings([solid(9, 9, 9)])), timeout=60)
     network.entered.acquire()
     stopping = threading.Thread(target=server.server.stop)
     stopping.start()

@@ -38,7 +38,7 @@ def test_a_client_without_our_messages_can_call(serve: Serve) -> None:
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
-    (status,) = call(request, timeout=20).model_version_status
+    (status,) = call(request, timeout=60).model_version_status
     assert (status.version, status.state) == (1, 30)
 
 
@@ -60,6 +60,6 @@ def test_what_is_not_there_is_not_found_and_the_stream_goes_on(
         request_serializer=v1.ServerReflectionRequest.SerializeToString,
         response_deserializer=v1.ServerReflectionResponse.FromString,
     )
-    first, second = stream(iter([question, listing]), timeout=20)
+    first, second = stream(iter([question, listing]), timeout=60)
     assert first.error_response.error_code == 5
     assert second.list_services_response.service

@@ -27,9 +27,9 @@ METHODS = {
 def code_of(channel: Any, path: str, method: MethodDescriptor) -> grpc.StatusCode:
     """What an empty message, or a stream of none, is answered."""
     if method.client_streaming:
-        call = channel.stream_stream(path)(iter(()), timeout=20)
+        call = channel.stream_stream(path)(iter(()), timeout=60)
     else:
-        call = channel.unary_stream(path)(b"", timeout=20)
+        call = channel.unary_stream(path)(b"", timeout=60)
     try:
         for _ in call:
             call.cancel()

@@ -96,7 +96,7 @@ class Asked(CallWatch):
 
     def abandonment(self) -> RequestAbandonedError | None:
         self.asked.set()
-        self.go_on.wait(30)
+        self.go_on.wait(60)
         return None
 
 
@@ -178,8 +178,8 @@ def test_what_queues_up_meanwhile_is_the_next_batch(harness: Callable[..., Harne
     first = h.hold()
     futures = [h.queue(value) for value in (1, 2, 3)]
     h.device.open.set()
-    assert [future.result(10).results["double"].tolist() for future in futures] == [[[2]], [[4]], [[6]]]
-    assert first.result(10).batch_images == 1
+    assert [future.result(60).results["double"].tolist() for future in futures] == [[[2]], [[4]], [[6]]]
+    assert first.result(60).batch_images == 1
     assert h.device.batches == [[0], [1, 2, 3]]
 
 
@@ -206,8 +206,8 @@ def test_company_is_taken_only_where_it_keeps_every_worker_busy(
     futures = [h.queue(*values) for values in requests]
     h.device.open.set()
     for values, future in zip(requests, futures, strict=True):
-        assert future.result(10).results["double"][:, 0].tolist() == [2 * value for value in values]
-    first.result(10)
+        assert future.result(60).results["double"][:, 0].tolist() == [2 * value for value in values]
+    first.result(60)
     assert h.device.batches == [[0], *batches]
 
 
@@ -218,7 +218,7 @@ def test_the_first_of_a_queue_are_answered_before_the_last_are_computed(
     first = h.hold()
     futures = [h.queue(value) for value in (1, 2, 3, 4)]
     h.device.open.let_through(2)
-    assert [future.result(10).batch_images for future in (first, *futures[:2])] == [1, 2, 2]
+    assert [future.result(60).batch_images for future in (first, *futures[:2])] == [1, 2, 2]
     assert not any(future.done() for future in futures[2:])
 
 
@@ -231,11 +231,11 @@ def test_the_next_batch_is_taken_before_answers_are_written(
     pair, slow = [h.queue(1), h.queue(2)], Asked()
     last = h.queue(3, watch=slow)
     h.device.open.set()
-    assert slow.asked.wait(10)
+    assert slow.asked.wait(60)
     assert not any(each.done() for each in pair)
     slow.go_on.set()
     for value, future in zip((1, 2, 3), (*pair, last), strict=True):
-        assert future.result(10).results["double"].tolist() == [[2 * value]]
+        assert future.result(60).results["double"].tolist() == [[2 * value]]
     assert h.device.batches == [[0], [1, 2], [3]]
 
 
@@ -252,10 +252,10 @@ def test_an_answer_waits_for_no_successor_that_does_not_start(
     successor = h.queue(1, watch=expired)
     expired.gone = timeout_us == 0
     h.device.open.set()
-    assert first.result(10).batch_images == 2
+    assert first.result(60).batch_images == 2
     if timeout_us:
-        assert h.submit(2).result(10).batch_images == 2
-        successor.result(10)
+        assert h.submit(2).result(60).batch_images == 2
+        successor.result(60)
 
 
 def test_who_is_gone_is_no_company(harness: Callable[..., Harness]) -> None:
@@ -266,15 +266,15 @@ def test_who_is_gone_is_no_company(harness: Callable[..., Harness]) -> None:
     expired.gone = True
     h.device.open.set()
     with pytest.raises(DeadlineExceededError):
-        futures[0].result(10)
-    assert [future.result(10).batch_images for future in futures[1:]] == [2, 2]
+        futures[0].result(60)
+    assert [future.result(60).batch_images for future in futures[1:]] == [2, 2]
     assert h.device.batches == [[0], [2, 3]]
 
 
 def test_a_configured_wait_for_company_fills_whole_batches(harness: Callable[..., Harness]) -> None:
     h = harness(2, batch_timeout_us=60_000_000, max_batch_images=3)
     futures = [h.submit(value) for value in (1, 2, 3)]
-    assert [future.result(10).batch_images for future in futures] == [3, 3, 3]
+    assert [future.result(60).batch_images for future in futures] == [3, 3, 3]
 
 
 def test_a_large_request_is_split_and_lets_others_in_between(harness: Callable[..., Harness]) -> None:
@@ -283,8 +283,8 @@ def test_a_large_request_is_split_and_lets_others_in_between(harness: Callable[.
     large = h.queue(1, 2, 3, 4, 5)
     small = h.queue(9)
     h.device.open.set()
-    assert large.result(10).results["double"].tolist() == [[2], [4], [6], [8], [10]]
-    assert small.result(10).results["double"].tolist() == [[18]]
+    assert large.result(60).results["double"].tolist() == [[2], [4], [6], [8], [10]]
+    assert small.result(60).results["double"].tolist() == [[18]]
     assert h.device.batches == [[0], [1, 2], [9, 3], [4, 5]]
 
 
@@ -295,7 +295,7 @@ def test_models_take_turns(harness: Callable[..., Harness]) -> None:
     futures.append(h.queue(7, lane=TWO))
     h.device.open.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     assert h.device.batches == [[0], [1], [7], [2]]
 
 
@@ -307,9 +307,9 @@ def test_a_request_whose_deadline_passes_in_the_queue_is_not_computed(
     patient = h.queue(2)
     hurried = h.submit(1, watch=CallWatch(timeout_seconds=0.01))
     with pytest.raises(DeadlineExceededError):
-        hurried.result(10)
+        hurried.result(60)
     h.device.open.set()
-    assert patient.result(10).results["double"].tolist() == [[4]]
+    assert patient.result(60).results["double"].tolist() == [[4]]
     assert h.device.batches == [[0], [2]]
 
 
@@ -321,9 +321,9 @@ def test_a_request_cancelled_in_the_queue_is_not_computed(harness: Callable[...,
     patient = h.queue(2)
     watch.cancel()
     with pytest.raises(RequestCancelledError):
-        leaving.result(10)
+        leaving.result(60)
     h.device.open.set()
-    patient.result(10)
+    patient.result(60)
     assert h.device.batches == [[0], [2]]
 
 
@@ -336,7 +336,7 @@ def test_a_large_request_cancelled_half_way_stops_there(harness: Callable[..., H
     watch.cancel()
     h.device.open.set()
     with pytest.raises(RequestCancelledError):
-        large.result(10)
+        large.result(60)
     assert h.device.batches == [[1]]
 
 
@@ -348,14 +348,14 @@ def test_a_failing_device_fails_the_batch_and_serves_the_next(harness: Callable[
 
     with pytest.raises(OSError, match="the board is gone"):
         h.scheduler.compute(ONE, broken, images(1), CallWatch())
-    assert h.submit(2).result(10).results["double"].tolist() == [[4]]
+    assert h.submit(2).result(60).results["double"].tolist() == [[4]]
 
 
 def test_a_batch_timeout_waits_for_company_and_no_longer(harness: Callable[..., Harness]) -> None:
     h = harness(batch_timeout_us=60_000_000, max_batch_images=2)
     first, second = h.submit(1), h.submit(2)
-    first.result(10)
-    second.result(10)
+    first.result(60)
+    second.result(60)
     assert sorted(map(sorted, h.device.batches)) == [[1, 2]]
 
 
@@ -410,7 +410,7 @@ def test_everyone_gets_their_own_answer(
     with h.pool:
         futures = [h.submit(*values, lane=lane) for values, lane in requests]
         for (values, _), future in zip(requests, futures, strict=True):
-            assert future.result(10).results["double"][:, 0].tolist() == [2 * value for value in values]
+            assert future.result(60).results["double"][:, 0].tolist() == [2 * value for value in values]
     assert all(len(batch) <= max_batch for batch in h.device.batches)
     assert h.waiting() == 0
     assert not h.scheduler._busy

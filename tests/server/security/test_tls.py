@@ -77,7 +77,7 @@ def channel(server: SimpleNamespace, authority: Any, client: Any = None) -> grpc
 
 def predict(on: grpc.Channel) -> serving.PredictResponse:
     request = serving.PredictRequest(model_spec=serving.ModelSpec(name="colour"), inputs={"images": PIXEL})
-    return PredictionService.PREDICT.stub(on)(request, timeout=20)
+    return PredictionService.PREDICT.stub(on)(request, timeout=60)
 
 
 def context(authority: Any, client: Any = None, folder: Path | None = None) -> ssl.SSLContext:
@@ -90,7 +90,7 @@ def context(authority: Any, client: Any = None, folder: Path | None = None) -> s
 
 def get(server: SimpleNamespace, verify: ssl.SSLContext) -> httpx.Response:
     return httpx.get(
-        f"https://127.0.0.1:{server.server.rest_port}/v1/models/colour", verify=verify, timeout=20
+        f"https://127.0.0.1:{server.server.rest_port}/v1/models/colour", verify=verify, timeout=60
     )
 
 
@@ -125,7 +125,7 @@ def test_both_ports_speak_tls(
     with grpc.insecure_channel(f"127.0.0.1:{server.server.port}") as plain, pytest.raises(grpc.RpcError):
         predict(plain)
     with pytest.raises(httpx.HTTPError):
-        httpx.get(f"http://127.0.0.1:{server.server.rest_port}/v1/models/colour", timeout=20)
+        httpx.get(f"http://127.0.0.1:{server.server.rest_port}/v1/models/colour", timeout=60)
 
 
 @pytest.mark.parametrize("write", [pem_files, text_file], ids=["pem", "ssl_config_file"])
@@ -155,7 +155,7 @@ def test_a_new_certificate_is_shown_to_new_connections_and_old_ones_stay(
 ) -> None:
     server = serve_tls(pem_files(tmp_path, authority.sign("server")))
     trusted = context(authority)
-    http = httpx.Client(verify=trusted, timeout=20)
+    http = httpx.Client(verify=trusted, timeout=60)
     with channel(server, authority) as open_before, http:
         predict(open_before)
         url = f"https://127.0.0.1:{server.server.rest_port}/v1/models/colour"
@@ -213,7 +213,7 @@ def test_content_that_does_not_fit(tmp_path: Path, authority: Any) -> None:
 
 def healthcheck(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "accelserve.server.cli", "healthcheck", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_healthcheck_speaks_tls(

@@ -82,7 +82,7 @@ def reload(serve: Serve, publish: Callable[..., Path]) -> Callable[..., SimpleNa
 
 def status(server: SimpleNamespace) -> tuple[int, str]:
     request = serving.GetModelStatusRequest(model_spec=serving.ModelSpec(name="colour"))
-    newest = ModelService.GET_MODEL_STATUS.stub(server.channel)(request, timeout=20).model_version_status[0]
+    newest = ModelService.GET_MODEL_STATUS.stub(server.channel)(request, timeout=60).model_version_status[0]
     assert newest.version == 2
     return newest.state, newest.status.error_message
 
