@@ -61,27 +61,30 @@ class Server:
         """The port of the metrics alone; None if it is not configured."""
         return self._frontends.metrics_port
 
-    def start(self, opened: Callable[[], None] = lambda: None) -> None:
+    def start(
+        self, opening: Callable[[], None] = lambda: None, opened: Callable[[], None] = lambda: None
+    ) -> None:
         """Load the models, then open the ports; the other way round if so configured.
 
         Args:
+            opening: called right before the ports open: requests may be in flight from then on.
             opened: called once the ports are open.
 
         Raises:
             LoadError: a model has no version that loads.
             LabelUnavailableError: a label points to a version that does not serve, and the flag does not allow it.
             ConfigurationError: a port cannot be opened; found before anything is loaded, unless it is taken meanwhile.
-            BaseException: of a signal's handler; whatever loads goes on, and the process should end.
+            BaseException: of a signal's handler; whatever loads goes on, and the process should ``give_up`` and end.
         """
         try:
             self._frontends.reserve()
             if self._usage_notes is not None:
                 self._usage_notes.start(self._name(self.config.grpc.port))
             if self.config.start_before_ready:
-                self._open(opened)
+                self._open(opening, opened)
             self.backend.load()
             if not self.config.start_before_ready:
-                self._open(opened)
+                self._open(opening, opened)
             if self._usage_notes is not None:
                 self._usage_notes.name(self._name(self.port))
             self.backend.run()
@@ -113,19 +116,31 @@ class Server:
         """Refuse new requests, finish those in flight, unload; returns when all is done."""
         self.backend.drain()
         time.sleep(self.config.drain_delay_seconds)
+        self.backend.close(self._finish())
+        if self._usage_notes is not None:
+            self._usage_notes.stop()
+        _LOG.info("stopped")
+
+    def give_up(self) -> None:
+        """End a start that an exception interrupted: refuse new requests, finish those in flight, wait for no model."""
+        self.backend.drain()
+        self._finish()
+        if self._usage_notes is not None:
+            self._usage_notes.stop()
+
+    def _finish(self) -> float:
+        """Answer what is in flight and close the ports; until when (monotonic seconds) unloading may wait."""
         deadline = time.monotonic() + self.config.drain_seconds
         self._frontends.refuse_new()
         self.backend.streams.close()
         self._frontends.close(deadline)
-        self.backend.close(deadline)
-        if self._usage_notes is not None:
-            self._usage_notes.stop()
-        _LOG.info("stopped")
+        return deadline
 
     def _name(self, port: int) -> str:
         """What other machines call this server."""
         return joined(named_by_others(self.config.grpc.address), port)
 
-    def _open(self, opened: Callable[[], None]) -> None:
+    def _open(self, opening: Callable[[], None], opened: Callable[[], None]) -> None:
+        opening()
         self._frontends.open()
         opened()

@@ -11,7 +11,7 @@ from accelserve.kernels.heap import limit_heaps
 from accelserve.server.app import Server
 from accelserve.server.cli.service_manager import ServiceManager
 from accelserve.server.cli.service_status import follow, status_line
-from accelserve.server.cli.stop_signals import StopSignals
+from accelserve.server.cli.stop_signals import StoppedWhileStarting, StopSignals
 from accelserve.server.cli.watchdog import Watchdog
 from accelserve.server.config import ServerConfig
 from accelserve.server.errors import ServerError
@@ -30,7 +30,7 @@ def serve_until_stopped(
     """Serve until SIGTERM or SIGINT, and tell the service manager; returns the process's exit code.
 
     Raises:
-        StoppedWhileStarting: the signal came first.
+        StoppedWhileStarting: the signal came first; what open ports had let in by then is answered.
     """
     limit_heaps(len(os.sched_getaffinity(0)))
     for warning in warnings:
@@ -38,8 +38,7 @@ def serve_until_stopped(
     try:
         server = Server(config, ServableLoader(config.device, config.limits))
         follow(server, manager)
-        server.start(opened=lambda: _say_where(config, server))
-        stop.starting = False
+        _start(server, stop)
     except (ServerError, KernelError) as error:
         _LOG.error("Failed to start server. Error: %s", error)
         manager.status(f"failed to start: {error}")
@@ -55,6 +54,20 @@ def serve_until_stopped(
     watchdog.stop()
     server.stop()
     return 0
+
+
+def _start(server: Server, stop: StopSignals) -> None:
+    def opened() -> None:
+        _say_where(server.config, server)
+        if server.config.start_before_ready:
+            stop.strike()
+
+    try:
+        server.start(opening=stop.hold, opened=opened)
+        stop.hold()
+    except StoppedWhileStarting:
+        server.give_up()
+        raise
 
 
 def _say_where(config: ServerConfig, server: Server) -> None:

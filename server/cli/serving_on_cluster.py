@@ -52,7 +52,7 @@ def serve_on_cluster_until_stopped(
         deployment.connect()
         stop.listen()  # Ray has put its own handlers there
         deployment.start()
-        stop.starting = False
+        stop.hold()
         _LOG.info("Running gRPC ModelServer at %s ...", deployment.address)
         _tell_until_stopped(deployment, stop, manager)
     except (StoppedWhileStarting, SystemExit):  # the latter is how Ray answers SIGTERM while it connects

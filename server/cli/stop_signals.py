@@ -12,13 +12,13 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class StoppedWhileStarting(BaseException):
-    """SIGTERM came before the ports were open."""
+    """SIGTERM or SIGINT came before the server was done with its start."""
 
 
 class StopSignals:
-    """SIGTERM and SIGINT: an exception while the server starts, a mark once it runs. SIGHUP: reload.
+    """SIGTERM and SIGINT: an exception while models load, a mark from the opening of the ports on. SIGHUP: reload.
 
-    While it starts, a second one ends the process as if nobody handled it: nothing is in flight that would be lost.
+    As long as no port is open, a second one ends the process as if nobody handled it: nothing is in flight that would be lost.
 
     Made before anything slow is imported: as process 1, which has no default actions, an early SIGTERM would be lost.
     Belongs to the main thread, where Python runs handlers.
@@ -29,7 +29,8 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self.starting = True
+        self._strikes = True
+        self._opened = False
         self._stopped = False
         self._reload = False
         self._awake, self._bell = socket.socketpair()
@@ -43,6 +44,21 @@ class StopSignals:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
 
+    def hold(self) -> None:
+        """Ports open, or everything has started: a signal is a mark from now on, since requests may be in flight."""
+        self._strikes = False
+        self._opened = True
+
+    def strike(self) -> None:
+        """Ports are open and models are still to load: a signal is an exception again, and so is one that was marked.
+
+        Raises:
+            StoppedWhileStarting: one was.
+        """
+        self._strikes = True
+        if self._stopped:
+            raise StoppedWhileStarting
+
     def wait(self) -> bool:
         """Sleep until a signal; True for a reload, False for the end."""
         while not (self._stopped or self._reload):
@@ -55,12 +71,14 @@ class StopSignals:
             return
         self._stopped = True
         name = signal.Signals(number).name
-        if self.starting:
+        if not self._strikes:
+            _LOG.info("%s: no new requests; finishing those in flight", name)
+            return
+        if not self._opened:
             for each in _STOPPING:
                 signal.signal(each, signal.SIG_DFL)
-            _LOG.info("%s: stopped while starting", name)
-            raise StoppedWhileStarting
-        _LOG.info("%s: no new requests; finishing those in flight", name)
+        _LOG.info("%s: stopped while starting", name)
+        raise StoppedWhileStarting
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -12,15 +14,28 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.limits import limited_files
 from tests.ports import held_ports
-from tests.server.serve_process import PHOTOS, SERVE, Process, publish, train
+from tests.server.serve_process import (
+    PATIENCE,
+    PHOTOS,
+    SERVE,
+    SPEC,
+    Process,
+    network,
+    publish,
+    run_here,
+    train,
+)
 
-from accelserve.client import PredictionClient
+from accelserve.client import ModelSelection, PredictionClient, RetryPolicy
+from accelserve.models.importing import export_onnx
 
 Start = Callable[..., Process]
 CANNOT_KEEP = "the cache cannot be used"
@@ -77,6 +92,62 @@ def held_compile(tmp_path: Path) -> HeldCompile:
     return HeldCompile(folder)
 
 
+HOLD_OPENING = """
+import logging, os
+
+def hold(record):
+    if record.getMessage().startswith("Status page"):
+        open(os.environ["OPENING_GATE"]).close()
+    return True
+
+logging.getLogger("accelserve.server.cli.serving").addFilter(hold)
+"""
+
+
+class HeldOpening:
+    """A server with this environment has opened its ports and stays in the middle of its start until it may go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._gate = folder / "opening"
+        os.mkfifo(self._gate)
+        (folder / "sitecustomize.py").write_text(HOLD_OPENING)
+        self.environment = {**os.environ, "PYTHONPATH": str(folder), "OPENING_GATE": str(self._gate)}
+
+    @contextlib.contextmanager
+    def ends(self) -> Iterator[None]:
+        """It goes on inside the block, whether it has come to the gate yet or not."""
+        writing = os.open(self._gate, os.O_RDWR)
+        try:
+            yield
+        finally:
+            os.close(writing)
+
+
+COMPANY = (
+    "max_batch_size { value: 8 } batch_timeout_micros { value: 2000000 } max_enqueued_batches { value: 8 }"
+)
+"""Batching by which a lone request is in flight for two seconds."""
+
+
+def waiting_request(server: Process, rest_port: int, pool: ThreadPoolExecutor) -> Future[Any]:
+    """A request to ``tiny`` that the server has taken and not answered."""
+
+    def ask() -> Any:
+        once = RetryPolicy(max_attempts=1)
+        with PredictionClient(
+            "127.0.0.1", server.port, model=ModelSelection(name="tiny"), retry=once
+        ) as client:
+            return client.score_file(PHOTOS[0], outputs="probabilities", timeout=PATIENCE)
+
+    server.wait_for("Running gRPC")
+    answer = pool.submit(ask)
+    page = f"http://127.0.0.1:{rest_port}/monitoring/prometheus/metrics"
+    taken = r'accelserve_waiting_images{[^}]*"tiny"[^}]*} 1'
+    while not answer.done() and not re.search(taken, httpx.get(page, timeout=PATIENCE).text):
+        pass
+    return answer
+
+
 def compiled(server: Process) -> list[str]:
     """The functions that the serving process compiled itself."""
     return [match[1] for line in server.lines if (match := re.search(r" compiled (\S+) in [\d.]+ s", line))]
@@ -124,6 +195,65 @@ except StoppedWhileStarting:
 def test_a_second_signal_while_starting_ends_it_at_once(first: str, second: str) -> None:
     done = subprocess.run([sys.executable, "-c", TWO_SIGNALS, first, second], timeout=240, check=False)
     assert done.returncode == -signal.Signals[second]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_opening_finishes_what_came_in(
+    start: Start, tmp_path: Path, number: int
+) -> None:
+    held = HeldOpening(tmp_path)
+    batching = tmp_path / "batching.config"
+    batching.write_text(COMPANY)
+    flags = ("--enable_batching", f"--batching_parameters_file={batching}")
+    with held_ports() as (port,), ThreadPoolExecutor(1) as pool:
+        server = start(tmp_path / "cache", f"--rest_api_port={port}", *flags, env=held.environment)
+        answer = waiting_request(server, port, pool)
+        server.process.send_signal(number)
+        server.process.send_signal(number)  # a second one loses nothing either
+        with held.ends():
+            assert answer.result().shape == (4,)
+            assert server.wait() == 0
+    server.wait_for("no new requests; finishing those in flight")
+    server.wait_for("stopped$")
+
+
+def test_a_signal_while_other_models_load_finishes_what_came_in(
+    start: Start, repository: Path, tmp_path: Path, held_compile: HeldCompile
+) -> None:
+    other = tmp_path / "other.onnx"
+    other.write_bytes(export_onnx(network(seed=8)))
+    words = ("--name=other", f"--repository={tmp_path}/models", "--preprocess", json.dumps(SPEC.to_json()))
+    assert run_here("convert", other, *words).returncode == 0
+    cache = tmp_path / "cache"
+    assert start(cache).port  # compiles tiny
+    models = "\n".join(
+        f'config {{ name: "{base.name}" base_path: "{base}" }}'
+        for base in (repository / "tiny", tmp_path / "models" / "other")
+    )
+    for name, text in (("models", f"model_config_list {{ {models} }}"), ("batching", COMPANY)):
+        (tmp_path / f"{name}.config").write_text(text)
+    command = (
+        *("--start_before_ready", f"--model_config_file={tmp_path}/models.config"),
+        *("--enable_batching", f"--batching_parameters_file={tmp_path}/batching.config"),
+    )
+    with held_ports() as (port,), ThreadPoolExecutor(1) as pool:
+        server = Process(
+            "--port=0",
+            f"--rest_api_port={port}",
+            f"--cache_dir={cache}",
+            *command,
+            env=held_compile.environment,
+        )
+        try:
+            server.wait_for("loaded tiny/1")
+            answer = waiting_request(server, port, pool)
+            server.process.send_signal(signal.SIGTERM)
+            assert answer.result().shape == (4,)
+            assert server.wait() == 0
+        finally:
+            server.end()
+    server.wait_for("stopped while starting")
+    assert not said(server, "loaded other/1")
 
 
 def test_a_cache_that_is_full_costs_one_compile_and_one_warning(start: Start, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import os, signal, sys, threading
 from accelserve.server.cli.stop_signals import StopSignals
 
 stop = StopSignals()
-stop.starting = False
+stop.hold()
 
 def elsewhere():
     # The main thread blocks the signal for itself, so that the system hands it to this one.
