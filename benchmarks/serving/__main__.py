@@ -32,7 +32,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--networks", nargs="+", default=list(SUBJECTS), choices=SUBJECTS)
-    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=list(PEERS),
+        help="all if not given, of which those that decide no goal run beside the networks of the goals alone",
+    )
     parser.add_argument(
         "--isa", type=instruction_set, help="instruction set that everyone is held to; the best if not given"
     )
@@ -41,7 +46,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=count, help="instead of 5, or 2 for the networks without goals")
     parser.add_argument("--full", action="store_true", help="every network as long as those of the goals")
     parser.add_argument(
-        "--quick", action="store_true", help="no goodput, no large batches: what bench-check takes"
+        "--quick",
+        action="store_true",
+        help="no goodput, no large batches, and of the peers those alone that decide goals or are named: what bench-check takes",
     )
     parser.add_argument("--prepare", action="store_true", help="set everything up, and measure nothing")
     parser.add_argument("--resume", action="store_true", help="keep the networks that the file has")

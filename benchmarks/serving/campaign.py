@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from accelserve.kernels.cpu.isa import available, choose
 from benchmarks.networks import CACHE
 from benchmarks.results_file import RESULTS, heading, read, write
 from benchmarks.serving.contenders import OURS, PEERS, peers_at, title_of, wire_of
-from benchmarks.serving.effort import effort_for
+from benchmarks.serving.effort import Effort, effort_for
 from benchmarks.serving.environments import python_of
 from benchmarks.serving.network import Course, measure
 from benchmarks.serving.performance_page import rewrite, show
@@ -32,7 +33,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     isa, best = choose(options.isa).name, available()[0].name
     path = options.results or RESULTS / f"serving-{isa}.json"
     CACHE.mkdir(parents=True, exist_ok=True)
-    peers = [name for name in peers_at(isa, best) if name in options.peers]
+    wanted = _wanted(options)
+    peers = [name for name in peers_at(isa, best) if name in wanted]
     results = _begun(path, options) | {
         "isa": isa,
         "held_to_isa": isa != best,
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "command": "python -m benchmarks.serving " + " ".join(sys.argv[1:]),
         "photographs": photographs().description,
         "contenders": _described(peers),
-        "left_out": _left_out(peers, options.peers),
+        "left_out": _left_out(peers, wanted),
     }
     console = Console(width=140)
     for name in options.networks:
@@ -55,9 +57,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         def say(words: str, name: str = name, began: float = began) -> None:
             console.print(f"{name}, {time.monotonic() - began:.0f} s: {words}", highlight=False)
 
+        taking = taking_part(peers, effort, named=options.peers is not None)
+        if len(taking) < len(peers):
+            without = ", ".join(title_of(peer) for peer in peers if peer not in taking)
+            say(f"without {without}: they decide no goal; --peers, with their names, measures them")
         course = Course(
             network=name,
-            peers=tuple(peer for peer in peers if effort.everyone or is_close(peer)),
+            peers=taking,
             cores=len(cores),
             isa=isa if isa != best else None,
             effort=effort,
@@ -79,6 +85,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+def taking_part(peers: Sequence[str], effort: Effort, *, named: bool) -> tuple[str, ...]:
+    """Who of the peers runs beside a network: where it is measured shortly, those that decide goals, or all that were named.
+
+    Args:
+        peers: that can be measured here.
+        effort: what the network gets.
+        named: whether the command line names its peers.
+    """
+    return tuple(peer for peer in peers if effort.everyone or named or is_close(peer))
+
+
 def prepare(options: argparse.Namespace) -> None:
     """Make the environments and publish the networks that a run would need: what takes minutes the first time.
 
@@ -86,7 +103,7 @@ def prepare(options: argparse.Namespace) -> None:
         PeerUnavailableError: pip could not install one.
     """
     console = Console(width=140)
-    for environment in sorted({PEERS[name].environment for name in options.peers}):
+    for environment in sorted({PEERS[name].environment for name in _wanted(options)}):
         console.print(f"environment of {environment}")
         python_of(environment, console.print)
     for name in options.networks:
@@ -114,7 +131,11 @@ def _described(peers: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _left_out(peers: list[str], wanted: list[str]) -> dict[str, str]:
+def _wanted(options: argparse.Namespace) -> Sequence[str]:
+    return tuple(PEERS) if options.peers is None else tuple(options.peers)
+
+
+def _left_out(peers: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
     """Who was wanted and is not there, and why."""
     why = "nothing holds it down to an instruction set, and it would use the processor's best"
     return {title_of(name): why for name in wanted if name not in peers}

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.page_sections import END, begin_of
+from benchmarks.serving.campaign import taking_part
 from benchmarks.serving.check import worse
 from benchmarks.serving.contenders import OURS, PEERS, peers_at
-from benchmarks.serving.effort import SHORT, WHOLE, effort_for
+from benchmarks.serving.effort import QUICK, SHORT, WHOLE, effort_for
 from benchmarks.serving.environments import REQUIREMENTS
 from benchmarks.serving.goals import verdicts
 from benchmarks.serving.goodput import search
@@ -277,3 +278,11 @@ def test_the_networks_of_the_goals_get_the_most() -> None:
     assert effort_for("resnet50", 1.0, full=False) == WHOLE
     assert effort_for("vgg16", 1.0, full=False) == SHORT
     assert effort_for("vgg16", 0.5, full=True) == WHOLE.times(0.5)
+
+
+def test_a_short_run_has_the_peers_that_decide_goals_and_those_that_were_named() -> None:
+    peers = ("onnxruntime", "litserve", "openvino-latency")
+    assert taking_part(peers, WHOLE, named=False) == peers
+    for effort in (QUICK, SHORT):
+        assert taking_part(peers, effort, named=False) == ("onnxruntime", "openvino-latency")
+        assert taking_part(peers, effort, named=True) == peers
