@@ -61,8 +61,8 @@ class Engine:
         """What builds an image of a context."""
         return [self.name, *_BUILD[self.name], "--tag", image, str(context)]
 
-    def build(self, context: Path, image: str, log: Path, line: Callable[[str], None]) -> BuiltImage:
-        """Build an image.
+    def build(self, context: Path, image: str, log: Path, line: Callable[[str], None]) -> None:
+        """Build an image; when this returns, the name is the new image's, whichever had it before.
 
         Args:
             context: folder with the Dockerfile.
@@ -100,6 +100,17 @@ class Engine:
                 said or f"exit code {process.returncode}",
                 str(log),
             )
+
+    def built(self, image: str, log: Path) -> BuiltImage:
+        """An image that was just built, by name and tag.
+
+        Args:
+            image: name with tag.
+            log: of its build, for the error.
+
+        Raises:
+            EngineFailedError: the engine does not have it, or cannot be asked.
+        """
         found = self.find(image)
         if found is None:
             raise EngineFailedError(f"the build of '{image}' by {self.name}", "it is not there", str(log))

@@ -92,7 +92,7 @@ class Image:
             ModelNotFoundError, CorruptVersionError: the model is missing, or not what was published.
             NoEngineError: no engine answers; with ``context`` it is written nevertheless, and the error says what to run.
             PackagesError, OutputError, EngineFailedError: the build failed. The record says so and names its log; that of an
-                image that was to be replaced stays as it was, since the image is still there.
+                image that was to be replaced stays as it was while the image is still there.
         """
         found = model_version(str(repository), _only(models))
         tagged = image_name(name or f"{found.name}:{found.version}")
@@ -111,13 +111,15 @@ class Image:
         record = _record_of(found, tagged, builder.name, settings.device, str(kept_log))
         before = _begin(str(repository), record, builder, replace=replace)
         log = _log_of_replacement(kept_log) if before else kept_log
-        with _recording(str(repository), record, before):
+        with _recording(str(repository), record, before, builder) as attempt:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text("", encoding="utf-8")
             line("gathering the packages")
             with _written(plan, context) as folder:
-                built = builder.build(folder, reference, log, line)
+                builder.build(folder, reference, log, line)
+            attempt.has_the_name = True
             log.replace(kept_log)
+            built = builder.built(reference, kept_log)
             changed = Records(str(repository)).change_image(
                 *tagged, state="succeeded", digest=built.digest, size_bytes=built.size_bytes
             )
@@ -240,17 +242,40 @@ def _begin(repository: str, record: ImageRecord, engine: Engine, *, replace: boo
     return there if there is not None and there.state == "succeeded" else None
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """A build under way.
+
+    Attributes:
+        has_the_name: whether the engine finished it, so that the name is no longer the earlier image's.
+    """
+
+    has_the_name: bool = False
+
+
 @contextmanager
-def _recording(repository: str, record: ImageRecord, before: ImageRecord | None) -> Iterator[None]:
+def _recording(
+    repository: str, record: ImageRecord, before: ImageRecord | None, engine: Engine
+) -> Iterator[_Attempt]:
+    """A block that builds an image: if it fails, the record says so, or what it said of an image that is still there."""
+    attempt = _Attempt()
     try:
-        yield
+        yield attempt
     except BaseException:
         records = Records(repository)
-        if before is None:
+        if before is None or attempt.has_the_name or _has_another(engine, before):
             records.change_image(record.name, record.tag, state="failed")
         else:
             _put_back(records, record, before)
         raise
+
+
+def _has_another(engine: Engine, before: ImageRecord) -> bool:
+    """Whether an engine has another image under a name than its record says; False if it does not answer."""
+    with suppress(DeploymentError):
+        found = engine.find(before.reference)
+        return found is not None and found.digest != before.digest
+    return False
 
 
 @contextmanager

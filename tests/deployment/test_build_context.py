@@ -294,6 +294,42 @@ def test_a_replacement_that_fails_leaves_the_record_and_the_log_of_the_image_tha
     assert not Path(failed.value.log).exists()
 
 
+@pytest.mark.parametrize("answer", ["", "no json", "[]"], ids=["nothing", "no-json", "no-image"])
+def test_a_replacement_that_took_the_name_and_cannot_be_inspected_is_recorded_as_failed(
+    repository: Path, wheels: Path, engine: Callable[[str, str], Path], answer: str
+) -> None:
+    """What the record said is of an image that no name leads to any more."""
+    published(repository, content=b"another network")
+    settings = ImageConfiguration(wheels=wheels)
+    engine("docker", builds("first", '[{"Id": "sha256:1f", "Size": 7}]'))
+    Image.create(repository, "cats:x", "cats:1", settings, replace=True)
+    engine("docker", builds("second", answer))
+    with pytest.raises(EngineFailedError) as failed:
+        Image.create(repository, "cats:x", "cats:2", settings, replace=True)
+    (left,) = Image.list(repository)
+    assert (left.creation_state, left.record.version, left.record.digest) == ("failed", 2, "")
+    assert left.image_build_log == "second\n"
+    assert failed.value.log in ("", left.record.log)
+    engine("docker", builds("third", '[{"Id": "sha256:3f", "Size": 7}]'))
+    again = Image.create(repository, "cats:x", "cats:2", settings)
+    assert (again.creation_state, again.record.digest) == ("succeeded", "sha256:3f")
+
+
+def test_a_replacement_that_ends_when_the_name_is_taken_already_is_recorded_as_failed(
+    repository: Path, wheels: Path, engine: Callable[[str, str], Path]
+) -> None:
+    """As by a signal between the engine's last step and its end."""
+    published(repository, content=b"another network")
+    settings = ImageConfiguration(wheels=wheels)
+    engine("docker", builds("first", '[{"Id": "sha256:1f", "Size": 7}]'))
+    Image.create(repository, "cats:x", "cats:1", settings, replace=True)
+    engine("docker", """case $1 in build) exit 143;; image) echo '[{"Id": "sha256:2f"}]';; esac""")
+    with pytest.raises(EngineFailedError):
+        Image.create(repository, "cats:x", "cats:2", settings, replace=True)
+    (left,) = Image.list(repository)
+    assert (left.creation_state, left.record.version) == ("failed", 2)
+
+
 def test_the_first_build_of_a_name_that_fails_is_recorded_as_failed_and_deleted_with_its_logs(
     repository: Path, wheels: Path, engine: Callable[[str, str], Path]
 ) -> None:

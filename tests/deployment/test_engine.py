@@ -42,7 +42,8 @@ def test_a_health_check_is_kept_by_dockers_format(
     found = '[{"Id": "sha256:1f", "id": "1f", "Size": 7}]'
     calls = engine(name, f"echo '{found}'")
     lines: list[str] = []
-    made = Engine(name).build(tmp_path, "cats:1", tmp_path / "log", lines.append)
+    Engine(name).build(tmp_path, "cats:1", tmp_path / "log", lines.append)
+    made = Engine(name).built("cats:1", tmp_path / "log")
     assert calls.read_text().splitlines()[0] == f"build --format docker --tag cats:1 {tmp_path}"
     assert (made.digest, made.size_bytes) == ("sha256:1f", 7)
     assert lines == [found]
