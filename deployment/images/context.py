@@ -30,7 +30,7 @@ SBOM = "/usr/share/accelserve/sbom.cdx.json"
 
 _PYTHON = f"{ENVIRONMENT}/bin/python"
 _COMMAND = f"{ENVIRONMENT}/bin/accelserve"
-_HEALTHCHECK = "--interval=10s --timeout=6s --start-period=2m --retries=3"
+_HEALTHCHECK = "--interval=10s --timeout=30s --start-period=2m --retries=3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from accelserve.deployment.images.configuration import ImageConfiguration
 from accelserve.deployment.images.image import Image
 from accelserve.kernels.cpu.isa import available
+from tests.ports import held_ports
 from tests.server.serve_process import Process
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +149,13 @@ def built_image(base_image: str, repository: Path) -> Iterator[BuiltImage]:
     yield BuiltImage(made, repository, repository.parent / "photographs")
     made.delete()
     podman("image", "prune", "--force")  # layers that were kept for a next build
+
+
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """``free_port()``: one that nobody else gets by chance before the test ends."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(held_ports())[0]
 
 
 @pytest.fixture

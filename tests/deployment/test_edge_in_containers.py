@@ -24,9 +24,9 @@ from accelserve.deployment.service import USER, Service
 from accelserve.deployment.webservices import runners
 from tests.deployment.access import write_access
 from tests.deployment.conftest import BuiltImage, podman
-from tests.deployment.test_image_in_a_container import free_port
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
 from tests.server.cli.test_service_manager import Manager
+from tests.server.serve_process import PATIENCE
 
 pytestmark = pytest.mark.containers
 
@@ -92,8 +92,10 @@ class Unit:
         return done.stdout + done.stderr
 
     def wait_for(self, words: str) -> None:
-        while words not in self.log():
-            assert self.runs(), self.log()
+        runs = True
+        while words not in (said := self.log()):
+            assert runs, said
+            runs = self.runs()  # before the next look: the last words of one that ended count
 
     def runs(self) -> bool:
         return podman("ps", "--quiet", "--filter", f"name={self.name}") != ""
@@ -101,7 +103,7 @@ class Unit:
     def answer(self) -> bytes:
         self.wait_for("Running gRPC ModelServer")
         with PredictionClient("127.0.0.1", self._port) as client:
-            return np.asarray(client.score_file(PHOTOGRAPHS[0])).tobytes()
+            return np.asarray(client.score_file(PHOTOGRAPHS[0], timeout=PATIENCE)).tobytes()
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def units() -> Iterator[list[Unit]]:
 
 
 def test_the_unit_tells_systemd_when_the_container_is_ready_and_alive(
-    built_image: BuiltImage, tmp_path: Path, units: list[Unit]
+    built_image: BuiltImage, tmp_path: Path, units: list[Unit], free_port: Callable[[], int]
 ) -> None:
     """Of the other messages, conmon hands on what its version lets through; see docs/edge.md."""
     service = Service(
@@ -142,7 +144,7 @@ def compose(folder: Path, *words: str) -> None:
 
 
 def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
-    built_image: BuiltImage, tmp_path: Path
+    built_image: BuiltImage, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """By podman-compose, on the host's network: it makes none of its own where these tests run."""
     access = write_access(tmp_path)
@@ -165,9 +167,9 @@ def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
     compose(tmp_path, "--in-pod=false", "up", "--detach")
     try:
         address = f"127.0.0.1:{configuration.service.grpc_port}"
-        patient = RetryPolicy(max_attempts=200, max_backoff_s=0.5)
+        patient = RetryPolicy(max_attempts=1000, max_backoff_s=0.5)
         with PredictionClient(address, tls=access.tls, access_token=access.key, retry=patient) as client:
-            assert client.score_file(PHOTOGRAPHS[0], timeout=120) is not None
+            assert client.score_file(PHOTOGRAPHS[0], timeout=PATIENCE) is not None
         podman("healthcheck", "run", "accelserve-compose")
         refused = subprocess.run(
             ["podman", "exec", "accelserve-compose", "touch", "/opt/x"], capture_output=True, check=False
@@ -182,7 +184,7 @@ def test_the_compose_file_runs_with_keys_and_tls_and_is_taken_down(
 
 @pytest.fixture
 def start(
-    built_image: BuiltImage, models: Path, tmp_path: Path, units: list[Unit]
+    built_image: BuiltImage, models: Path, tmp_path: Path, units: list[Unit], free_port: Callable[[], int]
 ) -> Callable[[str, str], Unit]:
     """``start(model, others)``: a container of the model on the one device of the box, by its unit."""
     leases, vendors = tmp_path / "leases", tmp_path / "vendors"

@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import signal
-import socket
 import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
@@ -26,17 +25,11 @@ from accelserve.deployment.images.image import Image
 from accelserve.models.errors import RecordExistsError, StillUsedError
 from accelserve.models.registry.records import DeploymentRecord, Records
 from tests.deployment.conftest import BASE, MODEL, BuiltImage, podman
-from tests.server.serve_process import Process, run
+from tests.server.serve_process import PATIENCE, Process, run
 
 pytestmark = pytest.mark.containers
 
 MOST_BYTES_ABOVE_BASE = 400 * 10**6
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
-        return port
 
 
 def pictures(built: BuiltImage) -> list[bytes]:
@@ -45,7 +38,7 @@ def pictures(built: BuiltImage) -> list[bytes]:
 
 def scores(server: Process, images: Sequence[bytes]) -> NDArray[Any]:
     with PredictionClient("127.0.0.1", server.port) as client:
-        found = client.score_images(images, timeout=120)
+        found = client.score_images(images, timeout=PATIENCE)
     assert not isinstance(found, dict)
     return found
 
@@ -57,7 +50,7 @@ def inspected(built: BuiltImage) -> dict[str, Any]:
 
 
 def test_it_answers_over_grpc_and_rest_as_outside(
-    start: Callable[..., Process], built_image: BuiltImage
+    start: Callable[..., Process], built_image: BuiltImage, free_port: Callable[[], int]
 ) -> None:
     rest_port = free_port()
     inside = start(flags=("--port=0", f"--rest_api_port={rest_port}"))
@@ -119,9 +112,11 @@ def test_its_health_check_tells_whether_it_serves(start: Callable[..., Process])
     assert done.returncode == 1
 
 
-def test_sigterm_finishes_what_is_in_flight(start: Callable[..., Process], built_image: BuiltImage) -> None:
+def test_sigterm_finishes_what_is_in_flight(
+    start: Callable[..., Process], built_image: BuiltImage, free_port: Callable[[], int]
+) -> None:
     rest_port = free_port()
-    server = start(flags=("--port=0", f"--rest_api_port={rest_port}"))
+    server = start(flags=("--port=0", f"--rest_api_port={rest_port}", f"--drain_timeout_seconds={PATIENCE}"))
     many = pictures(built_image) * 100
     server.wait_for("Exporting HTTP/REST API")
     with ThreadPoolExecutor(1) as pool:
@@ -132,7 +127,7 @@ def test_sigterm_finishes_what_is_in_flight(start: Callable[..., Process], built
             pass
         server.process.send_signal(signal.SIGTERM)
         assert len(answer.result()) == len(many)
-    assert server.process.wait(240) == 0
+    assert server.wait() == 0, server.lines
     server.wait_for("stopped")
 
 

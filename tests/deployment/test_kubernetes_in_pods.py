@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +23,7 @@ from accelserve.deployment.kubernetes.render import render_kserve, render_kubern
 from accelserve.deployment.service import Service
 from tests.deployment.conftest import ROOT, BuiltImage, podman
 from tests.models.tiny_classifier import PHOTOGRAPHS, publish_tiny_classifier
-from tests.server.serve_process import run
+from tests.server.serve_process import PATIENCE, run
 
 pytestmark = pytest.mark.containers
 
@@ -66,15 +65,6 @@ print(json.dumps({"answered": len(done), "again": again, "lost": lost, "differen
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in held]
-    for each in held:
-        each.close()
-    return ports
-
-
 class Pod:
     """One manifest, played."""
 
@@ -91,7 +81,7 @@ class Pod:
 
     def wait(self) -> None:
         """Until its readiness probe's question is answered."""
-        done = run("healthcheck", f"--address=localhost:{self.port}", "--wait=100")
+        done = run("healthcheck", f"--address=localhost:{self.port}", f"--wait={PATIENCE - 60}")
         assert done.returncode == 0, done.stderr + podman("logs", f"{self.name}-accelserve")
 
     def kill(self) -> None:
@@ -127,13 +117,14 @@ def configuration(built_image: BuiltImage, models: Path) -> KubernetesConfigurat
 
 
 @pytest.fixture
-def play(configuration: KubernetesConfiguration, tmp_path: Path) -> Iterator[Callable[..., Pod]]:
+def play(
+    configuration: KubernetesConfiguration, tmp_path: Path, free_port: Callable[[], int]
+) -> Iterator[Callable[..., Pod]]:
     """``play(name)``: a pod on ports of its own, deleted after the test."""
     played: list[Pod] = []
 
     def start(name: str) -> Pod:
-        port, rest_port = free_ports(2)
-        service = replace(configuration.service, name=name, grpc_port=port, rest_port=rest_port)
+        service = replace(configuration.service, name=name, grpc_port=free_port(), rest_port=free_port())
         played.append(Pod(replace(configuration, service=service), tmp_path))
         return played[-1]
 

@@ -42,7 +42,7 @@ def served(*models: Path, device: str = "cpu", cache: Path | None = None) -> Ite
     server = Server(config, ServableLoader(chosen, RequestLimits()))
     server.start()
     try:
-        with PredictionClient("127.0.0.1", server.port) as client:
+        with PredictionClient("127.0.0.1", server.port, timeout_s=240) as client:
             yield Served(client, server.port)
     finally:
         server.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,13 +37,18 @@ MOST_QUEUED = 8
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports outside of the range that Ray gives its workers."""
+    """Ports that nobody gets by chance: above those of Ray's workers and clients, below those that Linux gives out.
+
+    They are not held, since Ray takes none that somebody has bound, and it asks Linux for dozens while it starts.
+    """
     with ExitStack() as probes:
         found: list[int] = []
-        while len(found) < count:
-            port = probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            if not 10002 <= port <= 19999:
+        for port in random.SystemRandom().sample(range(25_000, 32_768), 1000):
+            with suppress(OSError):
+                probes.enter_context(socket.create_server(("127.0.0.1", port)))
                 found.append(port)
+            if len(found) == count:
+                break
         return found
 
 

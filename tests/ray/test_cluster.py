@@ -236,7 +236,7 @@ def test_a_second_command_takes_over_without_a_failed_call(
         load.wait_for(10)
         request.getfixturevalue("successor")
         until(lambda: not old & {*cluster.head.replicas(), *cluster.worker.replicas()}, "old replicas stay")
-        assert command.stop() == 0  # and leaves what is no longer its own
+        assert command.stop() == 0, command.lines  # and leaves what is no longer its own
         load.wait_for(50)
     assert (load.lost, load.retried) == ([], {})
 
@@ -245,6 +245,7 @@ def test_a_killed_replica_loses_nothing_that_a_retry_does_not_get_back(
     caller: Caller, cluster: Cluster
 ) -> None:
     calls = [partial(predict, channel, caller.metadata) for channel in caller.channels]
+    until(lambda: len(cluster.head.replicas()) == 1, "the head has no replica, or two")
     (victim,) = cluster.head.replicas()
     with Load([(call, call) for call in calls * 2]) as load:
         load.wait_for(100)
