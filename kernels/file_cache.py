@@ -34,20 +34,11 @@ def write_cached(path: Path, content: bytes | memoryview) -> bool:
     Returns:
         Whether it is there now; if not, the log says why, once in a process.
     """
-    partial: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
-        partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
-        # With the permissions that the umask gives, not tempfile's 0600: a group or an image shares a cache.
-        with partial.open("xb") as file:
-            file.write(content)
-            file.write(hashlib.sha256(content).digest())
-        partial.replace(path)
+        _write_beside_and_rename(path, content)
     except OSError as error:
-        if partial is not None:
-            with contextlib.suppress(OSError):
-                partial.unlink()
         _reaction(error)
         return False
     return True
@@ -105,6 +96,20 @@ def default_folder() -> Path | None:
 def report_damage(path: Path) -> None:
     """Say that a file is made again."""
     _log.warning("%s is damaged; it is made again", path)
+
+
+def _write_beside_and_rename(path: Path, content: bytes | memoryview) -> None:
+    partial = path.parent / f"{_PARTIAL}{secrets.token_hex(8)}"
+    try:
+        # With the permissions that the umask gives, not tempfile's 0600: a group or an image shares a cache.
+        with partial.open("xb") as file:
+            file.write(content)
+            file.write(hashlib.sha256(content).digest())
+        partial.replace(path)
+    except BaseException:  # Ctrl-C as well
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def _warn_once(error: OSError) -> None:

@@ -107,6 +107,7 @@ class SecondCompiler:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the one that asks: it closes the pipe, between two files
             )
             self._thread = threading.Thread(
                 target=self._give_work, args=(self.process,), name="second-compiler", daemon=True

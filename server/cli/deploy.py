@@ -19,7 +19,6 @@ from accelserve.server.cli.deployments import (
     recorded,
 )
 from accelserve.server.cli.repository_option import repository_option
-from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
     from accelserve.deployment.files import RenderedFile
@@ -32,7 +31,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group
 def deploy() -> None:
     """Run an image on this machine, or write what runs it on an edge box or on Kubernetes; list, take down."""
-    unwind_on_sigterm()
 
 
 _SERVICE = (

@@ -15,6 +15,7 @@ import grpc
 from accelserve.kernels.errors import KernelError
 from accelserve.server.cli.flag_sources import add_sources, former_names
 from accelserve.server.cli.printable import printable
+from accelserve.server.cli.termination import unwinding_when_terminated
 from accelserve.server.errors import ServerError
 
 # Command -> (module that holds a click command of the same name with '_' for '-', what the list of commands says).
@@ -112,9 +113,10 @@ def accelserve() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; SystemExit if SIGTERM or SIGHUP ends it."""
     try:
-        code = accelserve.main(list(arguments), prog_name="accelserve", standalone_mode=False)
+        with unwinding_when_terminated():
+            code = accelserve.main(list(arguments), prog_name="accelserve", standalone_mode=False)
     except click.exceptions.Abort:
         return _fail("interrupted", 130)
     except click.exceptions.NoArgsIsHelpError as error:  # a group of commands by itself

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from accelserve.server.cli.repository_option import repository_option
-from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,6 @@ _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.group
 def image() -> None:
     """Build container images of a server with a model; list, show and delete them."""
-    unwind_on_sigterm()
 
 
 @image.command

@@ -11,7 +11,6 @@ import click
 
 from accelserve.server.cli.repository_option import repository_option
 from accelserve.server.cli.server_options import tls_given, tls_options, token_option, with_port
-from accelserve.server.cli.termination import unwind_on_sigterm
 
 if TYPE_CHECKING:
     from accelserve.models.registry.information import Information
@@ -36,7 +35,6 @@ def models() -> None:
     A version is NAME:3, NAME:latest or NAME:stable (a label); NAME alone is the latest. Exit codes: 0 done, 1 refused or
     failed, 2 wrong usage; whatever is refused changes nothing.
     """
-    unwind_on_sigterm()
 
 
 @models.command()

@@ -37,10 +37,11 @@ def write_whole(path: Path, text: str) -> None:
             partial.write_text(text, encoding="utf-8")
             partial.replace(target)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         error.filename = str(path)
         raise
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _is_stream(path: Path) -> bool:

@@ -102,3 +102,16 @@ def test_what_a_killed_process_left_behind_is_swept_and_what_another_writes_now_
     os.utime(old, (0, 0))
     write_cached(tmp_path / "file", CONTENT)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".partial-new", "file"]
+
+
+def test_what_ends_the_process_in_the_middle_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(_content: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("accelserve.kernels.file_cache.hashlib.sha256", ended)
+        with pytest.raises(KeyboardInterrupt):
+            write_cached(tmp_path / "file", CONTENT)
+    assert list(tmp_path.iterdir()) == []

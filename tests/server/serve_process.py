@@ -80,12 +80,8 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def run_here(*arguments: object) -> subprocess.CompletedProcess[str]:
     """As ``run``, in this process: for the many commands that need no interpreter of their own."""
     words = [*map(str, arguments)]
-    on_sigterm = signal.getsignal(signal.SIGTERM)  # some commands have one of their own
-    try:
-        with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
-            code = run_command(words)
-    finally:
-        signal.signal(signal.SIGTERM, on_sigterm)
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        code = run_command(words)
     return subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
 
 
