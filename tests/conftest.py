@@ -6,6 +6,8 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,6 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def compiles_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this test and its processes do not find in the caches that it names, they compile."""
     monkeypatch.delenv(OBJECT_CACHE)
+
+
+@pytest.fixture
+def socket_folder() -> Iterator[Path]:
+    """For Unix sockets, whose paths have 107 bytes at most, wherever temporary files are."""
+    with tempfile.TemporaryDirectory(prefix="sockets-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

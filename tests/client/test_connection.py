@@ -95,10 +95,10 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown() -> None
     assert "cret" not in str(caught.value)
 
 
-def test_a_unix_socket_is_an_address(tmp_path: Path) -> None:
+def test_a_unix_socket_is_an_address(socket_folder: Path) -> None:
     peer = Peer()
-    server = start(peer, address=f"unix:{tmp_path}/serve.sock")
-    with PredictionClient(f"unix:{tmp_path}/serve.sock") as client:
+    server = start(peer, address=f"unix:{socket_folder}/serve.sock")
+    with PredictionClient(f"unix:{socket_folder}/serve.sock") as client:
         assert client.score_image(b"123", outputs="lengths") == 3
     server.stop(None).wait()
 

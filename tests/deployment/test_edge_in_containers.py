@@ -116,7 +116,7 @@ def units() -> Iterator[list[Unit]]:
 
 
 def test_the_unit_tells_systemd_when_the_container_is_ready_and_alive(
-    built_image: BuiltImage, tmp_path: Path, units: list[Unit], free_port: Callable[[], int]
+    built_image: BuiltImage, socket_folder: Path, units: list[Unit], free_port: Callable[[], int]
 ) -> None:
     """Of the other messages, conmon hands on what its version lets through; see docs/edge.md."""
     service = Service(
@@ -124,7 +124,7 @@ def test_the_unit_tells_systemd_when_the_container_is_ready_and_alive(
     )
     unit = Unit(EdgeConfiguration(service=service))
     units.append(unit)
-    manager = Manager(tmp_path / "notify")
+    manager = Manager(socket_folder / "notify")
     unit.run("ExecStart", NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="4000000")
     assert manager.until("READY")
     assert "loaded squeezenet/1" in unit.log()

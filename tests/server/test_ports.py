@@ -68,12 +68,12 @@ def test_an_address_of_another_machine_is_refused(tmp_path: Path, address: str, 
     assert refused(tmp_path, GrpcConfig(address=address, port=0)).startswith(words)
 
 
-def test_where_no_socket_can_be_made_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+def test_where_no_socket_can_be_made_is_refused(tmp_path: Path, socket_folder: Path) -> None:
+    (socket_folder / "file").touch()
     places = {
-        tmp_path / "nowhere" / "socket": f"there is no folder {tmp_path / 'nowhere'}",
-        tmp_path / "file": "something else is there",
-        tmp_path / ("x" * 108): "its path is longer than 107 bytes",
+        socket_folder / "nowhere" / "socket": f"there is no folder {socket_folder / 'nowhere'}",
+        socket_folder / "file": "something else is there",
+        socket_folder / ("x" * 108): "its path is longer than 107 bytes",
     }
     for number, (path, reason) in enumerate(places.items()):
         config = GrpcConfig(address="127.0.0.1", port=0, socket_path=str(path))

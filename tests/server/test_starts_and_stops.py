@@ -44,10 +44,12 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def repository() -> Iterator[Path]:
-    """Where another user may read it."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield publish(train(Path(folder)))
+    """Where another user may read it, whatever this one's umask is."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        models = publish(train(Path(folder)))
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield models
 
 
 @pytest.fixture
@@ -285,7 +287,7 @@ def test_a_cache_that_root_filled_serves_another_user(start: Start, repository: 
     if not may_run_as_nobody():
         pytest.skip("needs root, and Python where nobody may read it")
     cache = repository.parent / "baked"
-    assert start(cache).port
+    assert start(cache, umask=0o022).port
     server = start(cache, command=(*AS_NOBODY, *SERVE))
     assert server.port
     assert server.stop() == 0

@@ -133,8 +133,8 @@ def test_predict_prints_labels_scores_and_milliseconds(serve: Callable[..., Simp
     assert labels[3:] == labels[:3]
 
 
-def test_predict_says_which_server_does_not_answer(tmp_path: Path) -> None:
-    done = run("predict", "--address", f"unix:{tmp_path}/nobody.sock", "--timeout", "0.5", ROCKET)
+def test_predict_says_which_server_does_not_answer(socket_folder: Path) -> None:
+    done = run("predict", "--address", f"unix:{socket_folder}/nobody.sock", "--timeout", "0.5", ROCKET)
     assert done.returncode == 1
     assert done.stderr.startswith("accelserve: ")
     assert "nobody.sock" in done.stderr

@@ -133,8 +133,10 @@ def test_outputs_may_be_chosen(predict: Printed, folder: Path, flag: str) -> Non
     assert list(document["outputs"]) == ["brightest"]
 
 
-def test_a_server_that_goes_away_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    address = f"unix:{tmp_path}/nobody.sock"
+def test_a_server_that_goes_away_is_said_once(
+    socket_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"unix:{socket_folder}/nobody.sock"
     rocket = str(DATA / "rocket.jpg")
     assert run(["predict", "--address", address, "--timeout=0.5", rocket, rocket]) == 1
     error = capsys.readouterr().err

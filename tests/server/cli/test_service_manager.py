@@ -62,8 +62,8 @@ class Manager:
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    opened = Manager(tmp_path / "notify")
+def manager(socket_folder: Path) -> Iterator[Manager]:
+    opened = Manager(socket_folder / "notify")
     yield opened
     opened.close()
 
