@@ -88,11 +88,11 @@ def test_calls_from_many_threads_are_ordered(code_cache: Path) -> None:
 
 
 def test_a_closed_program_says_so(code_cache: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())  # some of which may end meanwhile
     program = load(code_cache)
     program.close()
     program.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     with pytest.raises(DeviceError, match="closed"):
         program.run(images(1))
 

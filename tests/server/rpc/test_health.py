@@ -68,7 +68,7 @@ def test_watch_follows_every_change(serve: Serve, publish: Callable[..., Path]) 
 
 
 def test_watchers_hear_of_the_end_and_do_not_delay_it(serve: Serve) -> None:
-    server = serve()
+    server = serve(server_settings={"drain_seconds": 3600})
     watch = stub_of(server).Watch(HealthCheckRequest(), timeout=60)
     assert next(watch).status == UP
     stopping = threading.Thread(target=server.server.stop)
