@@ -196,14 +196,13 @@ def test_ports_may_open_before_the_models_are_loaded(serve: Serve, monkeypatch: 
     seen: list[int] = []
     start = Server.start
 
-    def asking(self: Server, opened: Callable[[], None] = lambda: None) -> None:
+    def asking(self: Server) -> None:
         def ask() -> None:
-            opened()
             with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
                 answer = HealthService.CHECK.stub(channel)(health.HealthCheckRequest(), timeout=60)
                 seen.append(answer.status)
 
-        start(self, ask)
+        start(self, opened=ask)
 
     monkeypatch.setattr(Server, "start", asking)
     server = serve(server_settings={"start_before_ready": True})

@@ -138,5 +138,5 @@ def test_the_callers_deadline_goes_along(serve: Callable[[Route], grpc.Channel])
     assert call(b"without") == b"answer"
     remaining = seen[0].remaining_seconds
     assert remaining is not None
-    assert 0 < remaining < 21  # gRPC rounds it up on the wire
+    assert 0 < remaining < 61  # gRPC rounds it up on the wire
     assert seen[1] == PassedRequest(b"without", None)
