@@ -15,7 +15,8 @@ import httpx
 _ELEMENT = (
     "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's identity, fixed by the W3C's protocol
 )
-_TIMEOUT_S = 60
+_TIMEOUT_S = 240
+"""After which something is wrong, on the slowest machine; a script has half a minute where nobody says so."""
 _ARGUMENTS = [
     "--headless=new",
     "--no-sandbox",
@@ -126,7 +127,7 @@ def chromedriver() -> Iterator[httpx.Client]:
             assert process.stdout is not None
             lines = (re.search(r"successfully on port (\d+)", line) for line in process.stdout)
             port = next(found[1] for found in lines if found)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_TIMEOUT_S) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_TIMEOUT_S + 60) as client:
                 yield client
         finally:
             process.terminate()
@@ -136,7 +137,11 @@ def chromedriver() -> Iterator[httpx.Client]:
 def window(driver: httpx.Client) -> Iterator[Browser]:
     """A new window, without a history or a cache."""
     options = {"binary": shutil.which("chromium"), "args": _ARGUMENTS}
-    wishes = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+    wishes = {
+        "goog:chromeOptions": options,
+        "goog:loggingPrefs": {"browser": "ALL"},
+        "timeouts": {"script": 1000 * _TIMEOUT_S},
+    }
     answer = driver.post("/session", json={"capabilities": {"alwaysMatch": wishes}}).json()["value"]
     assert "sessionId" in answer, answer
     try:
