@@ -37,20 +37,18 @@ class Reflection:
         self, requests: Iterator[v1.ServerReflectionRequest], context: grpc.ServicerContext
     ) -> Iterator[v1.ServerReflectionResponse]:
         """One answer a question, until the client closes."""
-        return self._streams.run(context, lambda: (self._answer(request) for request in requests))
+        return self._streams.answers(context, requests, self._answer)
 
     def info_alpha(
         self, requests: Iterator[v1alpha.ServerReflectionRequest], context: grpc.ServicerContext
     ) -> Iterator[v1alpha.ServerReflectionResponse]:
         """As ``info``, under the older name."""
 
-        def answers() -> Iterator[v1alpha.ServerReflectionResponse]:
-            for request in requests:
-                modern = v1.ServerReflectionRequest.FromString(request.SerializeToString())
-                answer = self._answer(modern).SerializeToString()
-                yield v1alpha.ServerReflectionResponse.FromString(answer)
+        def answer(request: v1alpha.ServerReflectionRequest) -> v1alpha.ServerReflectionResponse:
+            modern = v1.ServerReflectionRequest.FromString(request.SerializeToString())
+            return v1alpha.ServerReflectionResponse.FromString(self._answer(modern).SerializeToString())
 
-        return self._streams.run(context, answers)
+        return self._streams.answers(context, requests, answer)
 
     def _answer(self, request: v1.ServerReflectionRequest) -> v1.ServerReflectionResponse:
         response = v1.ServerReflectionResponse(valid_host=request.host, original_request=request)

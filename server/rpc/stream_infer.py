@@ -24,7 +24,7 @@ _FINAL = "triton_final_response"
 
 
 class ModelStreamInfer:
-    """One answer a request, in order, until the client closes the stream; a bad request does not end it."""
+    """One answer a request, in order, until the client closes the stream or the server drains; a bad request does not end it."""
 
     def __init__(
         self, answer: ModelInfer, streams: OpenStreams, observe: Observe[inference.ModelInferRequest]
@@ -44,7 +44,7 @@ class ModelStreamInfer:
     def stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """The answers."""
         watch = watch_of(context)
-        return self._streams.run(context, lambda: (self._one(raw, watch) for raw in requests))
+        return self._streams.answers(context, requests, lambda raw: self._one(raw, watch))
 
     def _one(self, raw: bytes, watch: CallWatch) -> bytes:
         begin = time.perf_counter()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
 
-from accelserve.server.errors import TooManyRequestsError
+from accelserve.server.errors import DrainingError, TooManyRequestsError
 from accelserve.server.protocols.status import status_of
+from accelserve.server.rpc.guard import abort
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 
 # Each holds a thread of the control pool for as long as its client likes.
@@ -18,31 +22,76 @@ MAX_STREAMS = 64
 _RETRY_MS = 1000
 
 
+@dataclass(slots=True, eq=False)
+class _Stream:
+    """One that is open. Guarded by the lock of all; ``idle`` while nothing is in hand and the next request is awaited."""
+
+    context: grpc.ServicerContext
+    idle: bool = False
+
+
 class OpenStreams:
     """The streams that are open now. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: set[grpc.ServicerContext] = set()
+        self._open: set[_Stream] = set()
+        self._closing = False
 
     def run(self, context: grpc.ServicerContext, responses: Callable[[], Iterator[T]]) -> Iterator[T]:
-        """The responses, if a place is free; otherwise the call is refused."""
+        """Responses that end by themselves when the server drains, if a place is free; otherwise the call is refused."""
+        with self._place(context):
+            yield from responses()
+
+    def answers(
+        self, context: grpc.ServicerContext, requests: Iterator[Q], answer: Callable[[Q], T]
+    ) -> Iterator[T]:
+        """An answer for each request, if a place is free; otherwise the call is refused.
+
+        When the server drains, what is in hand is answered; then the call ends with UNAVAILABLE.
+        """
+        with self._place(context) as stream:
+            while True:
+                self._begin_waiting(stream)
+                try:
+                    request = next(requests)
+                except StopIteration:
+                    return
+                finally:
+                    self._end_waiting(stream)
+                yield answer(request)
+
+    def close(self) -> None:
+        """End those that have nothing in hand: their clients see CANCELLED and look for another server."""
+        with self._lock:
+            self._closing = True
+            ending = [stream.context for stream in self._open if stream.idle]
+        for context in ending:
+            context.cancel()
+
+    @contextmanager
+    def _place(self, context: grpc.ServicerContext) -> Iterator[_Stream]:
+        stream = _Stream(context)
         with self._lock:
             admitted = len(self._open) < MAX_STREAMS
             if admitted:
-                self._open.add(context)
+                self._open.add(stream)
         if not admitted:
-            status = status_of(TooManyRequestsError(f"{MAX_STREAMS} streams are open already", _RETRY_MS))
-            context.abort(status.code, status.message)
+            refusal = TooManyRequestsError(f"{MAX_STREAMS} streams are open already", _RETRY_MS)
+            abort(context, status_of(refusal))
         try:
-            yield from responses()
+            yield stream
         finally:
             with self._lock:
-                self._open.discard(context)
+                self._open.discard(stream)
 
-    def close(self) -> None:
-        """End them all; their clients see CANCELLED and look for another server."""
+    def _begin_waiting(self, stream: _Stream) -> None:
         with self._lock:
-            ending = list(self._open)
-        for context in ending:
-            context.cancel()
+            draining = self._closing
+            stream.idle = not draining
+        if draining:
+            abort(stream.context, status_of(DrainingError()))
+
+    def _end_waiting(self, stream: _Stream) -> None:
+        with self._lock:
+            stream.idle = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import queue
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from PIL import Image
 from accelserve.kernels.preprocess import decode_image
 from accelserve.protos import inference
 from accelserve.protos.services import InferenceService, UnaryMethod
+from accelserve.server.core.servable import ServableId
 from accelserve.server.protocols.open_inference.images import bitmap, encoded_images, gray_png
 from accelserve.server.version_policy import Everything
 
@@ -309,6 +311,38 @@ def test_every_answer_of_a_stream_says_that_it_is_the_last_of_its_request(serve:
     stream = InferenceService.MODEL_STREAM_INFER.stub(serve().channel)
     for response in stream(iter([good, bad]), timeout=60):
         assert response.infer_response.parameters["triton_final_response"].bool_param
+
+
+def test_a_stream_has_what_is_in_hand_answered_when_the_server_drains(serve: Serve) -> None:
+    server = serve()
+    network = server.loader.loaded[ServableId("colour", 1)]
+    asked: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+    stub = InferenceService.MODEL_STREAM_INFER.stub(server.channel)
+    busy = stub(iter(asked.get, None), timeout=60)
+    network.open.clear()
+    asked.put(raw_request("BYTES", [1], prefixed(DIM), "output_alias"))
+    network.entered.acquire()  # it is on the device now
+    server.server.backend.streams.close()
+    network.open.set()
+    assert means(next(busy).infer_response).tolist() == [[1, 2, 3]]
+    with pytest.raises(grpc.RpcError) as caught:
+        next(busy)
+    asked.put(None)
+    words = "the server is shutting down; send the request to another one"
+    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNAVAILABLE, words)
+
+
+def test_a_stream_that_waits_for_requests_does_not_delay_the_end(serve: Serve) -> None:
+    server = serve()
+    asked: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+    asked.put(raw_request("BYTES", [1], prefixed(DIM), "output_alias"))
+    stream = InferenceService.MODEL_STREAM_INFER.stub(server.channel)(iter(asked.get, None), timeout=60)
+    assert not next(stream).error_message
+    server.server.stop()
+    with pytest.raises(grpc.RpcError) as caught:
+        next(stream)
+    asked.put(None)
+    assert caught.value.code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
 
 
 def ask(server: SimpleNamespace, method: UnaryMethod[Any, Any], **fields: Any) -> Any:
