@@ -1,7 +1,9 @@
 """When a failed call is sent again, and after how long.
 
-Only what another attempt can cure is retried: UNAVAILABLE, and RESOURCE_EXHAUSTED when the server says when to come
-back. A wrong request stays wrong, and a call without an answer in time has no time left.
+Only what another attempt can cure is retried: UNAVAILABLE, RESOURCE_EXHAUSTED when the server says when to come back, and
+CANCELLED, which is never the caller's own here: gRPC's servers answer with it what reaches them while they close
+(https://github.com/grpc/grpc/issues/41785). A wrong request stays wrong, and a call without an answer in time has no time
+left.
 """
 
 import random
@@ -76,7 +78,7 @@ class Failure:
         """Whether another attempt may end otherwise."""
         if self.is_retry_forbidden:
             return False
-        if self.code is grpc.StatusCode.UNAVAILABLE:
+        if self.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return True
         # Without a hint this is a message that is too large, or a quota: as much so at the next attempt.
         return self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.retry_after_s is not None

@@ -62,9 +62,9 @@ def test_no_call_outlives_its_deadline_or_its_attempts(
 
 
 @given(failure=FAILURES)
-def test_only_unavailability_and_overload_with_a_hint_are_retried(failure: Failure) -> None:
+def test_only_servers_that_close_and_overload_with_a_hint_are_retried(failure: Failure) -> None:
     expected = not failure.is_retry_forbidden and (
-        failure.code is grpc.StatusCode.UNAVAILABLE
+        failure.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
         or (failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and failure.retry_after_s is not None)
     )
     assert failure.can_retry_help == expected

@@ -19,9 +19,11 @@ internal readonly record struct Failure(
 
     /// <summary>Whether another attempt may end otherwise.</summary>
     /// <remarks>RESOURCE_EXHAUSTED without a hint is a message that is too large, or a quota: as much so at the next
-    /// attempt.</remarks>
+    /// attempt. CANCELLED is not the caller's own here: gRPC's servers answer with it what reaches them while they close
+    /// (https://github.com/grpc/grpc/issues/41785).</remarks>
     public bool CanRetryHelp => !IsRetryForbidden
-        && (Code == StatusCode.Unavailable || (Code == StatusCode.ResourceExhausted && RetryAfter is not null));
+        && (Code is StatusCode.Unavailable or StatusCode.Cancelled
+            || (Code == StatusCode.ResourceExhausted && RetryAfter is not null));
 
     /// <summary>Reads gRPC's exception.</summary>
     /// <param name="exception">Of an attempt.</param>
