@@ -112,6 +112,7 @@ def units() -> Iterator[list[Unit]]:
     started: list[Unit] = []
     yield started
     for unit in started:
+        print(unit.log())  # a test that failed shows it
         unit.run("ExecStopPost")
 
 

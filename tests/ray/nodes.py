@@ -86,5 +86,6 @@ class Node:
         self._process.kill()
         self._process.wait()
         self._reader.join()
+        print("".join(self.lines))  # a test that failed shows them
         assert self._process.stdout is not None
         self._process.stdout.close()

@@ -167,10 +167,11 @@ class Process:
         return code
 
     def end(self) -> None:
-        """Kill it if it runs, and let go of what belongs to it."""
+        """Kill it if it runs, and let go of what belongs to it; a test that failed shows what it said."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         self._reader.join()
+        print("".join(self.lines))
         assert self.process.stderr is not None
         self.process.stderr.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -12,6 +14,11 @@ def until(holds: Callable[[], bool]) -> None:
     pause = threading.Event()
     while not holds():
         pause.wait(0.001)
+
+
+def until_or_ended(holds: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    """As ``until``, but a process that ends meanwhile is waited for no longer: what it said tells why."""
+    until(lambda: process.poll() is not None or holds())
 
 
 def waiting_images(server: SimpleNamespace) -> int:

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.server.waiting import until
+from tests.server.waiting import until_or_ended
 
 from accelserve.server.cli.group import run
 from accelserve.server.config import RestConfig
@@ -204,10 +204,10 @@ def test_ctrl_c_prints_what_was_measured(server: SimpleNamespace, tmp_path: Path
         f"--json={tmp_path}/a.json",
     ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: len(server.batches) > 2)  # the first was asked before it began
+        until_or_ended(lambda: len(server.batches) > 2, process)  # the first was asked before it began
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=240)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "accelserve: interrupted after " in err
     assert "1 caller" in out
     found = json.loads((tmp_path / "a.json").read_text())
@@ -228,10 +228,10 @@ def test_ctrl_c_while_the_clients_start_is_one_line(server: SimpleNamespace) -> 
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        until(lambda: bool(clients_of(process.pid)))
+        until_or_ended(lambda: bool(clients_of(process.pid)), process)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=240)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.strip() == "accelserve: interrupted"
 
 
@@ -250,11 +250,12 @@ def test_a_client_that_is_killed_ends_the_command_with_one_line(server: SimpleNa
     ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         if when == "sending":
-            until(lambda: len(server.batches) > 2)
-        until(lambda: bool(clients_of(process.pid)))
-        os.kill(clients_of(process.pid)[0], signal.SIGKILL)
+            until_or_ended(lambda: len(server.batches) > 2, process)
+        until_or_ended(lambda: bool(clients_of(process.pid)), process)
+        if process.poll() is None:
+            os.kill(clients_of(process.pid)[0], signal.SIGKILL)
         _, err = process.communicate(timeout=240)
-    assert process.returncode == 1
+    assert process.returncode == 1, err
     assert err.splitlines()[-1] == (
         "accelserve: a client process was ended by SIGKILL: by somebody, or for want of memory"
     )

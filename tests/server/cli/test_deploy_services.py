@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.server.serve_process import publish, run, train
-from tests.server.waiting import until
+from tests.server.waiting import until_or_ended
 
 from accelserve.deployment.images.image import Image
 from accelserve.models.registry.records import ImageRecord, Records
@@ -141,7 +141,7 @@ def test_told_to_end_it_leaves_nothing(repository: Path, tmp_path: Path) -> None
         [sys.executable, "-m", "accelserve.server.cli", *words], stderr=subprocess.PIPE
     )
     records, services = Records(str(repository)), tmp_path / "state" / "accelserve" / "services"
-    until(lambda: bool(records.deployments()) and any(services.glob("*/service.json")))
+    until_or_ended(lambda: bool(records.deployments()) and any(services.glob("*/service.json")), deploying)
     deploying.send_signal(signal.SIGTERM)
     assert deploying.wait(240) == 143
     assert deploying.stderr is not None
