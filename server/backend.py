@@ -11,7 +11,7 @@ from importlib.metadata import version
 from accelserve.server.config import ModelConfig, ServerConfig
 from accelserve.server.config_files.watcher import ModelConfigWatcher
 from accelserve.server.core.registry import ModelRegistry
-from accelserve.server.core.servable import Loader
+from accelserve.server.core.servable import Loader, StopsLoading
 from accelserve.server.dataplane.predictor import Predictor, SignatureResult
 from accelserve.server.dataplane.servable import ImageServable, computed_by
 from accelserve.server.loading.pipeline import LoadingPipeline, loading_stages
@@ -53,6 +53,7 @@ class Backend:
         cores: int | None = None,
     ) -> None:
         self._config = config
+        self._loader = loader
         batching = BatchingTable(config.batching)
         stages = loading_stages(config, batching, self._announce)
         self.registry = ModelRegistry(LoadingPipeline(loader, stages), config.loading)
@@ -106,14 +107,19 @@ class Backend:
             self._config_watcher.look(anyway=True)
 
     def drain(self) -> None:
-        """From now on it is not ready; what comes is answered all the same."""
-        if self._config_watcher is not None:
-            self._config_watcher.stop()
+        """From now on it is not ready, and nothing loads any more; what comes is answered all the same."""
         self.readiness.enter(Phase.DRAINING)
+        if self._config_watcher is not None:
+            self._config_watcher.stop(timeout=0)
+        self.registry.stop_loading()
+        if isinstance(self._loader, StopsLoading):
+            self._loader.stop()
 
     def close(self, deadline: float) -> None:
-        """Unload, once nothing new comes; waits for handles until ``deadline`` (monotonic seconds)."""
+        """Unload, once nothing new comes; waits for handles and loads until ``deadline`` (monotonic seconds)."""
         self.registry.close(timeout=max(0.0, deadline - time.monotonic()))
+        if self._config_watcher is not None:
+            self._config_watcher.stop(timeout=max(0.0, deadline - time.monotonic()))
         self.control.shutdown(wait=True)
         self.close_tracing()
 

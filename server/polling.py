@@ -38,11 +38,11 @@ class Poller:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
 
-    def stop(self) -> None:
-        """Stop; returns when the thread has ended. Harmless if it never began."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop; returns when the thread has ended, or after ``timeout`` seconds. Harmless if it never began."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._stop.wait(self._poll_seconds):

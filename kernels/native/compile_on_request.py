@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from accelserve.kernels.file_cache import on_failure, write_cached
+from accelserve.kernels.file_cache import end_process, on_failure, write_cached
 from accelserve.kernels.native.compiled import function_of
 from accelserve.kernels.native.levels import code_targets
 from accelserve.kernels.native.machine_code import made, object_path
@@ -25,9 +25,8 @@ from accelserve.kernels.native.second_compiler import DONE
 def main(folder: str) -> None:
     """Compile until standard input ends; whatever fails is raised."""
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    writing = threading.Lock()
     on_failure(lambda _error: os._exit(1))
-    threading.Thread(target=_read, args=(requests, writing), daemon=True).start()
+    threading.Thread(target=_read, args=(requests,), daemon=True).start()
     import accelserve.kernels.native.jit  # noqa: F401 - numba, while the first request is still to come
 
     target = code_targets()[0]
@@ -35,13 +34,12 @@ def main(folder: str) -> None:
         function = function_of(json.loads(requests.get()))
         began = time.perf_counter()
         code = made(function.symbol, target, function.object_code)
-        with writing:
-            write_cached(object_path(function.symbol, target, Path(folder)), code)
+        write_cached(object_path(function.symbol, target, Path(folder)), code)
         sys.stdout.write(f"{DONE} {time.perf_counter() - began:.3f}\n")
         sys.stdout.flush()
 
 
-def _read(requests: queue.SimpleQueue[str], writing: threading.Lock) -> None:
+def _read(requests: queue.SimpleQueue[str]) -> None:
     """Pass on lines as they come, even while something is compiled, and end the process when there are no more."""
     # Not by sys.stdin: a thread that reads it when Python ends makes that end an abort.
     pending = b""
@@ -49,8 +47,7 @@ def _read(requests: queue.SimpleQueue[str], writing: threading.Lock) -> None:
         *lines, pending = (pending + got).split(b"\n")
         for line in lines:
             requests.put(line.decode())
-    with writing:  # a file half written would stay
-        os._exit(0)
+    end_process(0)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ who started it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -18,61 +19,84 @@ from contextlib import closing
 from pathlib import Path
 
 from accelserve.kernels.devices.discovery import open_device
-from accelserve.kernels.file_cache import can_write, on_failure
+from accelserve.kernels.file_cache import can_write, end_process, on_failure
 from accelserve.kernels.native.second_compiler import second_compiler
 from accelserve.kernels.program import LoadOptions
 
 _LOG = logging.getLogger(__name__)
 _COMPILED = "compiled "
-_RUNNING: set[subprocess.Popen[str]] = set()
+_END_SECONDS = 5.0
 
 
-def compile_apart(
-    directory: Path, device: str, options: LoadOptions, progress: Callable[[int], None]
-) -> bool:
-    """Fill the cache with everything that a version needs; what fails is left to who compiles it then.
+class CompilingApart:
+    """The processes that compile for one server. Thread-safe."""
 
-    Args:
-        directory: ``REPOSITORY/NAME/VERSION``.
-        device: its name, for ``open_device``.
-        options: threads and the cache, which must not be None.
-        progress: told the number of functions compiled so far, after each.
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self.stopped = False
 
-    Returns:
-        Whether the cache is filled.
-    """
-    if not sys.executable or options.cache is None or not can_write(options.cache):
-        return False
-    command = [
-        sys.executable,
-        "-m",
-        __spec__.name,
-        str(directory),
-        device,
-        str(options.threads),
-        str(options.cache),
-    ]
-    try:
-        process = subprocess.Popen(  # noqa: S603 - our own module and the server's own arguments
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-    except OSError as error:
-        _LOG.warning("%s is compiled by the serving process itself: %s", directory, error)
-        return False
-    with process:
-        _RUNNING.add(process)
-        said = _followed(process, progress)
-        code = process.wait()
-        _RUNNING.discard(process)
-    if code != 0:
-        _LOG.debug("compiling %s ended with code %d: %s", directory, code, said[-1] if said else "")
-    return code == 0
+    def compile(
+        self, directory: Path, device: str, options: LoadOptions, progress: Callable[[int], None]
+    ) -> bool:
+        """Fill the cache with everything that a version needs; what fails is left to who compiles it then.
 
+        Args:
+            directory: ``REPOSITORY/NAME/VERSION``.
+            device: its name, for ``open_device``.
+            options: threads and the cache, which must not be None.
+            progress: told the number of functions compiled so far, after each.
 
-def stop_compiling() -> None:
-    """Kill the processes that compile for this one."""
-    for process in tuple(_RUNNING):
-        process.kill()
+        Returns:
+            Whether the cache is filled.
+        """
+        if not sys.executable or options.cache is None or not can_write(options.cache):
+            return False
+        arguments = [str(directory), device, str(options.threads), str(options.cache)]
+        try:
+            process = self._start([sys.executable, "-m", __spec__.name, *arguments])
+        except OSError as error:
+            _LOG.warning("%s is compiled by the serving process itself: %s", directory, error)
+            return False
+        if process is None:
+            return False
+        with process:
+            said = _followed(process, progress)
+            code = process.wait()
+        with self._lock:
+            self._running.discard(process)
+        if code != 0:
+            _LOG.debug("compiling %s ended with code %d: %s", directory, code, said[-1] if said else "")
+        return code == 0
+
+    def stop(self) -> None:
+        """End the processes, between two files of the cache; no other is started."""
+        with self._lock:
+            self.stopped = True
+            running = list(self._running)
+        for process in running:
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+        for process in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+            process.kill()  # one that was stopped, say
+
+    def _start(self, command: list[str]) -> subprocess.Popen[str] | None:
+        with self._lock:
+            if self.stopped:
+                return None
+            process = subprocess.Popen(  # noqa: S603 - our own module and the server's own arguments
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the server, which then stops this one
+            )
+            self._running.add(process)
+        return process
 
 
 def _followed(process: subprocess.Popen[str], progress: Callable[[int], None]) -> list[str]:
@@ -110,7 +134,7 @@ def _end_with_standard_input() -> None:
     # Not by sys.stdin: a thread that reads it when Python ends makes that end an abort.
     while os.read(sys.stdin.fileno(), 1):
         pass
-    os._exit(1)
+    end_process(1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from accelserve.server.config import (
 from accelserve.server.config_files.batching import batching_of, batching_of_file
 from accelserve.server.config_files.models import models_of_file
 from accelserve.server.config_files.monitoring import metrics_path_of_file
+from accelserve.server.core.manager import LOAD_THREADS
 from accelserve.server.errors import ConfigurationError
 from accelserve.server.tls.files import TlsFiles
 
@@ -89,20 +90,19 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
             return serve_on_cluster_until_stopped(config, cluster, stop, log, warnings, manager)
         from accelserve.server.cli.serving import serve_until_stopped
 
-        return serve_until_stopped(config, stop, warnings, manager)
+        code = serve_until_stopped(config, stop, warnings, manager)
     except StoppedWhileStarting:
         manager.stopping("stopped while starting")
-        _end_at_once()
+        _end_at_once(0)
+    if any(thread.name.startswith(LOAD_THREADS) for thread in threading.enumerate()):
+        _end_at_once(code)
+    return code
 
 
-def _end_at_once() -> NoReturn:
-    """End with 0 while other threads compile, which cannot be interrupted and has nothing to finish."""
-    if "accelserve.models.serving.compile_apart" in sys.modules:
-        from accelserve.models.serving.compile_apart import stop_compiling
-
-        stop_compiling()
+def _end_at_once(code: int) -> NoReturn:
+    """End while other threads compile, which cannot be interrupted and has nothing to finish."""
     logging.shutdown()
-    os._exit(0)
+    os._exit(code)
 
 
 def server_config(flags: dict[str, Any]) -> ServerConfig:

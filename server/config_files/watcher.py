@@ -31,9 +31,9 @@ class ModelConfigWatcher:
         """Poll on a thread of its own, if polling is on."""
         self._poller.start()
 
-    def stop(self) -> None:
-        """Stop polling; returns when the thread has ended."""
-        self._poller.stop()
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop polling; returns when the thread has ended, or after ``timeout`` seconds: it may be loading."""
+        self._poller.stop(timeout)
 
     def look(self, *, anyway: bool = False) -> None:
         """Apply the file if its text changed since the last look, or ``anyway``."""

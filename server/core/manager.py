@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic
 
@@ -30,6 +30,9 @@ from accelserve.server.errors import LoadError, ServableNotFoundError
 from accelserve.server.faults import FaultLog
 
 _LOG = logging.getLogger(__name__)
+
+LOAD_THREADS = "load"
+"""What the names of the threads that load begin with."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,8 +71,9 @@ class Manager(Generic[S]):
         self._faults = faults or FaultLog()
         self._lock = threading.RLock()
         self._models: dict[str, dict[int, _Harness[S]]] = {}
-        self._closing = False
-        self._load_pool = ThreadPoolExecutor(config.load_threads, "load")
+        self._loading = True
+        self._loads: set[Future[None]] = set()
+        self._load_pool = ThreadPoolExecutor(config.load_threads, LOAD_THREADS)
         self._unload_pool = ThreadPoolExecutor(config.unload_threads, "unload")
 
     def aspire(self, name: str, versions: Mapping[int, AspiredVersion]) -> None:
@@ -80,7 +84,7 @@ class Manager(Generic[S]):
             versions: number -> where it is; empty unloads the model.
         """
         with self._lock:
-            if self._closing:
+            if not self._loading:
                 return
             harnesses = self._models.setdefault(name, {})
             for harness in harnesses.values():
@@ -123,17 +127,37 @@ class Manager(Generic[S]):
         with self._lock:
             return self._find(name, version) is not None
 
-    def close(self, timeout: float | None = None) -> None:
-        """Unload everything; returns when every version has been given back and closed, or after ``timeout`` s."""
+    def stop_loading(self) -> None:
+        """Load nothing from now on, and want nothing of what loads. What serves stays, wanted or not."""
         with self._lock:
-            self._closing = True
+            self._loading = False
+            for name, harnesses in list(self._models.items()):
+                for version, harness in list(harnesses.items()):
+                    harness.wanted = harness.state is VersionState.AVAILABLE
+                    if harness.state in (VersionState.START, VersionState.LOADING):
+                        self._drop(harnesses, version)
+                if not harnesses:
+                    del self._models[name]
+
+    def close(self, timeout: float | None = None) -> None:
+        """Unload everything; returns when every version has been given back and closed, or after ``timeout`` s.
+
+        A load cannot be interrupted: one that takes longer goes on, on its thread, and what it has loaded is closed.
+        """
+        begin = time.monotonic()
+        self.stop_loading()
+        with self._lock:
+            under_way = list(self._loads)
             for name, harnesses in list(self._models.items()):
                 for harness in harnesses.values():
                     harness.wanted = False
                 self._advance(name)
-        self._load_pool.shutdown(wait=True, cancel_futures=True)
+        self._load_pool.shutdown(wait=False, cancel_futures=True)
+        if wait(under_way, timeout).not_done:
+            _LOG.warning("a load is under way that is not waited for")
+        left = None if timeout is None else max(0.0, begin + timeout - time.monotonic())
         self._states.wait_until(
-            lambda: all(report.state is VersionState.END for report in self._states.all()), timeout
+            lambda: all(report.state is VersionState.END for report in self._states.all()), left
         )
         self._unload_pool.shutdown(wait=True)
 
@@ -165,13 +189,13 @@ class Manager(Generic[S]):
         for harness in list(harnesses.values()):
             if harness.wanted and harness.state is VersionState.START and harness.retry is None:
                 self._move(harness, VersionState.LOADING)
-                self._load_pool.submit(self._load, harness)
+                load = self._load_pool.submit(self._load, harness)
+                self._loads.add(load)
+                load.add_done_callback(self._loads.discard)
         for version, harness in list(harnesses.items()):
             if harness.wanted:
                 continue
-            if harness.resting or (
-                self._closing and harness.state in (VersionState.START, VersionState.LOADING)
-            ):
+            if harness.resting:
                 self._drop(harnesses, version)
             elif harness.state is VersionState.AVAILABLE and self._may_unload(harnesses):
                 self._move(harness, VersionState.UNLOADING)
@@ -198,17 +222,21 @@ class Manager(Generic[S]):
             self._load_failed(harness, error)
             return
         with self._lock:
-            harness.servable = servable
-            harness.failures, harness.error = 0, None
-            _LOG.info("loaded %s in %.1f s", harness.servable_id, time.perf_counter() - begin)
-            name = harness.servable_id.name
-            # While it closes, the manager has forgotten the harness: it only passes through.
-            self._models.setdefault(name, {})[harness.servable_id.version] = harness
-            self._move(harness, VersionState.AVAILABLE)
-            self._advance(name)
+            if self._loading:
+                harness.servable = servable
+                harness.failures, harness.error = 0, None
+                _LOG.info("loaded %s in %.1f s", harness.servable_id, time.perf_counter() - begin)
+                name = harness.servable_id.name
+                self._models.setdefault(name, {})[harness.servable_id.version] = harness
+                self._move(harness, VersionState.AVAILABLE)
+                self._advance(name)
+                return
+        servable.close()  # too late: nobody knows of it any more
 
     def _load_failed(self, harness: _Harness[S], error: Exception) -> None:
         with self._lock:
+            if not self._loading:
+                return
             news = str(error) != str(harness.error)
             harness.failures += 1
             harness.error = error
@@ -218,7 +246,7 @@ class Manager(Generic[S]):
                 unforeseen = None if _foreseen(error) else error
                 sentence = f"loading {harness.servable_id} failed, {then}: {error}"
                 self._faults.log(logging.ERROR, sentence, unforeseen)
-            if harness.servable_id.name not in self._models or self._closing:
+            if harness.servable_id.name not in self._models:
                 return
             if not final:
                 harness.retry = threading.Timer(self._config.retry_seconds, self._retry, (harness,))
@@ -230,7 +258,7 @@ class Manager(Generic[S]):
     def _retry(self, harness: _Harness[S]) -> None:
         with self._lock:
             harness.retry = None
-            if harness.wanted and not self._closing:
+            if harness.wanted and self._loading:
                 self._advance(harness.servable_id.name)
 
     def _unload(self, harness: _Harness[S]) -> None:
@@ -249,7 +277,7 @@ class Manager(Generic[S]):
             harnesses.pop(harness.servable_id.version, None)
             _LOG.info("unloaded %s", harness.servable_id)
             self._move(harness, VersionState.END)
-            if harness.wanted and not self._closing:  # wanted again while it was on its way out
+            if harness.wanted and self._loading:  # wanted again while it was on its way out
                 again = _Harness[S](harness.servable_id, harness.aspired)
                 harnesses[harness.servable_id.version] = again
                 self._publish(again)

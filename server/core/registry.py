@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
@@ -212,12 +213,17 @@ class ModelRegistry(Generic[S]):
         """What answers requests now, sorted."""
         return self._manager.available()
 
+    def stop_loading(self) -> None:
+        """Load nothing from now on; what serves goes on. A ``reload`` that waits for a model fails."""
+        self._manager.stop_loading()
+
     def close(self, timeout: float | None = None) -> None:
-        """Stop polling and unload everything, waiting at most ``timeout`` seconds for the last handle."""
+        """Stop polling and unload everything, waiting at most ``timeout`` seconds for a download and the last handle."""
+        begin = time.monotonic()
         if self._mirror is not None:
-            self._mirror.stop()
+            self._mirror.stop(timeout)
         self._source.stop()
-        self._manager.close(timeout)
+        self._manager.close(None if timeout is None else max(0.0, begin + timeout - time.monotonic()))
 
     def _replace(self, models: Sequence[ModelConfig]) -> None:
         located = self._located(models)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,3 +38,11 @@ class Loader(Protocol[S_co]):
         Raises:
             Exception: whatever goes wrong; it is kept for GetModelStatus and the load is tried again.
         """
+
+
+@runtime_checkable
+class StopsLoading(Protocol):
+    """A loader that can cut its loads short."""
+
+    def stop(self) -> None:
+        """Have the loads that are under way fail soon, and later ones at once."""

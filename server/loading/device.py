@@ -12,10 +12,11 @@ from pathlib import Path
 from accelserve.kernels.devices.discovery import open_device
 from accelserve.kernels.preprocess import ImageLimits
 from accelserve.kernels.program import LoadOptions
-from accelserve.models.serving.compile_apart import compile_apart
+from accelserve.models.serving.compile_apart import CompilingApart
 from accelserve.models.serving.servable import Servable
 from accelserve.server.config import DeviceConfig, RequestLimits
 from accelserve.server.core.servable import ServableId
+from accelserve.server.errors import LoadError
 
 _LOG = logging.getLogger(__name__)
 _PROGRESS_SECONDS = 1.0
@@ -36,6 +37,7 @@ class ServableLoader:
         self._device = open_device(device.name)
         self._options = LoadOptions(threads=device.threads, cache=device.cache)
         self._limits = ImageLimits(max_pixels=limits.max_pixels)
+        self._apart = CompilingApart()
         self._decoders = _decoders(cores or len(os.sched_getaffinity(0)))
 
     def load(self, servable_id: ServableId, path: Path) -> Servable:
@@ -57,6 +59,10 @@ class ServableLoader:
         )
         return servable
 
+    def stop(self) -> None:
+        """Have loads that compile fail; the server ends."""
+        self._apart.stop()
+
     def _compile_apart(self, path: Path, options: LoadOptions) -> None:
         """Compile in a process of its own: this one keeps its memory small and its interpreter to the requests."""
         began = said = time.perf_counter()
@@ -69,8 +75,10 @@ class ServableLoader:
                 said = now
                 _LOG.info("%s: compiling, %d functions in %.0f s", options.model, functions, now - began)
 
-        if compile_apart(path, self._name, options, progress):
+        if self._apart.compile(path, self._name, options, progress):
             _LOG.info("%s: compiled in %.1f s", options.model, time.perf_counter() - began)
+        elif self._apart.stopped:
+            raise LoadError(f"{options.model} is not compiled any more: the server ends")
 
 
 def _decoders(cores: int) -> Executor | None:

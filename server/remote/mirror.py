@@ -96,9 +96,9 @@ class RemoteMirror:
         """Poll on a thread of its own, if polling is on."""
         self._poller.start()
 
-    def stop(self) -> None:
-        """Stop polling; returns when the thread has ended."""
-        self._poller.stop()
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop polling; returns when the thread has ended, or after ``timeout`` seconds: it may be at a download."""
+        self._poller.stop(timeout)
 
     def look(self) -> None:
         """Look at every store now."""

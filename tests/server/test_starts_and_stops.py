@@ -258,6 +258,38 @@ def test_a_signal_while_other_models_load_finishes_what_came_in(
     assert not said(server, "loaded other/1")
 
 
+@pytest.mark.parametrize("how", ["poll", "file"])
+def test_a_signal_while_a_version_compiles_beside_one_that_serves_waits_for_neither(
+    start: Start, repository: Path, tmp_path: Path, held_compile: HeldCompile, how: str
+) -> None:
+    """Whether it was found in the folder, or by a model configuration file that is being applied."""
+    cache, models, config = tmp_path / "cache", tmp_path / "models", tmp_path / "models.config"
+    assert start(cache).port  # compiles version 1
+    shutil.copytree(repository / "tiny" / "1", models / "tiny" / "1")
+    entry = f'config {{ name: "NAME" base_path: "{models}/NAME" }}'
+    config.write_text(f"model_config_list {{ {entry.replace('NAME', 'tiny')} }}")
+    command = [*SERVE, "--port=0", f"--cache_dir={cache}", f"--model_config_file={config}"]
+    polls = ("--file_system_poll_wait_seconds=1", "--model_config_file_poll_wait_seconds=1")
+    server = Process(*polls, command=command, env=held_compile.environment)
+    try:
+        server.wait_for("Running gRPC")
+        name = "tiny" if how == "poll" else "other"
+        new = tmp_path / "new.onnx"
+        new.write_bytes(export_onnx(network(seed=9)))
+        words = (f"--name={name}", f"--repository={models}", "--preprocess", json.dumps(SPEC.to_json()))
+        assert run_here("convert", new, *words).returncode == 0
+        if how == "file":
+            both = entry.replace("NAME", "tiny") + entry.replace("NAME", "other")
+            config.write_text(f"model_config_list {{ {both} }}")
+        server.wait_for("compiling for cpu, once")
+        assert server.stop() == 0
+    finally:
+        server.end()
+    server.wait_for("stopped$")
+    assert said(server, " loaded ") == 1
+    assert not list(cache.rglob(".partial-*"))
+
+
 def test_a_cache_that_is_full_costs_one_compile_and_one_warning(start: Start, tmp_path: Path) -> None:
     room = 4097  # the probe of the cache fits, with its 4 KiB, and machine code does not
     server = start(tmp_path / "cache", command=(*limited_files(room), *SERVE))

@@ -24,7 +24,7 @@ from accelserve.models.architectures import architecture, random_weights
 from accelserve.models.conversion.convert import ConvertOptions, convert
 from accelserve.models.errors import CorruptVersionError
 from accelserve.models.repository import verify
-from accelserve.models.serving.compile_apart import compile_apart
+from accelserve.models.serving.compile_apart import CompilingApart
 from accelserve.models.serving.compiling import network_of
 from accelserve.models.serving.servable import Servable
 from tests.models.architectures.small import small
@@ -59,7 +59,7 @@ def filled(version: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that another process filled."""
     cache = tmp_path_factory.mktemp("cache")
     counts: list[int] = []
-    assert compile_apart(version, "cpu", LoadOptions(threads=2, cache=cache), counts.append)
+    assert CompilingApart().compile(version, "cpu", LoadOptions(threads=2, cache=cache), counts.append)
     assert counts == list(range(1, len(counts) + 1))
     assert len(counts) == len(list((cache / "objects").glob("*.o"))) > 5
     return cache
@@ -166,7 +166,7 @@ def test_another_process_is_asked_once_to_compile_and_only_if_nothing_is_kept(
 
     def prepare(directory: Path, options: LoadOptions) -> None:
         asked.append(directory)
-        compile_apart(directory, "cpu", options, lambda _: None)
+        CompilingApart().compile(directory, "cpu", options, lambda _: None)
 
     options = LoadOptions(threads=2, cache=tmp_path)
     for _ in range(2):
@@ -176,7 +176,7 @@ def test_another_process_is_asked_once_to_compile_and_only_if_nothing_is_kept(
 
 def test_a_process_that_fails_leaves_it_to_the_caller(version: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    compile_apart(tmp_path / "nowhere", "cpu", LoadOptions(threads=2, cache=cache), lambda _: None)
+    CompilingApart().compile(tmp_path / "nowhere", "cpu", LoadOptions(threads=2, cache=cache), lambda _: None)
     assert not (cache / "plans").exists()
     assert_answers(version, cache)
 

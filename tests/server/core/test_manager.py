@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,62 @@ def test_a_load_that_hangs_holds_nothing_else_up(tmp_path: Path) -> None:
         free.set()
         starting.join()
         registry.close(timeout=60)
+
+
+class HeldLoader(EchoLoader):
+    """Holds the loads of one version back until it may go on."""
+
+    def __init__(self, held: int) -> None:
+        self._held = held
+        self.entered, self.free = threading.Event(), threading.Event()
+        self.loaded: list[EchoServable] = []
+
+    def load(self, servable_id: ServableId, path: Path) -> EchoServable:
+        if servable_id.version == self._held:
+            self.entered.set()
+            self.free.wait()
+        self.loaded.append(super().load(servable_id, path))
+        return self.loaded[-1]
+
+
+def test_once_nothing_is_to_load_what_serves_goes_on_and_nobody_waits(base: Path) -> None:
+    loader = HeldLoader(held=2)
+    registry = ModelRegistry(loader, LoadingConfig(poll_seconds=0, retry_seconds=3600))
+    put(base, 1)
+    registry.start(served(base))
+    put(base, 2)
+    with ThreadPoolExecutor(1) as pool:
+        reload = pool.submit(registry.reload, served(base, Specific(frozenset({2}))))
+        loader.entered.wait()
+        registry.stop_loading()
+        reload.result(timeout=60)  # version 1 serves the model still
+    put(base, 3)
+    registry.reload(served(base))
+    assert [str(servable_id) for servable_id in registry.available()] == ["echo/1"]
+    registry.close(timeout=0)  # whose loads nobody waits for
+    assert not registry.available()
+    assert not loader.loaded[1:]
+    loader.free.set()
+    registry.close(timeout=60)
+
+
+def test_what_was_loaded_too_late_is_closed(base: Path, caplog: pytest.LogCaptureFixture) -> None:
+    loader = HeldLoader(held=1)
+    registry = ModelRegistry(loader, LoadingConfig(poll_seconds=0, retry_seconds=3600))
+    put(base, 1)
+    with ThreadPoolExecutor(1) as pool:
+        start = pool.submit(registry.start, served(base))
+        loader.entered.wait()
+        registry.stop_loading()
+        with pytest.raises(LoadError, match="no version of model echo could be loaded"):
+            start.result(timeout=60)
+    closing = threading.Thread(target=registry.close)
+    closing.start()
+    loader.free.set()
+    closing.join(60)
+    (servable,) = loader.loaded
+    assert servable.closed
+    assert not caplog.records
 
 
 def test_a_model_left_out_of_a_reload_is_unloaded(registry: ModelRegistry[EchoServable], base: Path) -> None:
