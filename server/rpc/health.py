@@ -61,11 +61,13 @@ class Health:
         context.add_callback(self._readiness.wake)
         last: int | None = None
         for _ in self._readiness.changes(context.is_active):
+            # Before the status: it may begin while a response is on its way, and the next look tells of it.
+            draining = self._readiness.draining
             status = self._status(name)
             if status != last:
                 yield health.HealthCheckResponse(status=status)
                 last = status
-            if self._readiness.draining:
+            if draining:
                 return
 
     def _status(self, name: str) -> int:

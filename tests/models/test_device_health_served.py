@@ -62,6 +62,24 @@ def end_the_device(server: Server) -> None:
         os.kill(program.pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_server_leaves_it_its_device_for_what_is_in_flight(
+    server: Server, number: signal.Signals
+) -> None:
+    """A terminal, or a service manager, sends the signal to every process."""
+    with (
+        server.registry.acquire(ModelChoice(name="tiny")) as handle,
+        grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        program = handle.servable._program  # type: ignore[attr-defined]
+        assert isinstance(program, FpgaProgram)
+        right, before = answer(channel), program.pid
+        os.kill(before, number)
+        assert answer(channel) == right
+        assert program.pid == before
+        assert os.getsid(before) != os.getsid(0)
+
+
 def answer(channel: grpc.Channel) -> bytes:
     request = serving.PredictRequest(
         model_spec=serving.ModelSpec(name="tiny"),
