@@ -91,7 +91,12 @@ class SecondCompiler:
                 with contextlib.suppress(OSError):
                     self.process.stdin.close()  # which ends it, but not in the middle of a file
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_END_SECONDS)
+            if (
+                self._thread.is_alive() and self.process is not None
+            ):  # a process that was stopped does not end by itself
+                self.process.kill()
+                self._thread.join()
 
     def _start(self) -> None:
         memory = spare.memory_bytes()

@@ -114,6 +114,20 @@ def test_what_a_killed_process_was_at_is_compiled_here(
     assert len(objects(tmp_path)) == len(FUNCTIONS)
 
 
+def test_a_process_that_was_stopped_is_not_waited_for(
+    loader: KernelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for patience in ("_PATIENCE_SECONDS", "_END_SECONDS"):
+        monkeypatch.setattr(second_compiler, patience, 0.1)
+    with second_compiler.second_compiler(tmp_path) as second:
+        loader.expect(FUNCTIONS)
+        assert second.process is not None
+        second.process.send_signal(signal.SIGSTOP)
+        compile_all(tmp_path)
+    assert second.process.returncode == -signal.SIGKILL
+    assert len(objects(tmp_path)) == len(FUNCTIONS)
+
+
 @pytest.mark.parametrize("program", ["", "/nowhere/python", "/bin/true", "/bin/echo", "/etc/passwd"])
 def test_a_process_that_cannot_start_or_is_another_program_is_done_without(
     loader: KernelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
