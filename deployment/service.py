@@ -47,7 +47,6 @@ _OWN_FLAGS = {
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE = re.compile(r"[^\s$%\"'\\]*")
 _SPARE_SECONDS = 10.0
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +166,6 @@ def require_path(what: str, path: str) -> None:
     _require(
         plain and whole, f"{what} '{path}'", "an absolute path without '..', blanks, quotes, and : , $ % \\"
     )
-
-
-def require_model(name: str) -> None:
-    """ServiceError unless a model may be called that."""
-    _require(_MODEL.fullmatch(name), f"model '{name}'", "letters, digits, '.', '_' and '-', not first")
 
 
 def _require(holds: object, what: str, expected: str) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,40 +49,47 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         if "contenders" in results["networks"].get(name, {}):
             console.print(f"{name}: kept from {results['date']}")
             continue
-        effort = effort_for(name, options.factor, full=options.full, quick=options.quick)
-        if options.rounds:
-            effort = dataclasses.replace(effort, rounds=options.rounds)
-        began = time.monotonic()
-
-        def say(words: str, name: str = name, began: float = began) -> None:
-            console.print(f"{name}, {time.monotonic() - began:.0f} s: {words}", highlight=False)
-
-        taking = taking_part(peers, effort, named=options.peers is not None)
-        if len(taking) < len(peers):
-            without = ", ".join(title_of(peer) for peer in peers if peer not in taking)
-            say(f"without {without}: they decide no goal; --peers, with their names, measures them")
-        course = Course(
-            network=name,
-            peers=taking,
-            cores=len(cores),
-            isa=isa if isa != best else None,
-            effort=effort,
-        )
-        try:
-            found = measure(course, say)
-        except StartError as error:
-            found = {"error": str(error)}
-            say(f"not measured: {error}")
-        results["networks"][name] = found | {
-            "effort": effort.to_json(),
-            "seconds": round(time.monotonic() - began),
-            "load_average": os.getloadavg()[0],
-        }
+        results["networks"][name] = _measured(name, peers, options, results, console)
         write(results, path)
     show(results, console)
     if path.resolve().parent == RESULTS.resolve():
         rewrite(Path("docs/performance.md"))
     return results
+
+
+def _measured(
+    name: str, peers: Sequence[str], options: argparse.Namespace, results: Mapping[str, Any], console: Console
+) -> dict[str, Any]:
+    """What the results say of a network; of one whose server does not answer, why."""
+    effort = effort_for(name, options.factor, full=options.full, quick=options.quick)
+    if options.rounds:
+        effort = dataclasses.replace(effort, rounds=options.rounds)
+    began = time.monotonic()
+
+    def say(words: str) -> None:
+        console.print(f"{name}, {time.monotonic() - began:.0f} s: {words}", highlight=False)
+
+    taking = taking_part(peers, effort, named=options.peers is not None)
+    if len(taking) < len(peers):
+        without = ", ".join(title_of(peer) for peer in peers if peer not in taking)
+        say(f"without {without}: they decide no goal; --peers, with their names, measures them")
+    course = Course(
+        network=name,
+        peers=taking,
+        cores=results["cores"],
+        isa=results["isa"] if results["held_to_isa"] else None,
+        effort=effort,
+    )
+    try:
+        found = measure(course, say)
+    except StartError as error:
+        found = {"error": str(error)}
+        say(f"not measured: {error}")
+    return found | {
+        "effort": effort.to_json(),
+        "seconds": round(time.monotonic() - began),
+        "load_average": os.getloadavg()[0],
+    }
 
 
 def taking_part(peers: Sequence[str], effort: Effort, *, named: bool) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def list_(repository: str, model: str | None, as_json: bool) -> None:
             f"{each.record.model}:{each.record.version}",
             each.creation_state,
             each.image_location,
-            each.record.created,
+            each.record.created[:16].replace("T", " "),
             _megabytes(each.record.size_bytes),
         )
         for each in found
