@@ -68,6 +68,7 @@ class DeviceProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._words,
             stderr=self._words,
+            start_new_session=True,  # before it can ignore them, signals of the terminal do not reach it
             # Binaries are cached by us, under a key that knows the driver, or not at all.
             env={**os.environ, "PYOPENCL_NO_CACHE": "1"},
         )

@@ -6,6 +6,7 @@ A bad kernel can hang for ever or end the process that it runs in, so drivers ar
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ from accelserve.kernels.opencl.runtime.platforms import OpenClDevice, find_devic
 from accelserve.kernels.opencl.runtime.program import binary_of, make_program
 from accelserve.kernels.opencl.runtime.resident import Flight, Resident
 
+_FOR_THE_SERVER = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Terminals and service managers send them to every process; the server then finishes what it has, with this one."""
+
 
 def main(socket: int, lifeline: int) -> None:
     """Serve one program over the inherited socket until the other end closes it.
@@ -31,6 +35,8 @@ def main(socket: int, lifeline: int) -> None:
         socket: file descriptor of the messages.
         lifeline: read end of a pipe whose other end closes when the server's process ends.
     """
+    for number in _FOR_THE_SERVER:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     connection = Connection(socket)
     try:
