@@ -99,7 +99,7 @@ def test_a_reload_is_the_complete_desired_state(serve: Serve, publish: Callable[
     assert set(names(server)) >= {"second/4", "third/5"}
     response = reload(server, config(third=server.folder / "third"))
     assert response.status.error_code == 0
-    assert server.server.registry.states.wait_until(lambda: names(server) == ["third/5"], 20)
+    assert server.server.registry.states.wait_until(lambda: names(server) == ["third/5"], 240)
 
 
 def test_a_reload_of_another_kind_is_refused(serve: Serve) -> None:

@@ -88,7 +88,7 @@ def serve_remote(
             """A poll, and what follows from it."""
             mirror.look()
             states.wait_until(
-                lambda: all(report.settled and report.state != 40 for report in states.all()), 20
+                lambda: all(report.settled and report.state != 40 for report in states.all()), 240
             )
 
         def gain() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx
@@ -42,13 +43,14 @@ def test_a_connection_without_a_request_is_closed(serve: Serve, begun: bytes) ->
 
 
 def test_so_is_one_that_falls_silent_after_a_request(serve: Serve) -> None:
-    with connect(serve(rest=RestConfig(address="127.0.0.1", port=0, header_seconds=1))) as connection:
+    with connect(serve(rest=RestConfig(address="127.0.0.1", port=0, header_seconds=2))) as connection:
         connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /v2")
         assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_body_that_does_not_come_is_given_up(serve: Serve) -> None:
-    with connect(serve(rest=QUICK)) as connection:
+    # Time for the header, which a busy machine sends some time after it has connected.
+    with connect(serve(rest=replace(QUICK, header_seconds=3))) as connection:
         connection.sendall(
             b"POST /v1/models/colour:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
         )

@@ -14,11 +14,15 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from accelserve.protos import grpc_health_v1 as health
 from accelserve.protos import tensorflow_serving as serving
 from accelserve.protos.services import PredictionService
 from accelserve.protos.tensors import from_array
 from accelserve.server.core.servable import ServableId
-from accelserve.server.rpc.streams import MAX_STREAMS
+from accelserve.server.core.states import ServableStateMonitor
+from accelserve.server.readiness import Phase, Readiness
+from accelserve.server.rpc.health import Health
+from accelserve.server.rpc.streams import MAX_STREAMS, OpenStreams
 
 Serve = Callable[..., SimpleNamespace]
 UP, DOWN = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
@@ -48,7 +52,7 @@ def test_a_model_without_a_version_is_down_and_so_is_the_server(serve: Serve) ->
     (server.folder / "other" / "1").rename(server.folder / "elsewhere")
     with pytest.raises(Exception, match="No versions of servable other"):
         server.server.registry.reload(server.server.registry.models())
-    assert server.server.registry.states.wait_until(lambda: not server.server.readiness.model("other"), 20)
+    assert server.server.registry.states.wait_until(lambda: not server.server.readiness.model("other"), 240)
     assert (check(server), check(server, "other"), check(server, "colour")) == (DOWN, DOWN, UP)
 
 
@@ -76,6 +80,16 @@ def test_watchers_hear_of_the_end_and_do_not_delay_it(serve: Serve) -> None:
     assert [response.status for response in watch] == [DOWN]
     stopping.join(60)
     assert not stopping.is_alive()
+
+
+def test_an_end_that_begins_while_a_status_is_sent_is_told_too() -> None:
+    readiness = Readiness(ServableStateMonitor(), list)
+    readiness.enter(Phase.RUNNING)
+    context = SimpleNamespace(add_callback=lambda _: True, is_active=lambda: True)
+    told = Health(readiness, (), OpenStreams()).watch(health.HealthCheckRequest(), context)  # type: ignore[arg-type]
+    assert next(told).status == UP
+    readiness.enter(Phase.DRAINING)
+    assert [response.status for response in told] == [DOWN]
 
 
 def test_watchers_cannot_take_every_thread(serve: Serve) -> None:
