@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from benchmarks.results_file import RESULTS
 
 
-def refusal(*words: str) -> str:
-    """The last line of standard error; the command has failed, without a traceback."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words], capture_output=True, text=True, timeout=240, check=False
-    )
+def refusal(module: str, *words: str) -> str:
+    """What ``python -m module words`` says last to standard error; it has failed. It runs in this process."""
+    main = importlib.import_module(module).main
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as errors:
+        patch.setattr(sys, "argv", [module, *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    assert code not in (None, 0)
+    said = code if isinstance(code, str) else errors.getvalue()
+    assert "Traceback" not in said
+    return said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("module", "flag"),
+    [
+        ("kernels", "--isa=mmx"),
+        ("floor", "--isa=mmx"),
+        ("starts", "--starts=0"),
+        ("memory", "--rounds=0"),
+        ("serving.check", "--measured=nowhere"),
+    ],
+)
+def test_as_a_program_each_fails_with_the_same_line(module: str, flag: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{module}", flag]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
-    return done.stderr.splitlines()[-1]
+    # argparse names the program before its sentence.
+    sentence = refusal(f"benchmarks.{module}", flag).rpartition(" error: ")[2]
+    assert done.stderr.splitlines()[-1].endswith(sentence)
 
 
 @pytest.mark.parametrize(
