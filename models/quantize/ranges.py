@@ -42,8 +42,10 @@ def mse(histogram: Histogram) -> Range:
     low, high = minmax(histogram)
     error = _SquaredError(histogram)
     for _ in range(2):
-        high = min((high * s for s in _SHRINKS), key=lambda h: error.of(low, h))
-        low = min((low * s for s in _SHRINKS), key=lambda x: error.of(x, high))
+        highs = high * _SHRINKS
+        high = float(highs[np.argmin(error.of(low, highs))])
+        lows = low * _SHRINKS
+        low = float(lows[np.argmin(error.of(lows, high))])
     return low, high
 
 
@@ -57,18 +59,18 @@ class _SquaredError:
         moments = histogram.counts[used] * self._centers ** np.arange(3)[:, None]
         self._sums = np.concatenate([np.zeros((3, 1)), np.cumsum(moments, axis=1)], axis=1)
 
-    def of(self, low: float, high: float) -> float:
-        """Summed over all elements: those inside are rounded, those outside clipped."""
-        if low == high:
-            return float("inf")
-        first, last = np.searchsorted(self._centers, [low, high])
+    def of(self, low: float | NDArray[np.float64], high: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Summed over all elements, for each of several ranges: those inside are rounded, those outside clipped."""
+        first, last = np.searchsorted(self._centers, low), np.searchsorted(self._centers, high)
         inside = self._sums[0, last] - self._sums[0, first]
-        below, above = self._sums[:, first], self._sums[:, -1] - self._sums[:, last]
+        below = self._sums[:, first]
+        above = (self._sums[:, -1] - self._sums[:, last].T).T
         clipped = sum(
             tail[2] - 2 * end * tail[1] + end**2 * tail[0] for end, tail in ((low, below), (high, above))
         )
         # Rounding to a grid of step s has the mean squared error s**2 / 12, whatever the grid's offset.
-        return float(inside * ((high - low) / 255) ** 2 / 12 + clipped)
+        errors = inside * ((high - low) / 255) ** 2 / 12 + clipped
+        return np.where(np.equal(low, high), np.inf, errors)
 
 
 def entropy(histogram: Histogram) -> Range:
