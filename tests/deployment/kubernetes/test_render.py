@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -72,7 +72,9 @@ def container(configuration: KubernetesConfiguration) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", ["1.27", "1.37"])
 @CONFIGURATIONS
-def test_kubernetes_knows_every_field(configuration: KubernetesConfiguration, version: str) -> None:
+def test_kubernetes_knows_every_field(
+    configuration: KubernetesConfiguration, version: str, kubernetes_validate: ModuleType
+) -> None:
     files = objects(configuration)
     (kustomization,) = files.pop("kustomization.yaml")
     files.pop("prometheus-adapter-rules.yaml", None)
@@ -82,7 +84,7 @@ def test_kubernetes_knows_every_field(configuration: KubernetesConfiguration, ve
             kubernetes_validate.validate(each, version, strict=True)
 
 
-def test_a_field_that_kubernetes_does_not_know_is_found() -> None:
+def test_a_field_that_kubernetes_does_not_know_is_found(kubernetes_validate: ModuleType) -> None:
     """So that the test above can fail."""
     (deployment,) = objects(CPU)["deployment.yaml"]
     deployment["spec"]["template"]["spec"]["containers"][0]["readOnly"] = True
