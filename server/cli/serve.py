@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from dataclasses import replace
 from functools import partial
@@ -94,6 +95,8 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
     except StoppedWhileStarting:
         manager.stopping("stopped while starting")
         _end_at_once(0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # or Python's end gives them back their default actions
     if any(thread.name.startswith(LOAD_THREADS) for thread in threading.enumerate()):
         _end_at_once(code)
     return code

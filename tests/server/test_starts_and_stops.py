@@ -258,6 +258,34 @@ def test_a_signal_while_other_models_load_finishes_what_came_in(
     assert not said(server, "loaded other/1")
 
 
+HOLD_END = """
+import os, sys
+
+class AtTheVeryEnd:
+    def __del__(self, open=os.open, read=os.read, gate=os.environ["END_GATE"], flags=os.O_RDONLY):
+        read(open(gate, flags), 1)
+
+if "serve" in sys.orig_argv:
+    sys.held = AtTheVeryEnd()  # goes with the modules, after Python has given up its signal handlers
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_python_ends_does_not_change_the_exit_code(
+    start: Start, repository: Path, tmp_path: Path, number: int
+) -> None:
+    gate = tmp_path / "end"
+    os.mkfifo(gate)
+    (tmp_path / "sitecustomize.py").write_text(HOLD_END)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "END_GATE": str(gate)}
+    server = start(repository.parent / "kept", env=environment)
+    assert server.port
+    server.process.send_signal(signal.SIGTERM)
+    with gate.open("w"):  # once it is there
+        server.process.send_signal(number)
+    assert server.wait() == 0
+
+
 @pytest.mark.parametrize("how", ["poll", "file"])
 def test_a_signal_while_a_version_compiles_beside_one_that_serves_waits_for_neither(
     start: Start, repository: Path, tmp_path: Path, held_compile: HeldCompile, how: str
