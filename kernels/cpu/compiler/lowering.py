@@ -16,10 +16,16 @@ from accelserve.kernels.cpu.compiler.frames import frame_fields
 from accelserve.kernels.cpu.compiler.pack import Packer
 from accelserve.kernels.cpu.microkernels.instruction_set import InstructionSet
 from accelserve.kernels.cpu.plan.steps import Address, Code, Field, Step
+from accelserve.kernels.cpu.plan.weight_streams import LINE_BYTES
 from accelserve.kernels.cpu.records.declaration import Record, Unit
 from accelserve.kernels.errors import PlanError
 from accelserve.kernels.ir import Array, Node, Op, Padding, TensorType
 from accelserve.kernels.native.machine_code import KERNELS, object_code
+
+PAGE_BYTES = 4096
+APART_BYTES = 2 * PAGE_BYTES
+"""Between the scratch of two workers. Processors, and kernels that ask for what they need next, fetch ahead of the end of
+what they read; a line that another worker writes would come and go between their caches."""
 
 
 class HaloRule(Protocol):
@@ -142,14 +148,15 @@ class Context:
         offset = self.packer.reserve(size_bytes, make)
         return self.blocks.start("constants", offset, size_bytes)
 
-    def scratch(self, bytes_each: int) -> Address:
-        """Memory that only one step uses; worker ``thread`` has ``bytes_each`` from ``thread * bytes_each`` on."""
-        self.scratch_bytes = max(self.scratch_bytes, bytes_each * self.threads)
-        return self.blocks.start("scratch", 0, bytes_each * self.threads)
+    def scratch(self, size_bytes: int) -> tuple[Address, int]:
+        """Memory that only one step uses: of worker 0, and the bytes from each worker's to the next one's."""
+        pitch = -(-size_bytes // PAGE_BYTES) * PAGE_BYTES + APART_BYTES
+        self.scratch_bytes = max(self.scratch_bytes, pitch * self.threads)
+        return self.blocks.start("scratch", 0, pitch * self.threads), pitch
 
     def shared_scratch(self, bytes_each: int, size_bytes: int) -> Address:
         """Memory of two steps that follow each other, behind the ``bytes_each`` that every worker has of its own."""
-        behind = -(-bytes_each * self.threads // 64) * 64
+        behind = -(-bytes_each * self.threads // LINE_BYTES) * LINE_BYTES
         self.scratch_bytes = max(self.scratch_bytes, behind + size_bytes)
         return self.blocks.start("scratch", behind, size_bytes)
 

@@ -43,7 +43,7 @@ WEIGHT_TAP = EXACT_WINOGRAD.bytes(
 SCRATCH = EXACT_WINOGRAD.address(
     "of worker 0: transformed inputs, int16 [tap][tile][channel], then products, then weights"
 )
-THREAD_BYTES = EXACT_WINOGRAD.bytes("scratch of a worker")
+THREAD_BYTES = EXACT_WINOGRAD.bytes("from one worker's scratch to the next one's")
 INPUT_TILE = EXACT_WINOGRAD.bytes("from one tile's transformed channels to the next one's")
 INPUT_TAP = EXACT_WINOGRAD.bytes("from one tap of the transformed inputs to the next")
 PRODUCTS = EXACT_WINOGRAD.bytes(

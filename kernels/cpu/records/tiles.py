@@ -21,7 +21,7 @@ SOURCE_ROW = TILES_RECORD.bytes("from one output row's first window to the next 
 RUN_BLOCKS = TILES_RECORD.count("blocks of one pixel, where each is copied by itself; else 0")
 WINDOW_BYTES = TILES_RECORD.bytes("from a window's first byte to behind its last one")
 WIDENED_BYTES = TILES_RECORD.bytes(
-    "of each worker's copy; 0 where a step before has made one of all the input"
+    "from each worker's copy to the next one's; 0 where a step before has made one of all the input"
 )
 SHUFFLES = TILES_RECORD.address("the tables by which channels change places when the input is copied")
 SOURCE_SEGMENT = TILES_RECORD.bytes(

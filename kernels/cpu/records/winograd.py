@@ -24,7 +24,7 @@ CHANNEL_BLOCKS = WINOGRAD.count("turns of the transform for one patch")
 TRANSFORMED = WINOGRAD.address(
     "scratch of worker 0: quantized taps of an item's patches, [tap][patch][channel]"
 )
-THREAD_BYTES = WINOGRAD.bytes("scratch of a worker")
+THREAD_BYTES = WINOGRAD.bytes("from one worker's scratch to the next one's")
 TRANSFORMED_TAP = WINOGRAD.bytes("from one tap to the next")
 PRODUCTS = WINOGRAD.bytes("from TRANSFORMED to the products, float32 [tap][patch][channel of a panel]")
 PRODUCTS_TAP = WINOGRAD.bytes("from one tap's products to the next one's")

@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from accelserve.kernels.cpu import isa
 from accelserve.kernels.cpu.compiler.convolution.pairing import matched
 from accelserve.kernels.cpu.compiler.convolution.split_weights import excess_of
+from accelserve.kernels.cpu.compiler.lowering import APART_BYTES
 from accelserve.kernels.cpu.compiler.planning import plan_network
 from accelserve.kernels.cpu.microkernels.permute import shuffle_table
 from accelserve.kernels.cpu.plan.verifier import verify
+from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import tiles as t
 from accelserve.kernels.devices.cpu import CpuDevice
 from accelserve.kernels.errors import UnsafePlanError
 from accelserve.kernels.program import LoadOptions, Lowered
 from accelserve.kernels.reference.evaluator import evaluate
+from tests.kernels.cpu.test_split import shares
 from tests.kernels.devices.comparison import assert_same
 from tests.kernels.devices.integer_graphs import IntegerGraphBuilder
 
@@ -216,6 +219,24 @@ def test_permuted_inputs_are_exact(
         assert_same(program.run(g.feeds)["y"], evaluate(graph.graph, g.feeds)["y"], "the reference")
     finally:
         program.close()
+
+
+@needs_avx2
+def test_workers_copy_far_from_each_other_and_begin_with_even_shares(code_cache: Path) -> None:
+    """Of 628 tiles an item takes 76 at most, and a ninth item of what is left would be one worker's alone."""
+    g = IntegerGraphBuilder(11)
+    y = g.conv(g.input(56, 56, 256), 64, float_result=True)
+    name = g.nodes[-1].inputs[1]
+    g.constants[name] = bell_shaped(g.rng, g.constants[name].shape)
+    plan, _ = plan_network(Lowered(g.graph(y=y), {}), isa.choose("avx2"), 2, code_cache)
+    (step,) = (each for each in plan.recipe.steps if each.function.name == "convolve_permuted")
+    fields = step.fields
+    copy, pitch, chunk = fields[t.COPIED_SEGMENT], fields[t.WIDENED_BYTES], fields[f.TILE_CHUNK]
+    assert isinstance(copy, int)
+    assert isinstance(pitch, int)
+    assert isinstance(chunk, int)
+    assert pitch - copy >= APART_BYTES
+    assert shares(628, chunk, workers=2) == [315, 313]
 
 
 @needs_avx2

@@ -31,7 +31,6 @@ from accelserve.kernels.cpu.microkernels.winograd_transforms import (
 from accelserve.kernels.cpu.records import convolution as f
 from accelserve.kernels.cpu.records import exact_winograd as w
 
-_PAGE_BYTES = 4096
 MOST_READY_BYTES = 3 << 20
 """Of a layer's transformed weights, if all chunks are to share them."""
 LEAST_CHUNKS_TO_SHARE = 4
@@ -292,14 +291,13 @@ class ExactWinogradConvolution:
         products_tap = _odd_lines(4 * self.panels.padded(0) * chunk)
         weights = 0 if self._ready_bytes else 2 * self.form.side * self._weight_tap * self.panel_pass
         whole = taps * (input_tap + self.panel_pass * self.parts * products_tap) + weights
-        whole = -(-whole // _PAGE_BYTES) * _PAGE_BYTES
-        scratch = self.context.scratch(whole)
+        scratch, pitch = self.context.scratch(whole)
         ready: Field = 0
         if self._ready_bytes:
-            ready = self.context.shared_scratch(whole, self._ready_bytes)
+            ready = self.context.shared_scratch(pitch, self._ready_bytes)
         return {
             w.SCRATCH: scratch,
-            w.THREAD_BYTES: whole,
+            w.THREAD_BYTES: pitch,
             w.INPUT_TAP: input_tap,
             w.PRODUCTS: taps * input_tap,
             w.PRODUCTS_TAP: products_tap,

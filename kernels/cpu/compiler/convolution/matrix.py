@@ -132,7 +132,7 @@ class MatrixConvolution:
             mx.TILE_STEP: runs.tile_step,
             mx.OUTPUT_JUMP: layer.target.row_pitch - runs.pitch * layer.target.pixel_pitch,
             mx.CONFIGURATION: self._configuration(),
-            mx.SUMS: self.context.scratch(WORKER_BYTES),
+            mx.SUMS: self.context.shared_scratch(0, WORKER_BYTES * self.context.threads),
             mx.ROWS_A_STEP: self._rows_a_step(),
             mx.CONFIGURE: self.context.kernel("tile_configuration", emit_tile_configuration),
             mx.RELEASE: self.context.kernel("tile_release", emit_tile_release),

@@ -173,13 +173,13 @@ class PermutedConvolution(SplitConvolution, CopiedConvolution):
         """The layer's step."""
         layer = self.layer
         main = self.step()
-        size = layer.segments * layer.copied_segment
+        scratch, pitch = self.context.scratch(layer.segments * layer.copied_segment)
         fields: dict[int, Field] = {
             **main.fields,
             **layer.source_fields(),
             t.COLUMNS: self.tiling.width,
-            f.INPUT: self.context.scratch(size),
-            t.WIDENED_BYTES: size,
+            f.INPUT: scratch,
+            t.WIDENED_BYTES: pitch,
             t.ORDER_PANELS: self.panels_together,
             t.COPIED_TILES: layer.tiles_together,
         }

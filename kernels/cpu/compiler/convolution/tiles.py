@@ -394,6 +394,6 @@ class TiledConvolution:
             tile_chunk = -(-tiles // max(1, wanted // panel_items))
         else:
             panel_chunk, panel_items = panels, 1
-            tile_chunk = min(even_chunk(tiles, wanted, workers), self.most_tiles())
+            tile_chunk = even_chunk(tiles, max(wanted, -(-tiles // self.most_tiles())), workers)
         items = -(-tiles // tile_chunk) * panel_items
         return Split(items, tile_chunk, panel_chunk, panel_items, by_panels)

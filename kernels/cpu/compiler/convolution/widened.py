@@ -18,7 +18,7 @@ from typing import ClassVar
 from accelserve.kernels.cpu.compiler.convolution.layer import Layer
 from accelserve.kernels.cpu.compiler.convolution.tiles import TiledConvolution, first_pixel, run_item
 from accelserve.kernels.cpu.compiler.frames import rows_of_item
-from accelserve.kernels.cpu.compiler.lowering import Address, Code, Context, Field, Step, record_of
+from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.step_function import step
 from accelserve.kernels.cpu.microkernels.widen import WIDTH, emit_widen
 from accelserve.kernels.cpu.records import convolution as f
@@ -205,10 +205,9 @@ class CopiedConvolution(TiledConvolution):
         main, split = self.step(), self.split()
         fields = {**main.fields, t.COLUMNS: tiling.width}
         if split.panel_items == 1:
-            size = self._chunk_bytes(split.tile_chunk)
-            scratch: Address = context.scratch(size)
+            scratch, pitch = context.scratch(self._chunk_bytes(split.tile_chunk))
             # Panel by panel: an item's input is read from near caches more cheaply than the weights.
-            fields |= {**layer.source_fields(), f.INPUT: scratch, t.WIDENED_BYTES: size, f.PANELS_OUTER: 1}
+            fields |= {**layer.source_fields(), f.INPUT: scratch, t.WIDENED_BYTES: pitch, f.PANELS_OUTER: 1}
             return (replace(main, fields=record_of(t.TILES_RECORD, fields)),)
         fields |= {f.INPUT: context.shared_scratch(0, layer.widened_bytes(tiling.rows, tiling.width))}
         items = context.shares(tiling.width if tiling.rows == 1 else tiling.rows, each=1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from accelserve.kernels.cpu.compiler.convolution.layer import epilogue_fields
 from accelserve.kernels.cpu.compiler.convolution.winograd_step import convolve_winograd
-from accelserve.kernels.cpu.compiler.lowering import Address, Code, Context, Field, Step, record_of
+from accelserve.kernels.cpu.compiler.lowering import Code, Context, Field, Step, record_of
 from accelserve.kernels.cpu.compiler.pack import PanelLayout, pack_parameters, pack_weights
 from accelserve.kernels.cpu.microkernels.conv2d import emit_conv2d
 from accelserve.kernels.cpu.microkernels.matrix import emit_tile_configuration, emit_tile_release
@@ -44,7 +44,6 @@ MOST_SCRATCH_BYTES = 1 << 18
 MOST_SCRATCH_BYTES_OF_LARGE = 5 << 18
 """Where weights come from beyond it, item by item, so that fewer and larger items read them less often."""
 LARGE_WEIGHT_BYTES = 1 << 20
-_PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +287,10 @@ class WinogradConvolution:
         """Taps lie apart by no multiple of a page, so that they do not compete for the same lines of a cache."""
         transformed = _tap_pitch(patches * patch_pitch + block_of(self.isa))
         products = _tap_pitch(patches * panel_pitch)
-        whole = -(-TAPS * (transformed + products) // _PAGE_BYTES) * _PAGE_BYTES
-        scratch: Address = self.context.scratch(whole)
+        scratch, pitch = self.context.scratch(TAPS * (transformed + products))
         return {
             w.TRANSFORMED: scratch,
-            w.THREAD_BYTES: whole,
+            w.THREAD_BYTES: pitch,
             w.TRANSFORMED_TAP: transformed,
             w.PRODUCTS: TAPS * transformed,
             w.PRODUCTS_TAP: products,

@@ -17,7 +17,6 @@ from accelserve.kernels.cpu.microkernels.elements import (
     pack_blocks,
     parse_element_kernel,
 )
-from accelserve.kernels.cpu.plan.weight_streams import LINE_BYTES
 from accelserve.kernels.cpu.records import elements as f
 from accelserve.kernels.cpu.records import elementwise as ew
 from accelserve.kernels.cpu.records import epilogue
@@ -185,11 +184,11 @@ def lower_channel_affine(node: Node, op: QChannelAffine, context: Context) -> Se
 def lower_l2_normalize(node: Node, op: QL2Normalize, context: Context) -> Sequence[Step]:
     """One step, for ranks as of QChannelAffine."""
     width, _ = _row_of_pixels(node, context)
-    units_bytes = -(-4 * width // LINE_BYTES) * LINE_BYTES
+    scratch, pitch = context.scratch(4 * width)
     units: dict[int, Field] = {
         ew.EPSILON: float_bits(op.epsilon),
-        ew.UNITS: context.scratch(units_bytes),
-        ew.UNITS_BYTES: units_bytes,
+        ew.UNITS: scratch,
+        ew.UNITS_BYTES: pitch,
     }
     # An element is at most as long as its pixel, up to rounding.
     return (_channelwise(node, context, op, "norm", 2.0, normalize, units),)
