@@ -144,15 +144,16 @@ def estimate(
 
 
 def _graph_of(model: str) -> Graph:
-    """A servable's graph lowered, or a float one simplified."""
+    """A servable's graph lowered, or a float one simplified; an architecture's, too, where a folder without a model is called so."""
     from accelserve.kernels.compiler.lower import lower
+    from accelserve.models.architectures import architectures
     from accelserve.models.conversion.source import random_network
     from accelserve.models.importing import import_onnx
     from accelserve.models.quantize.simplify import simplify
     from accelserve.models.repository import MODEL_FILE
 
     path = Path(model)
-    if path.is_dir():
+    if path.is_dir() and ((path / MODEL_FILE).exists() or model not in architectures()):
         path /= MODEL_FILE
     if path.suffix == ".onnx":
         return lower(simplify(import_onnx(path).graph)).graph

@@ -55,6 +55,20 @@ def test_estimate_takes_sizes_and_writes_json_and_a_picture(network: Path, tmp_p
     assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_estimate_takes_an_architecture_whose_name_a_folder_without_a_model_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the manifests that ``accelserve deploy kubernetes squeezenet1_1`` writes."""
+    (tmp_path / "squeezenet1_1").mkdir()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sizes = ("--vec", "16", "--lane", "32", "--px", "2")
+    assert "squeezenet1_1 on arria10-gx1150, predicted" in printed("estimate", "squeezenet1_1", *sizes)
+    assert run(["fpga", "estimate", "empty"]) == 1
+    said = capsys.readouterr().err
+    assert said == "accelserve: empty/model.onnx: cannot be read: No such file or directory\n"
+
+
 def test_build_prints_the_compilers_command_line(tmp_path: Path) -> None:
     output = printed("build", "--board", "a10gx", "--output", str(tmp_path), "--dry_run", "--px", "4")
     assert output.strip() == f"cd {tmp_path} && aoc -v -report -board=a10gx -seed=1 engine.cl -o engine.aocx"
