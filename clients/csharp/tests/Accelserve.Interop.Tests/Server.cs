@@ -11,15 +11,16 @@ internal sealed partial class Server : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly Task _draining;
+    private readonly Socket _held;
 
-    private Server(Process process, int port, int httpPort, Task draining)
+    private Server(Process process, int port, Socket held, Task draining)
     {
-        (_process, Port, HttpPort, _draining) = (process, port, httpPort, draining);
+        (_process, Port, _held, _draining) = (process, port, held, draining);
     }
 
     public int Port { get; }
 
-    public int HttpPort { get; }
+    public int HttpPort => PortOf(_held);
 
     public string Address => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
@@ -28,10 +29,10 @@ internal sealed partial class Server : IAsyncDisposable
     /// <param name="flags">Of <c>accelserve serve</c>.</param>
     public static async Task<Server> StartAsync(int port, params string[] flags)
     {
-        var httpPort = FreePort();
+        var held = HoldPort();
         string[] own =
         [
-            $"--port={port}", $"--rest_api_port={httpPort}", $"--cache_dir={World.Cache}", "--grpc_address=127.0.0.1",
+            $"--port={port}", $"--rest_api_port={PortOf(held)}", $"--cache_dir={World.Cache}", "--grpc_address=127.0.0.1",
         ];
         var process = World.StartPython(["-m", "accelserve.server.cli", "serve", .. own, .. flags]);
         var log = new List<string>();
@@ -41,19 +42,24 @@ internal sealed partial class Server : IAsyncDisposable
             if (Listening().Match(line) is { Success: true } match)
             {
                 var found = int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-                return new Server(process, found, httpPort, Task.WhenAll(process.StandardError.ReadToEndAsync(), process.StandardOutput.ReadToEndAsync()));
+                return new Server(process, found, held, Task.WhenAll(process.StandardError.ReadToEndAsync(), process.StandardOutput.ReadToEndAsync()));
             }
         }
 
+        held.Dispose();
         throw new InvalidOperationException($"The server ended before it was ready:\n{string.Join('\n', log)}");
     }
 
-    public static int FreePort()
+    /// <summary>A port that nobody else gets by chance: the server, which sets SO_REUSEADDR as well, may listen on it.</summary>
+    private static Socket HoldPort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        var held = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        held.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        held.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return held;
     }
+
+    private static int PortOf(Socket held) => ((IPEndPoint)held.LocalEndPoint!).Port;
 
     /// <summary>As if the machine had lost power.</summary>
     public async Task KillAsync()
@@ -90,6 +96,7 @@ internal sealed partial class Server : IAsyncDisposable
         }
 
         _process.Dispose();
+        _held.Dispose();
     }
 
     [GeneratedRegex(@"Running gRPC ModelServer at \S+:(\d+)")]

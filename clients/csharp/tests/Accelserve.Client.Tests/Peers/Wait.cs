@@ -3,7 +3,7 @@ namespace Accelserve.Client.Tests.Peers;
 /// <summary>Waiting for something to become true, with an end.</summary>
 internal static class Wait
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(240);
 
     public static async Task UntilAsync(Func<bool> condition)
     {
