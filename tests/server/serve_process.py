@@ -97,7 +97,7 @@ def train(folder: Path) -> Path:
 
 def publish(trained: Path) -> Path:
     """A repository with version 1 of 'tiny', made by the command."""
-    done = run(
+    done = run_here(
         "convert", trained / "tiny.onnx", "--name=tiny", f"--repository={trained}/models",
         f"--calibrate={trained}/photos", f"--labels={trained}/labels.txt", "--tag=owner=tests",
         "--preprocess", json.dumps(SPEC.to_json()),

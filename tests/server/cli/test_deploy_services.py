@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.serve_process import publish, run, train
+from tests.server.serve_process import publish, run, run_here, train
 from tests.server.waiting import until_or_ended
 
 from accelserve.deployment.images.image import Image
@@ -61,7 +61,7 @@ def test_an_image_is_run_listed_and_deleted_in_order(
     service = deploy("local", "colours", "--image=tiny:1")
     assert (service["state"], service["kind"]) == ("Healthy", "process")
     assert deploy("list") == [service]
-    assert run("healthcheck", f"--address={service['address']}").returncode == 0
+    assert run_here("healthcheck", f"--address={service['address']}").returncode == 0
     assert "is held" not in deploy("local", "colours", "--image=tiny:1", code=1)
     assert "needs --delete" in deploy("local", "colours", "--image=tiny:1", "--with-model", code=2)
     assert "service, image, model" in deploy("local", "colours", "--delete", "--with-model", code=1)
@@ -124,7 +124,7 @@ def test_the_repository_is_taken_from_the_environment(
 ) -> None:
     """As docs/azure.md says of every command; one that records may be told not to."""
     monkeypatch.setenv("ACCELSERVE_REPOSITORY", str(repository))
-    assert run("deploy", "list", "--json").stdout == "[]\n"
+    assert run_here("deploy", "list", "--json").stdout == "[]\n"
     written = ("deploy", "edge", "box", "--image=elsewhere:1", f"--output={tmp_path / 'box'}")
     refused = run(*written)
     assert refused.returncode == 1

@@ -109,7 +109,7 @@ def test_a_registered_network_is_converted_by_its_name(tmp_path: Path, converted
             "model 'tiny-float' has versions that are float networks; take another name",
         ),
     ):
-        done = run("convert", source, f"--name={name}", here, *preprocess)
+        done = run_here("convert", source, f"--name={name}", here, *preprocess)
         assert done.returncode in (1, 2)
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
