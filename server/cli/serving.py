@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from accelserve.kernels.errors import KernelError
 from accelserve.kernels.heap import limit_heaps
@@ -46,14 +47,28 @@ def serve_until_stopped(
     watchdog = Watchdog(manager, server.stuck)
     watchdog.start()
     manager.ready(status_line(server))
+    reloads = ThreadPoolExecutor(1, "reload")  # whose loads a signal to stop must not wait for
+    last: Future[None] | None = None
     while stop.wait():
-        manager.reloading()
-        server.reload()
-        manager.ready(status_line(server))
+        if (
+            last is None or last.running() or last.done()
+        ):  # else that one, still to begin, will see the newest
+            last = reloads.submit(_reload, server, manager, stop)
     manager.stopping("finishing what is in flight")
     watchdog.stop()
     server.stop()
+    reloads.shutdown(cancel_futures=True)
     return 0
+
+
+def _reload(server: Server, manager: ServiceManager, stop: StopSignals) -> None:
+    try:
+        manager.reloading()
+        server.reload()
+        if not stop.stopped:
+            manager.ready(status_line(server))
+    except Exception:  # noqa: BLE001 - the boundary: nobody asks for the result, and the server goes on
+        _LOG.exception("the configuration could not be read again")
 
 
 def _start(server: Server, stop: StopSignals) -> None:

@@ -23,6 +23,9 @@ class StopSignals:
     Made before anything slow is imported: as process 1, which has no default actions, an early SIGTERM would be lost.
     Belongs to the main thread, where Python runs handlers.
 
+    Attributes:
+        stopped: one of the first two came.
+
     The system may hand a signal to any thread. Python then marks it, and runs the handler when the main thread next
     executes Python code, which a main thread asleep on a lock never does: so it sleeps on a socket that the mark writes
     to (``signal.set_wakeup_fd``).
@@ -31,7 +34,7 @@ class StopSignals:
     def __init__(self) -> None:
         self._strikes = True
         self._opened = False
-        self._stopped = False
+        self.stopped = False
         self._reload = False
         self._awake, self._bell = socket.socketpair()
         self._bell.setblocking(False)
@@ -56,20 +59,20 @@ class StopSignals:
             StoppedWhileStarting: one was.
         """
         self._strikes = True
-        if self._stopped:
+        if self.stopped:
             raise StoppedWhileStarting
 
     def wait(self) -> bool:
         """Sleep until a signal; True for a reload, False for the end."""
-        while not (self._stopped or self._reload):
+        while not (self.stopped or self._reload):
             self._awake.recv(1)
         self._reload = False
-        return not self._stopped
+        return not self.stopped
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
-        if self._stopped:
+        if self.stopped:
             return
-        self._stopped = True
+        self.stopped = True
         name = signal.Signals(number).name
         if not self._strikes:
             _LOG.info("%s: no new requests; finishing those in flight", name)

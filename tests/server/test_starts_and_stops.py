@@ -219,21 +219,27 @@ def test_a_signal_in_the_middle_of_opening_finishes_what_came_in(
     server.wait_for("stopped$")
 
 
-def test_a_signal_while_other_models_load_finishes_what_came_in(
-    start: Start, repository: Path, tmp_path: Path, held_compile: HeldCompile
-) -> None:
-    other = tmp_path / "other.onnx"
-    other.write_bytes(export_onnx(network(seed=8)))
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """The folder of another model, which no cache knows."""
+    (tmp_path / "other.onnx").write_bytes(export_onnx(network(seed=8)))
     words = ("--name=other", f"--repository={tmp_path}/models", "--preprocess", json.dumps(SPEC.to_json()))
-    assert run_here("convert", other, *words).returncode == 0
+    assert run_here("convert", tmp_path / "other.onnx", *words).returncode == 0
+    return tmp_path / "models" / "other"
+
+
+def configure(file: Path, *models: Path) -> None:
+    entries = " ".join(f'config {{ name: "{base.name}" base_path: "{base}" }}' for base in models)
+    file.write_text(f"model_config_list {{ {entries} }}")
+
+
+def test_a_signal_while_other_models_load_finishes_what_came_in(
+    start: Start, repository: Path, tmp_path: Path, held_compile: HeldCompile, other: Path
+) -> None:
     cache = tmp_path / "cache"
     assert start(cache).port  # compiles tiny
-    models = "\n".join(
-        f'config {{ name: "{base.name}" base_path: "{base}" }}'
-        for base in (repository / "tiny", tmp_path / "models" / "other")
-    )
-    for name, text in (("models", f"model_config_list {{ {models} }}"), ("batching", COMPANY)):
-        (tmp_path / f"{name}.config").write_text(text)
+    configure(tmp_path / "models.config", repository / "tiny", other)
+    (tmp_path / "batching.config").write_text(COMPANY)
     command = (
         *("--start_before_ready", f"--model_config_file={tmp_path}/models.config"),
         *("--enable_batching", f"--batching_parameters_file={tmp_path}/batching.config"),
@@ -256,6 +262,27 @@ def test_a_signal_while_other_models_load_finishes_what_came_in(
             server.end()
     server.wait_for("stopped while starting")
     assert not said(server, "loaded other/1")
+
+
+def test_a_signal_does_not_wait_for_what_a_reload_loads(
+    start: Start, repository: Path, tmp_path: Path, held_compile: HeldCompile, other: Path
+) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "models.config"
+    assert start(cache).port  # compiles tiny
+    configure(file, repository / "tiny")
+    flags = (f"--model_config_file={file}", f"--cache_dir={cache}")
+    server = Process("--port=0", *flags, env=held_compile.environment)
+    try:
+        assert server.port
+        configure(file, repository / "tiny", other)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("compiling for cpu, once")
+        assert server.stop() == 0
+    finally:
+        server.end()
+    server.wait_for("stopped$")
+    assert not said(server, "loaded other/1")
+    assert not said(server, "Traceback")
 
 
 HOLD_END = """
