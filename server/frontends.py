@@ -19,6 +19,7 @@ from accelserve.server.rpc.listener import GrpcListener, thread_count
 from accelserve.server.rpc.message_receiver import MessageReceiver
 from accelserve.server.rpc.opening import CallOpener
 from accelserve.server.rpc.service_table import handlers
+from accelserve.server.rpc.unsent import wait_until_sent
 from accelserve.server.security import Security
 
 if TYPE_CHECKING:  # a server without HTTP does not hold its libraries
@@ -155,6 +156,9 @@ class Frontends:
     def close(self, deadline: float) -> None:
         """Close the ports and finish what is in flight, until ``deadline`` (monotonic seconds); then cut it off."""
         self._reservation.release()
+        # gRPC closes a connection, and loses what is on its way to a slow client, as soon as its last call has ended.
+        self._interceptor.wait_until_ended(deadline)
+        wait_until_sent(self.port, deadline)
         self._grpc.stop(_left(deadline))
         for listener in (self._rest, self._monitoring):
             if listener is not None:

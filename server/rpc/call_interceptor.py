@@ -7,6 +7,7 @@ pool. gRPC runs the handler in the same context, so what is set here is seen the
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,8 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._receivers = receivers
         self._log_requests = log_requests
         self._opened: dict[str, Handler] = {}
+        self._in_flight = 0
+        self._ended = threading.Condition()
 
     def start(self) -> None:
         """Begin to cut off callers that do not send."""
@@ -64,6 +67,11 @@ class CallInterceptor(grpc.ServerInterceptor):
     def refuse_new(self) -> None:
         """From now on, answer new calls that another server should get them; health goes on."""
         self._opener.refuse_new()
+
+    def wait_until_ended(self, deadline: float) -> None:
+        """Return once every call with one message that was let in has ended, or at ``deadline`` (monotonic seconds)."""
+        with self._ended:
+            self._ended.wait_for(lambda: not self._in_flight, max(0.0, deadline - time.monotonic()))
 
     def intercept_service(
         self,
@@ -94,6 +102,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         receiver = self._receivers[0 if pool is None else 1]
 
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+            self._begin(context)
             call = CURRENT_CALL.get()
             if call is not None:
                 context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
@@ -116,6 +125,18 @@ class CallInterceptor(grpc.ServerInterceptor):
         )
         opened: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
         return opened
+
+    def _begin(self, context: grpc.ServicerContext) -> None:
+        with self._ended:
+            self._in_flight += 1
+        if not context.add_callback(self._end):
+            self._end()  # it has ended before it began
+
+    def _end(self) -> None:
+        with self._ended:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._ended.notify_all()
 
 
 def _refusal(error: ServerError, pool: ThreadPoolExecutor) -> grpc.RpcMethodHandler[bytes, bytes]:
