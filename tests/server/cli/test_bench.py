@@ -229,7 +229,8 @@ def test_ctrl_c_while_the_clients_start_is_one_line(server: SimpleNamespace) -> 
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         until_or_ended(lambda: bool(clients_of(process.pid)), process)
-        os.killpg(process.pid, signal.SIGINT)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=240)
     assert process.returncode == 130, err
     assert err.strip() == "accelserve: interrupted"
