@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ OBJECT_CACHE = "ACCELSERVE_OBJECT_CACHE"
 
 # Every test that compiles has the compiler's passes prove what they promise, also in the processes that it starts.
 os.environ.setdefault("ACCELSERVE_CHECK_PASSES", "1")
+
+# Whoever runs the tests may ignore them, as nohup and a shell's '&' do, and every process that a test starts would, too: what
+# is handled is not handed down.
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 # A first example compiles kernels, and machines are shared: elapsed time says nothing about correctness.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -18,4 +18,4 @@ def main() -> None:
         )
     except KeyboardInterrupt:  # later ones are the command's
         sys.exit(_INTERRUPTED)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], process_ends=True))

@@ -112,11 +112,21 @@ def accelserve() -> None:
     """Serve quantized image networks over TensorFlow Serving's protocol, on any CPU and on FPGAs."""
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; SystemExit if SIGTERM or SIGHUP ends it."""
+ENDS_WITH_COMMAND = "the process ends with the command"
+"""The context's object where that is so; a program that runs a command in its own process goes on."""
+
+
+def run(arguments: Sequence[str], *, process_ends: bool = False) -> int:
+    """Run one command and return its exit code; SystemExit if SIGTERM or SIGHUP ends it.
+
+    Args:
+        arguments: the command's name first.
+        process_ends: nothing else is done in this process afterwards.
+    """
+    ends = ENDS_WITH_COMMAND if process_ends else None
     try:
         with unwinding_when_terminated():
-            code = accelserve.main(list(arguments), prog_name="accelserve", standalone_mode=False)
+            code = accelserve.main(list(arguments), prog_name="accelserve", standalone_mode=False, obj=ends)
     except click.exceptions.Abort:
         return _fail("interrupted", 130)
     except click.exceptions.NoArgsIsHelpError as error:  # a group of commands by itself

@@ -18,6 +18,7 @@ from accelserve.server.cache_folder import cache_folder
 from accelserve.server.cli.cluster_flags import cluster_flags, cluster_options
 from accelserve.server.cli.first_process import as_first_process
 from accelserve.server.cli.flag_sources import former_names
+from accelserve.server.cli.group import ENDS_WITH_COMMAND
 from accelserve.server.cli.logging_setup import log_to_stderr
 from accelserve.server.cli.own_flags import own_flags
 from accelserve.server.cli.serve_help import ServeCommand
@@ -79,6 +80,7 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
     log()
     manager = service_manager(os.environ)  # before a fork, since one of its variables names the process
     as_first_process()
+    ends = context.obj is ENDS_WITH_COMMAND
     stop = StopSignals()
     try:
         if context.get_parameter_source("model_name") is click.core.ParameterSource.DEFAULT:
@@ -95,11 +97,20 @@ def serve(context: click.Context, /, log_level: str, log_format: str, **flags: A
     except StoppedWhileStarting:
         manager.stopping("stopped while starting")
         _end_at_once(0)
+    finally:
+        if not ends:
+            stop.leave()
+    if ends:
+        _keep(code)
+    return code
+
+
+def _keep(code: int) -> None:
+    """Let the process's end change nothing of its exit code, nor wait for what still loads."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # or Python's end gives them back their default actions
     if any(thread.name.startswith(LOAD_THREADS) for thread in threading.enumerate()):
         _end_at_once(code)
-    return code
 
 
 def _end_at_once(code: int) -> NoReturn:

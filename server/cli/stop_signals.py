@@ -38,6 +38,8 @@ class StopSignals:
         self._reload = False
         self._awake, self._bell = socket.socketpair()
         self._bell.setblocking(False)
+        self._before = {number: signal.getsignal(number) for number in (*_STOPPING, signal.SIGHUP)}
+        self._bell_before = signal.set_wakeup_fd(-1)
         self.listen()
 
     def listen(self) -> None:
@@ -46,6 +48,15 @@ class StopSignals:
         for number in _STOPPING:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
+
+    def leave(self) -> None:
+        """Give the signals back to who had them before."""
+        for number, handler in self._before.items():
+            if handler is not None:  # as of one that is not Python's
+                signal.signal(number, handler)
+        signal.set_wakeup_fd(self._bell_before)
+        self._awake.close()
+        self._bell.close()
 
     def hold(self) -> None:
         """Ports open, or everything has started: a signal is a mark from now on, since requests may be in flight."""

@@ -103,6 +103,14 @@ def test_the_embedding_programs_handlers_stay(tmp_path: Path, before: Any, comma
             signal.signal(number, handler)
 
 
+def test_a_program_that_started_a_server_in_vain_has_its_signals_back(tmp_path: Path) -> None:
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    assert run_here("serve", "--port=0", f"--model_base_path={tmp_path}/none").returncode == 1
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
 def test_a_file_that_was_being_written_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(partial: Path, text: str, encoding: str) -> None:
         partial.write_bytes(text.encode(encoding))
