@@ -49,13 +49,14 @@ public sealed class RetryTests
     }
 
     [Fact]
-    public void Only_unavailability_and_overload_with_a_hint_are_retried()
+    public void Only_unavailability_a_closing_servers_answer_and_overload_with_a_hint_are_retried()
     {
         foreach (var code in System.Enum.GetValues<StatusCode>())
         {
-            Assert.Equal(code == StatusCode.Unavailable, new Failure(code, "").CanRetryHelp);
+            var isUnavailable = code is StatusCode.Unavailable or StatusCode.Cancelled;
+            Assert.Equal(isUnavailable, new Failure(code, "").CanRetryHelp);
             Assert.Equal(
-                code is StatusCode.Unavailable or StatusCode.ResourceExhausted,
+                isUnavailable || code == StatusCode.ResourceExhausted,
                 new Failure(code, "", TimeSpan.Zero).CanRetryHelp);
             Assert.False(new Failure(code, "", TimeSpan.Zero, IsRetryForbidden: true).CanRetryHelp);
         }
