@@ -51,7 +51,7 @@ def back(server, client, may_go_on):
             heard += len(said)
             if heard > GREETING:
                 may_go_on.wait()
-                time.sleep(0.02)
+                time.sleep(0.02)  # a slow line: the client says what it has read before the rest is there
             client.sendall(said)
     with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)

@@ -92,10 +92,8 @@ class SecondCompiler:
                     self.process.stdin.close()  # which ends it, but not in the middle of a file
         if self._thread is not None:
             self._thread.join(_END_SECONDS)
-            if (
-                self._thread.is_alive() and self.process is not None
-            ):  # a process that was stopped does not end by itself
-                self.process.kill()
+            if self._thread.is_alive() and self.process is not None:
+                self.process.kill()  # one that was stopped does not end by itself
                 self._thread.join()
 
     def _start(self) -> None:

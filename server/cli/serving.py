@@ -50,9 +50,8 @@ def serve_until_stopped(
     reloads = ThreadPoolExecutor(1, "reload")  # whose loads a signal to stop must not wait for
     last: Future[None] | None = None
     while stop.wait():
-        if (
-            last is None or last.running() or last.done()
-        ):  # else that one, still to begin, will see the newest
+        is_queued = last is not None and not (last.running() or last.done())
+        if not is_queued:  # one that is still to begin will read the newest
             last = reloads.submit(_reload, server, manager, stop)
     manager.stopping("finishing what is in flight")
     watchdog.stop()
